@@ -1,0 +1,1 @@
+//! The device side: sync, verify, ledger, plan, drive podman, report.

@@ -1,0 +1,1 @@
+//! The custom resources as Rust types; the CRD YAML comes out of these and nowhere else.

@@ -1,0 +1,1 @@
+//! NATS as the fleet uses it: accounts, device permissions, streams, server configuration, connecting.

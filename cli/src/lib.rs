@@ -1,0 +1,1 @@
+//! The command line of the fleet: fleet, also as kubectl fleet.

@@ -1,0 +1,1 @@
+//! Scenarios, demo and benchmarks over the testbed.

@@ -1,0 +1,1 @@
+//! Decides what every device should run and what every Deployment may report.

@@ -1,0 +1,1 @@
+//! Watches Kubernetes and the bus, feeds the index, writes what it answers.

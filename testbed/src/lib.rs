@@ -1,0 +1,1 @@
+//! The embedded platform: real etcd, API server, NATS and podman devices as processes.

@@ -1,0 +1,1 @@
+//! Pinned, checksummed builds of the third-party servers that tests and demo run.
