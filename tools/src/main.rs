@@ -1,0 +1,60 @@
+//! `fleet-tools`: makes the third-party servers ready, and says where they are.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use fleet_tools::{Cache, Profile, Tool, ensure};
+
+/// Pinned builds of the third-party servers that tests and demo run.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make every tool of a profile ready, building what is missing.
+    Ensure {
+        /// Which set of tools.
+        #[arg(long, default_value = "walking")]
+        profile: Profile,
+    },
+    /// Show every tool, its version and its place in the cache.
+    List,
+    /// Make one tool ready and print its path alone.
+    Path {
+        /// The tool's name, for example kubectl.
+        name: Tool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Ensure { profile } => {
+            let start = Instant::now();
+            ensure(profile.tools(), &mut |event| {
+                eprintln!("[{:>4} s] {event}", start.elapsed().as_secs());
+            })?;
+        }
+        Command::List => list(),
+        Command::Path { name } => {
+            let toolbox = ensure(&[name], &mut |event| eprintln!("{event}"))?;
+            println!("{}", toolbox.path(name)?.display());
+        }
+    }
+    Ok(())
+}
+
+fn list() {
+    let cache = Cache::from_env();
+    println!("{:<24} {:<8} CACHED", "NAME", "VERSION");
+    for tool in Tool::ALL {
+        let cached = cache
+            .find(tool)
+            .map_or("-".to_owned(), |path| path.display().to_string());
+        println!("{:<24} {:<8} {cached}", tool.name(), tool.version());
+    }
+}
