@@ -3,6 +3,7 @@
 //! The signature travels in header [`SIGNATURE_HEADER`], the id of the key in [`KEY_HEADER`].
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -44,13 +45,12 @@ pub struct KeyId(String);
 impl KeyId {
     fn of(key: &VerifyingKey) -> Self {
         let digest = Sha256::digest(key.as_bytes());
-        Self(
-            digest
-                .iter()
-                .take(8)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        let mut id = String::with_capacity(16);
+        for byte in digest.iter().take(8) {
+            // Writing to a String cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        Self(id)
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn validate(score: &PodmanScore) -> Result<(), ScoreError> {
             return Err(ScoreError::DuplicateContainerName(name.to_string()));
         }
         for port in claimed_ports(service)? {
-            if !ports.insert(port.clone()) {
+            if !ports.insert(port) {
                 return Err(ScoreError::DuplicatePort(port.0, service.name.clone()));
             }
         }

@@ -1,0 +1,141 @@
+//! A connection that comes back by itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectOptions, Event};
+
+/// The longest wait between two attempts to reconnect.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(10);
+
+/// How to reach the server, from the PLATFORM account.
+#[derive(Debug, Clone)]
+pub struct ConnectSettings {
+    /// `nats://host:port` or `tls://host:port`, several separated by commas.
+    pub url: String,
+    /// A file with the seed (`SU…`) of the user's nkey.
+    pub seed_file: PathBuf,
+    /// Shown in the server's connection list.
+    pub name: String,
+    /// A PEM file with the certificate authority of the server, where it is not a public one.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The seed file cannot be read.
+    #[error("failed to read the nkey seed from {path}")]
+    SeedFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file holds no seed.
+    #[error("{path} holds no nkey seed (one line beginning with SU)")]
+    MalformedSeed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The server did not answer or refused.
+    #[error("failed to connect to NATS at {url}")]
+    Connect {
+        /// The server.
+        url: String,
+        /// What it said.
+        #[source]
+        source: async_nats::ConnectError,
+    },
+}
+
+/// A connection to the PLATFORM account.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    client: Client,
+    context: Context,
+}
+
+impl Bus {
+    /// Connects, and fails if that does not work now; afterwards it reconnects for ever.
+    pub async fn connect(settings: &ConnectSettings) -> Result<Self, ConnectError> {
+        let seed = read_seed(&settings.seed_file)?;
+        let mut options = ConnectOptions::with_nkey(seed)
+            .name(&settings.name)
+            .max_reconnects(None)
+            .connection_timeout(Duration::from_secs(10))
+            .request_timeout(Some(Duration::from_secs(10)))
+            .reconnect_delay_callback(reconnect_delay)
+            .event_callback(log_event);
+        if let Some(ca) = &settings.ca_file {
+            options = options.add_root_certificates(ca.clone());
+        }
+        let urls: Vec<_> = settings.url.split(',').map(str::trim).collect();
+        let client = options
+            .connect(urls)
+            .await
+            .map_err(|source| ConnectError::Connect {
+                url: settings.url.clone(),
+                source,
+            })?;
+        Ok(Self::over(client))
+    }
+
+    /// Over a connection that exists already.
+    pub fn over(client: Client) -> Self {
+        let context = jetstream::ContextBuilder::new()
+            .timeout(Duration::from_secs(10))
+            .ack_timeout(Duration::from_secs(10))
+            .max_ack_inflight(4096)
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        Self { client, context }
+    }
+
+    /// The plain connection.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// JetStream over it.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Whether the connection stands at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+}
+
+/// Exponential with full jitter: a fleet that lost its server must not come back in step.
+pub fn reconnect_delay(attempt: usize) -> Duration {
+    let exponent = u32::try_from(attempt.min(8)).unwrap_or(8);
+    let ceiling = (Duration::from_millis(50) * 2_u32.pow(exponent)).min(MAX_RECONNECT_DELAY);
+    ceiling.mul_f64(fastrand::f64())
+}
+
+async fn log_event(event: Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Disconnected => tracing::warn!("connection to NATS lost; reconnecting"),
+        Event::ServerError(error) => tracing::error!(%error, "NATS server reported an error"),
+        Event::ClientError(error) => tracing::warn!(%error, "NATS client reported an error"),
+        other => tracing::debug!(event = %other, "NATS event"),
+    }
+}
+
+fn read_seed(path: &Path) -> Result<String, ConnectError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConnectError::SeedFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    let seed = text.trim();
+    nkeys::KeyPair::from_seed(seed)
+        .map(|_| seed.to_owned())
+        .map_err(|_| ConnectError::MalformedSeed {
+            path: path.to_owned(),
+        })
+}

@@ -1,0 +1,97 @@
+//! A `nats-server` configuration, as JSON: the server's own format takes it as it is.
+
+use std::path::PathBuf;
+
+use fleet_contracts::DeviceId;
+use serde_json::{Value, json};
+
+use crate::account;
+use crate::permission::{MAX_SUBSCRIPTIONS, Permissions};
+
+/// A CONNECT with a JWT in it outgrows the server's default of 4 KiB.
+const MAX_CONTROL_LINE: u32 = 16 * 1024;
+
+/// The largest message; above the largest value of any bucket, with room for headers.
+const MAX_PAYLOAD: u32 = 1024 * 1024;
+
+/// Public nkeys (`U…`) of those who log in with a static key.
+#[derive(Debug, Clone, Default)]
+pub struct StaticUsers {
+    /// The auth callout's.
+    pub auth: Vec<String>,
+    /// The operator's, and those of people who inspect the buckets.
+    pub platform: Vec<String>,
+    /// For events and requests of the server itself.
+    pub system: Vec<String>,
+    /// Devices that log in with a static key, where there is no auth callout.
+    pub devices: Vec<(DeviceId, String)>,
+}
+
+/// Where and how the server runs.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// `host:port` for clients.
+    pub listen: String,
+    /// The server's name; also in its events.
+    pub name: String,
+    /// Where JetStream keeps its files.
+    pub store_dir: PathBuf,
+    /// Who logs in with a static key.
+    pub users: StaticUsers,
+}
+
+/// The configuration, as text for a file.
+pub fn render(settings: &ServerSettings) -> String {
+    format!("{:#}\n", document(settings))
+}
+
+fn document(settings: &ServerSettings) -> Value {
+    json!({
+        "listen": settings.listen,
+        "server_name": settings.name,
+        "max_control_line": MAX_CONTROL_LINE,
+        "max_payload": MAX_PAYLOAD,
+        "jetstream": {"store_dir": settings.store_dir},
+        "accounts": accounts(&settings.users),
+        "system_account": account::SYS,
+    })
+}
+
+/// The accounts block, the same wherever the server runs.
+pub fn accounts(users: &StaticUsers) -> Value {
+    let plain = |keys: &[String]| {
+        keys.iter()
+            .map(|key| json!({"nkey": key}))
+            .collect::<Vec<_>>()
+    };
+    let devices: Vec<_> = users
+        .devices
+        .iter()
+        .map(|(id, key)| device_user(id, key))
+        .collect();
+    json!({
+        account::AUTH: {"users": plain(&users.auth)},
+        account::SYS: {"users": plain(&users.system)},
+        account::PLATFORM: {
+            "jetstream": "enabled",
+            "users": plain(&users.platform),
+            "exports": account::platform_exports(),
+        },
+        account::DEVICES: {
+            "users": devices,
+            "imports": account::device_imports(),
+            "limits": {"max_subs": MAX_SUBSCRIPTIONS},
+        },
+    })
+}
+
+fn device_user(id: &DeviceId, key: &str) -> Value {
+    let permissions = Permissions::of_device(id);
+    json!({
+        "nkey": key,
+        "permissions": {
+            "publish": {"allow": permissions.publish},
+            "subscribe": {"allow": permissions.subscribe},
+        },
+    })
+}
