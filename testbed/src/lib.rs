@@ -1,1 +1,77 @@
 //! The embedded platform: real etcd, API server, NATS and podman devices as processes.
+//!
+//! A [`Testbed`] is a folder below cargo's target folder, with servers on free ports. Several run
+//! side by side. Nothing of it is faked, and nothing of it survives: it is stopped when it is
+//! dropped, also by a panic, and what a killed run left is cleaned up by the next start, from the
+//! journal that every testbed keeps of what it starts.
+//!
+//! With root each device is a machine of its own: process, mount and network namespaces with an
+//! address on the testbed's bridge. A power cut ends one process and with it all of the machine;
+//! ports of different devices never meet; no mount, interface or packet filter rule of a device
+//! exists outside its namespaces. Without root podman runs rootless on the host.
+//!
+//! This crate must never touch a process, interface or folder that it has not recorded itself.
+//!
+//! # Using it from tests
+//!
+//! ```no_run
+//! # async fn scenario() -> Result<(), fleet_testbed::Error> {
+//! use fleet_testbed::{OperatorOptions, Testbed};
+//!
+//! let bed = Testbed::builder("status")
+//!     .control_plane()            // etcd, API server, controller manager
+//!     .nats()                     // the bus, as fleet-bus configures it
+//!     .devices(["dev-1", "dev-2"])
+//!     .start()
+//!     .await?;
+//! let client = bed.kube_client().await?;             // kube::Client, cluster admin
+//! let bus = bed.nats()?.operator_client().await?;    // async_nats::Client, account PLATFORM
+//! let operator = bed.start_operator(OperatorOptions::default())?;
+//! let device = bed.device("dev-1")?;
+//! device.load_image("localhost/fleet-demo/web:v1", "v1").await?;
+//! device.start_agent().await?;
+//! // ... apply with `client`, then wait on a predicate with a deadline:
+//! let url = format!("http://{}:8080/", device.host_ip());
+//! # let _ = (client, bus, url);
+//! device.reboot().await?;                            // a power cut and a boot
+//! bed.nats()?.stop().await?;                         // a fault; `start` brings it back
+//! operator.kill().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Parts that were not built in answer with [`Error::NoPart`]. [`wait::until`] is the predicate
+//! with a deadline. `FLEET_TESTBED_KEEP=1` keeps the logs of tests that pass, too.
+
+mod binaries;
+mod builder;
+mod control_plane;
+mod device;
+mod error;
+mod images;
+mod journal;
+mod nats;
+mod network;
+mod operator;
+mod ports;
+mod process;
+mod procfs;
+mod registry;
+mod remains;
+mod secret;
+mod testbed;
+pub mod wait;
+
+pub use builder::Builder;
+pub use control_plane::{ApiServer, ControlPlaneError, Etcd};
+pub use device::machine::MachineError;
+pub use device::{Device, DeviceError};
+pub use error::Error;
+pub use images::ImageError;
+pub use journal::JournalError;
+pub use nats::{KeyError, Nats, NatsError};
+pub use network::NetworkError;
+pub use operator::{Operator, OperatorOptions};
+pub use process::{ProcessError, Service};
+pub use registry::{Registry, RegistryError};
+pub use remains::clean_remains;
+pub use testbed::Testbed;

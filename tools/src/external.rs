@@ -62,6 +62,8 @@ fn names_version(answer: &str, version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -79,11 +81,12 @@ mod tests {
 
     #[test]
     fn a_program_that_answers_something_else_is_refused_with_its_answer() {
-        let error = check_version(Tool::Etcd, Path::new("/bin/echo")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "version 3.7.3 is needed, and it answers \"--version\"",
-            "busybox and coreutils differ here only in case this fails",
-        );
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("etcd");
+        std::fs::write(&program, "#!/bin/sh\necho etcd Version: 3.5.0\n").unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let error = check_version(Tool::Etcd, &program).unwrap_err();
+        let expected = r#"version 3.7.3 is needed, and it answers "etcd Version: 3.5.0""#;
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -1,0 +1,183 @@
+//! Choosing the parts of a testbed, and starting them side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use fleet_tools::{Tool, Toolbox};
+use futures::future::{join_all, try_join3};
+
+use crate::control_plane::{ApiServer, Etcd};
+use crate::device::Device;
+use crate::device::machine;
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::nats::Nats;
+use crate::network::Bridge;
+use crate::registry::Registry;
+use crate::remains;
+use crate::testbed::{SigningKey, Testbed, make_folder};
+
+/// The parts of a testbed to be. Nothing is started before [`start`](Self::start).
+#[derive(Debug, Clone)]
+#[must_use = "a builder starts nothing by itself"]
+pub struct Builder {
+    name: String,
+    control_plane: bool,
+    nats: bool,
+    registry: bool,
+    devices: Vec<String>,
+}
+
+impl Builder {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            control_plane: false,
+            nats: false,
+            registry: false,
+            devices: Vec::new(),
+        }
+    }
+
+    /// With etcd, the API server and the controller manager.
+    pub fn control_plane(mut self) -> Self {
+        self.control_plane = true;
+        self
+    }
+
+    /// With a bus.
+    pub fn nats(mut self) -> Self {
+        self.nats = true;
+        self
+    }
+
+    /// With a container registry.
+    pub fn registry(mut self) -> Self {
+        self.registry = true;
+        self
+    }
+
+    /// With these devices: podman runs on each, the agent is started by the test.
+    pub fn devices<D: Into<String>>(mut self, ids: impl IntoIterator<Item = D>) -> Self {
+        self.devices.extend(ids.into_iter().map(Into::into));
+        self
+    }
+
+    /// Cleans up after crashed runs, makes the servers ready if they are not built yet, starts all
+    /// parts side by side, and waits until they answer.
+    ///
+    /// # Errors
+    /// When a part does not come up. What was started by then is stopped again.
+    pub async fn start(self) -> Result<Testbed, Error> {
+        let tools = self.tools();
+        let blocking = tokio::task::spawn_blocking(move || {
+            if let Err(error) = remains::clean_remains() {
+                // Another testbed's remains must not keep this one from starting.
+                eprintln!("testbed: {error}");
+            }
+            fleet_tools::ensure(tools, &mut |event| {
+                if !matches!(event, fleet_tools::Event::Ready { .. }) {
+                    eprintln!("tools: {event}");
+                }
+            })
+        });
+        let toolbox = blocking.await.map_err(|_| Error::Cancelled)??;
+        let mut bed = self.make(&toolbox)?;
+        self.start_parts(&mut bed, &toolbox).await?;
+        Ok(bed)
+    }
+
+    fn tools(&self) -> &'static [Tool] {
+        match (self.control_plane, self.nats) {
+            (true, true) => &[
+                Tool::Etcd,
+                Tool::KubeApiserver,
+                Tool::KubeControllerManager,
+                Tool::NatsServer,
+            ],
+            (true, false) => &[Tool::Etcd, Tool::KubeApiserver, Tool::KubeControllerManager],
+            (false, true) => &[Tool::NatsServer],
+            (false, false) => &[],
+        }
+    }
+
+    /// Folder, journal, keys and network: all that parts need before they start.
+    fn make(&self, toolbox: &Toolbox) -> Result<Testbed, Error> {
+        let (name, folder) = make_folder(&self.name)?;
+        let journal = Journal::create(&folder)?;
+        let mut bed = Testbed {
+            name,
+            signing_key: SigningKey::create(&folder)?,
+            bridge: None,
+            etcd: None,
+            api_server: None,
+            nats: None,
+            registry: None,
+            devices: Mutex::new(BTreeMap::new()),
+            loopback: fastrand::u8(1..=250),
+            journal,
+            folder,
+        };
+        if !self.devices.is_empty() && machine::is_root() {
+            bed.bridge = Some(Bridge::create(&bed.journal)?);
+        }
+        if self.nats {
+            bed.nats = Some(Nats::create(
+                &bed.folder,
+                bed.host_ip(),
+                toolbox,
+                &bed.journal,
+            )?);
+        }
+        if self.registry {
+            let registry = Registry::start_new(&bed.folder, bed.host_ip(), &bed.journal)?;
+            bed.registry = Some(registry);
+        }
+        if self.control_plane {
+            let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
+            bed.etcd = Some(etcd);
+            let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url)?;
+            bed.api_server = Some(server);
+        }
+        Ok(bed)
+    }
+
+    async fn start_parts(&self, bed: &mut Testbed, _toolbox: &Toolbox) -> Result<(), Error> {
+        let devices: Vec<Arc<Device>> = self
+            .devices
+            .iter()
+            .map(|id| bed.prepare_device(id))
+            .collect::<Result<_, _>>()?;
+        if let Some(nats) = &bed.nats {
+            for device in &devices {
+                nats.admit(device.id(), &device.seed_path()).await?;
+            }
+        }
+        let control_plane = async {
+            match &bed.api_server {
+                Some(server) => Ok(server.wait_first_ready().await?),
+                None => Ok(()),
+            }
+        };
+        let messages = async {
+            if let Some(nats) = &bed.nats {
+                nats.start().await?;
+            }
+            match &bed.registry {
+                Some(registry) => Ok(registry.wait_ready().await?),
+                None => Ok(()),
+            }
+        };
+        let machines = async {
+            let booted = join_all(devices.iter().map(|device| device.boot())).await;
+            booted
+                .into_iter()
+                .collect::<Result<(), _>>()
+                .map_err(Error::from)
+        };
+        try_join3(control_plane, messages, machines)
+            .await
+            .map(|_: ((), (), ())| ())
+    }
+}

@@ -1,0 +1,208 @@
+//! The machine under a device: either namespaces of its own, or plain folders on the host.
+//!
+//! With root a device is a set of namespaces (processes, mounts, network) below one first process.
+//! Killing that process is a power cut: the kernel ends everything in it, and takes its mounts,
+//! interfaces and packet filter rules along. `/run` and `/dev/shm` are the machine's own and in
+//! memory, so they are as empty after a reboot as on a real one; podman's store, in the testbed's
+//! folder, stays.
+//!
+//! Without root, podman runs rootless on the host, with a store of its own and a loopback address
+//! of its own for published ports.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::journal::Journal;
+use crate::network::{Bridge, NetworkError};
+use crate::process::{ProcessError, Service, Signalled, Spec};
+use crate::procfs;
+
+/// Making namespaces takes milliseconds; this is for a machine under load.
+const BOOT_TIME: Duration = Duration::from_secs(30);
+
+/// The machine's first process. It mounts what a boot mounts and then only reaps: conmon and the
+/// containers become its children.
+const INIT: &str = r"
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/netns /run/lock
+mount -t tmpfs tmpfs /dev/shm
+ip link set lo up
+sysctl -q -w net.ipv4.ip_forward=1 2>/dev/null || echo 1 > /proc/sys/net/ipv4/ip_forward
+echo booted
+while :; do sleep 3600 & wait $!; done
+";
+
+/// Why a machine did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// Its first process did not start.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// It could not be connected.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The first process has no child to enter.
+    #[error("the machine {0} has no first process; its log says why")]
+    NoInit(String),
+}
+
+/// Where a device's processes run.
+#[derive(Debug)]
+pub(crate) enum Machine {
+    /// Namespaces of its own (root).
+    Namespaces(Box<Namespaces>),
+    /// The host's namespaces, with an own loopback address (rootless).
+    Host { ip: Ipv4Addr },
+}
+
+/// A machine in namespaces of its own.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    bridge: Bridge,
+    number: u8,
+    init: Service,
+    journal: Journal,
+}
+
+impl Machine {
+    /// A machine on `bridge`. Not booted yet.
+    pub(crate) fn on_bridge(
+        id: &str,
+        number: u8,
+        bridge: Bridge,
+        logs: &Path,
+        journal: &Journal,
+    ) -> Self {
+        let spec = Spec::new(format!("{id}-machine"), "unshare", logs)
+            .args([
+                "--mount",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+            ])
+            .args(["sh", "-c", INIT]);
+        let init = Service::new(spec, journal.clone());
+        Self::Namespaces(Box::new(Namespaces {
+            bridge,
+            number,
+            init,
+            journal: journal.clone(),
+        }))
+    }
+
+    /// The address at which the device's published ports answer.
+    pub(crate) fn ip(&self) -> IpAddr {
+        IpAddr::V4(match self {
+            Self::Namespaces(machine) => machine.bridge.device_ip(machine.number),
+            Self::Host { ip } => *ip,
+        })
+    }
+
+    /// Boots it.
+    pub(crate) async fn boot(&self) -> Result<(), MachineError> {
+        let Self::Namespaces(machine) = self else {
+            return Ok(());
+        };
+        let boots = || machine.init.log().matches("booted\n").count();
+        let before = boots();
+        machine.init.spawn()?;
+        machine
+            .init
+            .wait_ready(BOOT_TIME, || async { boots() > before })
+            .await?;
+        let (bridge, number, journal) = (
+            machine.bridge.clone(),
+            machine.number,
+            machine.journal.clone(),
+        );
+        let init = machine.init_pid()?;
+        bridge.attach(number, init, &journal)?;
+        Ok(())
+    }
+
+    /// Cuts the power.
+    pub(crate) async fn cut_power(&self) -> Result<(), MachineError> {
+        let Self::Namespaces(machine) = self else {
+            return Ok(());
+        };
+        let init = machine.init_pid().ok();
+        machine.init.kill().await?;
+        if let Some(init) = init {
+            let gone = || async { !Path::new(&format!("/proc/{init}")).exists() };
+            crate::wait::until(BOOT_TIME, gone).await;
+        }
+        Ok(())
+    }
+
+    /// The command line that runs `spec` in this machine. With all namespaces it becomes part of
+    /// the machine; its process id on the host is that of a child of the recorded process.
+    pub(crate) fn inside(&self, spec: Spec, part: Part) -> Result<Spec, MachineError> {
+        let Self::Namespaces(machine) = self else {
+            return Ok(spec);
+        };
+        let init = machine.init_pid()?;
+        let mut namespaces = vec![format!("--net=/proc/{init}/ns/net").into()];
+        if part == Part::Whole {
+            namespaces.push(format!("--mount=/proc/{init}/ns/mnt").into());
+            namespaces.push(format!("--pid=/proc/{init}/ns/pid").into());
+        }
+        namespaces.extend(["--".into(), spec.program.clone().into_os_string()]);
+        namespaces.extend(spec.args.iter().cloned());
+        let signalled = match part {
+            Part::Whole => Signalled::Child,
+            Part::Network => Signalled::Itself,
+        };
+        Ok(Spec {
+            program: "nsenter".into(),
+            args: namespaces,
+            signalled,
+            ..spec
+        })
+    }
+
+    /// The network, if it is the machine's own.
+    pub(crate) fn cable(&self) -> Option<(&Bridge, u8)> {
+        match self {
+            Self::Namespaces(machine) => Some((&machine.bridge, machine.number)),
+            Self::Host { .. } => None,
+        }
+    }
+}
+
+/// How much of the machine a process enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All namespaces: the process dies with the machine.
+    Whole,
+    /// The network only, so that the process has its recorded id and sees the host's `/proc`.
+    Network,
+}
+
+impl Namespaces {
+    fn init_pid(&self) -> Result<u32, MachineError> {
+        let no_init = || MachineError::NoInit(self.init.name());
+        self.init
+            .pid()
+            .and_then(procfs::first_child)
+            .ok_or_else(no_init)
+    }
+}
+
+/// A loopback address for a rootless device.
+pub(crate) fn loopback(bed: u8, number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 77, bed, number.saturating_add(10))
+}
+
+/// Whether this process may make namespaces: it is root, and not inside a user namespace that only
+/// looks like it.
+pub(crate) fn is_root() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    rustix::process::geteuid().is_root() && whole
+}

@@ -1,0 +1,377 @@
+//! One device: a machine with podman and the agent on it.
+
+mod agent;
+mod host;
+pub(crate) mod machine;
+mod podman;
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use fleet_contracts::DeviceId;
+
+use crate::images::ImageError;
+use crate::journal::{Entry, Journal, JournalError};
+use crate::network::{Cable, NetworkError};
+use crate::process::{ProcessError, Service};
+use agent::Agent;
+pub(crate) use agent::AgentSettings;
+use machine::{Machine, MachineError};
+use podman::Podman;
+
+/// Why something on a device failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The machine did not come up.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// podman or the agent did not start or stop.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The cable could not be pulled or plugged.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// It could not be recorded, and so was not made.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// An image could not be made.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A file of the device cannot be written or read.
+    #[error("cannot write or read {path}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The podman command could not be run.
+    #[error("cannot run podman; tools/system-packages.sh installs it")]
+    Podman(#[source] io::Error),
+    /// podman refused a command.
+    #[error("`podman {command}` on {device} failed: {output}")]
+    Refused {
+        /// The device.
+        device: String,
+        /// The arguments.
+        command: String,
+        /// What it printed on standard error.
+        output: String,
+    },
+    /// This testbed has no bus, so the agent has nothing to connect to.
+    #[error("the agent of {0} needs a bus: call `.nats()` on the builder")]
+    NoBus(String),
+    /// A device without root shares the host's network.
+    #[error("{0} has no cable of its own; this needs root")]
+    NoCable(String),
+    /// `fleet-agent` is not built.
+    #[error("{0} is not built: run `cargo build -p fleet-agent`, or set FLEET_BIN_DIR")]
+    NotBuilt(PathBuf),
+}
+
+/// Where a device is made.
+pub(crate) struct Place<'a> {
+    pub(crate) folder: PathBuf,
+    pub(crate) logs: &'a Path,
+    pub(crate) journal: &'a Journal,
+    /// The testbed's registry, which podman is to use without TLS.
+    pub(crate) registry: Option<SocketAddr>,
+}
+
+/// A machine with podman, and with the agent once that is started.
+#[derive(Debug)]
+pub struct Device {
+    id: DeviceId,
+    folder: PathBuf,
+    machine: Machine,
+    podman: Podman,
+    agent: Agent,
+}
+
+impl Device {
+    pub(crate) fn create(
+        id: &DeviceId,
+        machine: Machine,
+        place: &Place<'_>,
+        settings: AgentSettings,
+    ) -> Result<Self, DeviceError> {
+        let Place {
+            folder,
+            logs,
+            journal,
+            registry,
+        } = place;
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DeviceError::File { path, source }
+        };
+        fs::create_dir_all(folder).map_err(file(folder))?;
+        let podman = Podman::new(id.as_ref(), folder, &machine, logs, journal);
+        podman.write_config(*registry).map_err(file(folder))?;
+        journal.write(&Entry::Store {
+            path: podman.store().to_owned(),
+        })?;
+        let agent = Agent::new(id.as_ref(), folder, logs, journal, settings);
+        Ok(Self {
+            id: id.clone(),
+            folder: folder.clone(),
+            machine,
+            podman,
+            agent,
+        })
+    }
+
+    /// Boots the machine and starts podman.
+    pub(crate) async fn boot(&self) -> Result<(), DeviceError> {
+        self.machine.boot().await?;
+        self.start_podman().await
+    }
+
+    /// The device's id.
+    pub fn id(&self) -> &DeviceId {
+        &self.id
+    }
+
+    /// The address at which published ports of its containers answer, seen from the host and from
+    /// the other devices.
+    pub fn host_ip(&self) -> IpAddr {
+        self.machine.ip()
+    }
+
+    /// The device's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The socket of podman's REST API.
+    pub fn podman_socket(&self) -> &Path {
+        self.podman.socket()
+    }
+
+    /// The `podman system service` process.
+    pub fn podman_service(&self) -> &Service {
+        self.podman.service()
+    }
+
+    /// Runs the podman command on this device, through its socket.
+    ///
+    /// # Errors
+    /// When the command cannot be run. A refusal is in the output's status; see
+    /// [`podman_ok`](Self::podman_ok).
+    pub async fn podman<A: AsRef<str>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Output, DeviceError> {
+        let args = args
+            .into_iter()
+            .map(|arg| arg.as_ref().to_owned())
+            .collect();
+        self.podman.run(args).await.map_err(DeviceError::Podman)
+    }
+
+    /// Runs the podman command and gives its trimmed output, or an error if it refuses.
+    ///
+    /// # Errors
+    /// When the command cannot be run or does not succeed.
+    pub async fn podman_ok<A: AsRef<str>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<String, DeviceError> {
+        let args: Vec<String> = args
+            .into_iter()
+            .map(|arg| arg.as_ref().to_owned())
+            .collect();
+        let output = self.podman(&args).await?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        Err(DeviceError::Refused {
+            device: self.id.to_string(),
+            command: args.join(" "),
+            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
+    }
+
+    /// Starts podman's service and waits until it answers.
+    ///
+    /// # Errors
+    /// When it runs already or does not come up.
+    pub async fn start_podman(&self) -> Result<(), DeviceError> {
+        self.podman.start(&self.machine).await
+    }
+
+    /// Stops podman's service. Containers keep running.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn stop_podman(&self) -> Result<(), DeviceError> {
+        Ok(self.podman.service().terminate().await?)
+    }
+
+    /// Freezes podman's service: its socket accepts and never answers, as when the disk hangs.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze_podman(&self) -> Result<(), DeviceError> {
+        Ok(self
+            .podman
+            .service()
+            .signal(rustix::process::Signal::STOP)?)
+    }
+
+    /// Lets a frozen podman service go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn thaw_podman(&self) -> Result<(), DeviceError> {
+        Ok(self
+            .podman
+            .service()
+            .signal(rustix::process::Signal::CONT)?)
+    }
+
+    /// The agent's configuration file, which exists once there is a bus.
+    pub fn config_path(&self) -> PathBuf {
+        self.agent.config_path()
+    }
+
+    /// The device's credential for the bus: the seed of its nkey.
+    pub fn seed_path(&self) -> PathBuf {
+        self.agent.seed_path()
+    }
+
+    /// The agent's state: its ledger.
+    pub fn state_dir(&self) -> PathBuf {
+        self.agent.state_dir()
+    }
+
+    /// Starts the agent.
+    ///
+    /// # Errors
+    /// When it runs already, is not built, or the testbed has no bus.
+    pub async fn start_agent(&self) -> Result<(), DeviceError> {
+        self.agent.start(&self.machine)
+    }
+
+    /// Stops the agent (SIGTERM) and waits.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn stop_agent(&self) -> Result<(), DeviceError> {
+        Ok(self.agent.service().terminate().await?)
+    }
+
+    /// Kills the agent (SIGKILL).
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn kill_agent(&self) -> Result<(), DeviceError> {
+        Ok(self.agent.service().kill().await?)
+    }
+
+    /// The agent's process: its id for measurements, its log.
+    pub fn agent(&self) -> &Service {
+        self.agent.service()
+    }
+
+    /// All the agent has printed.
+    pub fn agent_log(&self) -> String {
+        self.agent.service().log()
+    }
+
+    /// Changes the labels in the agent's configuration, for its next start.
+    ///
+    /// # Errors
+    /// When the configuration cannot be written.
+    pub fn set_labels<K: Into<String>, V: Into<String>>(
+        &self,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), DeviceError> {
+        let labels = labels
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        self.agent.set_labels(labels)
+    }
+
+    /// Cuts the power: agent, podman and containers are gone at once, and so is all in memory.
+    ///
+    /// # Errors
+    /// When a process does not go.
+    pub async fn power_off(&self) -> Result<(), DeviceError> {
+        self.agent.service().kill().await?;
+        self.machine.cut_power().await?;
+        self.podman.service().kill().await?;
+        self.podman.forget_run_state(&self.machine).await;
+        Ok(())
+    }
+
+    /// Boots the machine again: podman runs, no container does. The agent is not started, so that
+    /// a test decides when it is.
+    ///
+    /// # Errors
+    /// When the machine or podman does not come up.
+    pub async fn power_on(&self) -> Result<(), DeviceError> {
+        self.boot().await
+    }
+
+    /// A power cut and a boot. As on a machine where systemd starts the agent, it runs afterwards
+    /// if it ran before.
+    ///
+    /// # Errors
+    /// When something does not go, or does not come back.
+    pub async fn reboot(&self) -> Result<(), DeviceError> {
+        let had_agent = self.agent.service().pid().is_some();
+        self.power_off().await?;
+        self.power_on().await?;
+        if had_agent {
+            self.start_agent().await?;
+        }
+        Ok(())
+    }
+
+    /// Pulls the network cable.
+    ///
+    /// # Errors
+    /// Without root the device has none of its own.
+    pub fn disconnect(&self) -> Result<(), DeviceError> {
+        self.cable(Cable::Pulled)
+    }
+
+    /// Plugs the network cable in again.
+    ///
+    /// # Errors
+    /// Without root the device has none of its own.
+    pub fn reconnect(&self) -> Result<(), DeviceError> {
+        self.cable(Cable::Plugged)
+    }
+
+    fn cable(&self, cable: Cable) -> Result<(), DeviceError> {
+        let (bridge, number) = self
+            .machine
+            .cable()
+            .ok_or_else(|| DeviceError::NoCable(self.id.to_string()))?;
+        Ok(bridge.set_cable(number, cable)?)
+    }
+
+    /// Makes the image `reference` on this device: a web server that answers every request for
+    /// `/` with `body`.
+    ///
+    /// # Errors
+    /// When busybox-static is missing or podman refuses the image.
+    pub async fn load_image(&self, reference: &str, body: &str) -> Result<(), DeviceError> {
+        let archive = self
+            .folder
+            .join(format!("image-{}.tar", crate::secret::token()));
+        crate::images::write_archive(&archive, reference, body)?;
+        let loaded = self
+            .podman_ok(["load", "--input", &archive.to_string_lossy()])
+            .await;
+        let _ = fs::remove_file(&archive);
+        loaded.map(drop)
+    }
+}

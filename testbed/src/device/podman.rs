@@ -1,0 +1,173 @@
+//! podman on a device: its own store, socket, configuration and events.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::DeviceError;
+use super::host;
+use super::machine::{Machine, Part};
+use crate::journal::Journal;
+use crate::process::{Service, Spec};
+
+const START_TIME: Duration = Duration::from_secs(60);
+
+/// The service and its files.
+#[derive(Debug)]
+pub(super) struct Podman {
+    spec: Spec,
+    service: Service,
+    store: PathBuf,
+    socket: PathBuf,
+    config: PathBuf,
+    run: PathBuf,
+}
+
+impl Podman {
+    pub(super) fn new(
+        id: &str,
+        folder: &Path,
+        machine: &Machine,
+        logs: &Path,
+        journal: &Journal,
+    ) -> Self {
+        let (store, socket) = (folder.join("store"), folder.join("podman.sock"));
+        let config = folder.join("containers.conf");
+        let run = match machine {
+            // In the machine's memory, so gone with its power.
+            Machine::Namespaces(_) => PathBuf::from("/run"),
+            Machine::Host { .. } => folder.join("run"),
+        };
+        let mut spec = Spec::new(format!("{id}-podman"), "podman", logs)
+            .args(["--root".into(), store.clone().into_os_string()])
+            .args(["--runroot".into(), run.join("containers").into_os_string()])
+            .args(["--tmpdir".into(), run.join("libpod").into_os_string()])
+            .args(["--cgroup-manager", "cgroupfs", "--log-level", "warn"])
+            .args(["system", "service", "--time", "0"])
+            .args([format!("unix://{}", socket.display())])
+            .env("CONTAINERS_CONF", &config)
+            // A user's own settings would change what is tested.
+            .env("CONTAINERS_STORAGE_CONF", folder.join("storage.conf"))
+            .env("CONTAINERS_REGISTRIES_CONF", folder.join("registries.conf"))
+            .env("XDG_CONFIG_HOME", folder);
+        // podman refuses to start in a session it does not know, and logs to its journal.
+        spec.env
+            .push(("DBUS_SESSION_BUS_ADDRESS".into(), "".into()));
+        let service = Service::new(spec.clone(), journal.clone());
+        Self {
+            spec,
+            service,
+            store,
+            socket,
+            config,
+            run,
+        }
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    pub(super) fn store(&self) -> &Path {
+        &self.store
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub(super) fn write_config(&self, registry: Option<SocketAddr>) -> io::Result<()> {
+        // runc and cgroupfs work with version 1 and 2 of control groups, crun and systemd do not.
+        // Limits equal in both columns, because podman 4's REST API swaps the columns; low enough
+        // that a machine without CAP_SYS_RESOURCE may set them.
+        let config = "\
+[containers]
+default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]
+log_driver = \"k8s-file\"
+
+[engine]
+runtime = \"runc\"
+cgroup_manager = \"cgroupfs\"
+events_logger = \"file\"
+helper_binaries_dir = [\"/usr/lib/podman\", \"/usr/libexec/podman\", \"/usr/local/lib/podman\"]
+";
+        fs::write(&self.config, config)?;
+        let store = self.store.display();
+        let storage = format!(
+            "[storage]\ndriver = \"{}\"\ngraphroot = \"{store}\"\nrunroot = \"{}\"\n",
+            storage_driver(),
+            self.run.join("containers").display(),
+        );
+        fs::write(self.config.with_file_name("storage.conf"), storage)?;
+        let registries = registry.map_or_else(String::new, |address| {
+            format!("[[registry]]\nlocation = \"{address}\"\ninsecure = true\n")
+        });
+        fs::write(self.config.with_file_name("registries.conf"), registries)
+    }
+
+    pub(super) async fn start(&self, machine: &Machine) -> Result<(), DeviceError> {
+        // The socket of a killed service is still there, and podman refuses to bind over it.
+        match fs::remove_file(&self.socket) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(DeviceError::File {
+                    path: self.socket.clone(),
+                    source,
+                });
+            }
+            _ => {}
+        }
+        self.service
+            .set_spec(machine.inside(self.spec.clone(), Part::Whole)?);
+        self.service.spawn()?;
+        let answers = || async { ping(&self.socket).await.unwrap_or(false) };
+        Ok(self.service.wait_ready(START_TIME, answers).await?)
+    }
+
+    pub(super) async fn run(&self, args: Vec<String>) -> io::Result<Output> {
+        let url = format!("unix://{}", self.socket.display());
+        let run = move || {
+            Command::new("podman")
+                .args(["--url", &url])
+                .args(args)
+                .env_remove("CONTAINER_HOST")
+                .stdin(Stdio::null())
+                .output()
+        };
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    /// What a power cut takes from a machine that shares the host's namespaces: its containers'
+    /// processes and its memory files.
+    pub(super) async fn forget_run_state(&self, machine: &Machine) {
+        match machine {
+            Machine::Namespaces(_) => crate::journal::remove_control_groups(&self.store),
+            Machine::Host { .. } => host::cut_power(&self.run, &self.store).await,
+        }
+    }
+}
+
+/// podman picks overlay itself, but from a store on overlay or NFS it cannot be had.
+fn storage_driver() -> &'static str {
+    "overlay"
+}
+
+/// `GET /_ping`, by hand: a whole HTTP client for one line would be out of proportion.
+async fn ping(socket: &Path) -> io::Result<bool> {
+    let mut stream = UnixStream::connect(socket).await?;
+    stream
+        .write_all(b"GET /_ping HTTP/1.0\r\nHost: podman\r\n\r\n")
+        .await?;
+    let mut answer = [0; 64];
+    let read = stream.read(&mut answer).await?;
+    Ok(answer
+        .get(..read)
+        .is_some_and(|text| text.starts_with(b"HTTP/1.0 200")))
+}

@@ -1,0 +1,254 @@
+//! What a testbed has started, written down as it starts it, and the clean-up that reads it.
+//!
+//! The journal is a file of JSON lines in the testbed's folder. A process is named by its id and
+//! its start time, so a re-used id is never killed. Everything started also carries the folder's
+//! path in its environment ([`MARK`]); that covers the moment between a start and its record, and
+//! the helpers that servers start themselves.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::process::lock;
+use crate::procfs;
+use crate::wait;
+
+/// The variable in the environment of everything a testbed starts; its value is the folder.
+pub(crate) const MARK: &str = "FLEET_TESTBED_FOLDER";
+
+const FILE: &str = "journal";
+/// How long the processes of a dead testbed may take to go.
+const KILL_TIME: Duration = Duration::from_secs(10);
+
+/// Why something could not be recorded or cleaned.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The journal cannot be written, so nothing may be started.
+    #[error("cannot record in {path} what is started", path = .path.display())]
+    Write {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Processes of this testbed are still there after SIGKILL.
+    #[error("processes of {folder} survived SIGKILL: {pids:?}", folder = .folder.display())]
+    Survivors {
+        /// The testbed.
+        folder: PathBuf,
+        /// Their ids.
+        pids: Vec<u32>,
+    },
+    /// A folder could not be removed.
+    #[error("cannot remove {path}", path = .path.display())]
+    Remove {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub(crate) enum Entry {
+    /// The process that owns the testbed; when it is gone, the rest is a remain.
+    Owner { pid: u32, start: u64 },
+    /// A process is about to be started.
+    Starting { name: String },
+    /// A process was started.
+    Process { name: String, pid: u32, start: u64 },
+    /// A network interface is about to be made.
+    Interface { name: String },
+    /// A podman store is about to be made: its containers may leave control groups behind.
+    Store { path: PathBuf },
+}
+
+/// The open journal of a running testbed.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    folder: Arc<PathBuf>,
+    file: Arc<Mutex<File>>,
+}
+
+impl Journal {
+    /// Opens the journal of the testbed in `folder` and enters this process as its owner.
+    pub(crate) fn create(folder: &Path) -> Result<Self, JournalError> {
+        let path = folder.join(FILE);
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|source| JournalError::Write { path, source })?;
+        let journal = Self {
+            folder: Arc::new(folder.to_owned()),
+            file: Arc::new(Mutex::new(file)),
+        };
+        let pid = std::process::id();
+        if let Some(start) = procfs::start_time(pid) {
+            journal.write(&Entry::Owner { pid, start })?;
+        }
+        Ok(journal)
+    }
+
+    /// The testbed's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn write(&self, entry: &Entry) -> Result<(), JournalError> {
+        let error = |source| JournalError::Write {
+            path: self.folder.join(FILE),
+            source,
+        };
+        let mut line = serde_json::to_vec(entry).map_err(|source| error(source.into()))?;
+        line.push(b'\n');
+        lock(&self.file).write_all(&line).map_err(error)
+    }
+}
+
+/// Reads a journal. A torn last line is what a crash leaves; it is passed over.
+pub(crate) fn read(folder: &Path) -> Vec<Entry> {
+    let text = fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// The owner, if it still runs.
+pub(crate) fn living_owner(entries: &[Entry]) -> Option<u32> {
+    entries.iter().find_map(|entry| match entry {
+        Entry::Owner { pid, start } if procfs::is_alive(*pid, *start) => Some(*pid),
+        _ => None,
+    })
+}
+
+/// The recorded processes that still run, by name.
+pub(crate) fn living_processes(entries: &[Entry]) -> Vec<(String, u32)> {
+    let alive = |entry: &Entry| match entry {
+        Entry::Process { name, pid, start } if procfs::is_alive(*pid, *start) => {
+            Some((name.clone(), *pid))
+        }
+        _ => None,
+    };
+    entries.iter().filter_map(alive).collect()
+}
+
+/// Ends every process of the testbed in `folder` and takes down its network and control groups.
+/// The files stay.
+pub(crate) fn clean(folder: &Path) -> Result<(), JournalError> {
+    let entries = read(folder);
+    let survivors = || {
+        let mut pids: Vec<u32> = living_processes(&entries)
+            .into_iter()
+            .map(|(_, pid)| pid)
+            .collect();
+        pids.extend(procfs::with_environment(MARK, folder));
+        pids
+    };
+    let gone = wait::until_blocking(KILL_TIME, || {
+        let pids = survivors();
+        pids.iter().for_each(|pid| kill(*pid));
+        pids.is_empty()
+    });
+    for entry in &entries {
+        match entry {
+            Entry::Interface { name } => delete_interface(name),
+            Entry::Store { path } => remove_control_groups(path),
+            _ => {}
+        }
+    }
+    if gone {
+        return Ok(());
+    }
+    Err(JournalError::Survivors {
+        folder: folder.to_owned(),
+        pids: survivors(),
+    })
+}
+
+/// Removes the testbed's folder.
+pub(crate) fn remove(folder: &Path) -> Result<(), JournalError> {
+    let Err(source) = fs::remove_dir_all(folder) else {
+        return Ok(());
+    };
+    if source.kind() == io::ErrorKind::NotFound {
+        return Ok(());
+    }
+    // A rootless store holds files of mapped users, which only its own user namespace may remove.
+    let unshared = quiet(
+        "podman",
+        &["unshare", "rm", "-rf", &folder.to_string_lossy()],
+    );
+    if unshared && !folder.exists() {
+        return Ok(());
+    }
+    Err(JournalError::Remove {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
+fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended since it was looked up; the caller looks again.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+fn delete_interface(name: &str) {
+    if Path::new("/sys/class/net").join(name).exists() {
+        quiet("ip", &["link", "delete", name]);
+    }
+}
+
+/// A container that was killed with its whole machine leaves empty control groups behind, because
+/// nobody was left to remove them. They are found by the container ids in the store.
+pub(crate) fn remove_control_groups(store: &Path) {
+    let Ok(containers) = fs::read_dir(store.join("overlay-containers")) else {
+        return;
+    };
+    let ids: Vec<String> = containers
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.len() == 64)
+        .collect();
+    let Ok(controllers) = fs::read_dir("/sys/fs/cgroup") else {
+        return;
+    };
+    let parents = controllers
+        .flatten()
+        .map(|entry| entry.path().join("libpod_parent"));
+    for parent in parents.chain([PathBuf::from("/sys/fs/cgroup/libpod_parent")]) {
+        for id in &ids {
+            for group in [
+                format!("libpod-{id}/ctr"),
+                format!("libpod-{id}"),
+                format!("libpod-conmon-{id}"),
+            ] {
+                // Not there in this hierarchy, or still in use: both are none of our business.
+                let _ = fs::remove_dir(parent.join(group));
+            }
+        }
+    }
+}
+
+/// Runs a helper and says whether it succeeded; its output is of no interest.
+fn quiet(program: &str, args: &[&str]) -> bool {
+    Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

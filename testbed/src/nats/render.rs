@@ -1,0 +1,33 @@
+//! The server configuration, as `fleet-bus` computes it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use fleet_bus::server::{self, ServerSettings, StaticUsers};
+use fleet_contracts::DeviceId;
+
+use super::keys::Keys;
+
+/// The whole configuration. `devices` maps ids to public keys.
+pub(super) fn config(
+    address: SocketAddr,
+    store: &Path,
+    keys: &Keys,
+    devices: &BTreeMap<DeviceId, String>,
+) -> String {
+    server::render(&ServerSettings {
+        listen: address.to_string(),
+        name: "testbed".to_owned(),
+        store_dir: store.to_owned(),
+        users: StaticUsers {
+            auth: vec![keys.auth.public.clone()],
+            platform: vec![keys.operator.public.clone()],
+            system: vec![keys.system.public.clone()],
+            devices: devices
+                .iter()
+                .map(|(id, key)| (id.clone(), key.clone()))
+                .collect(),
+        },
+    })
+}

@@ -1,0 +1,118 @@
+//! `fleet-operator` as a process of the testbed.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::process::{ProcessError, Service};
+
+/// How to start one replica of the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorOptions {
+    /// The replica's name: of its process, its log, and its identity in the lease.
+    pub name: String,
+    /// Further arguments.
+    pub args: Vec<String>,
+    /// Further variables.
+    pub env: Vec<(String, String)>,
+    /// Another program than the one cargo built.
+    pub program: Option<PathBuf>,
+}
+
+impl Default for OperatorOptions {
+    fn default() -> Self {
+        Self {
+            name: "operator".to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            program: None,
+        }
+    }
+}
+
+impl OperatorOptions {
+    /// A replica of this name.
+    pub fn replica(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a variable.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+}
+
+/// A running replica. Dropping it kills it.
+#[derive(Debug)]
+pub struct Operator {
+    pub(crate) service: Service,
+    pub(crate) metrics_port: u16,
+}
+
+impl Operator {
+    /// Where `/metrics`, `/healthz` and `/readyz` answer.
+    pub fn metrics_addr(&self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)
+    }
+
+    /// All it has printed.
+    pub fn log(&self) -> String {
+        self.service.log()
+    }
+
+    /// Its process.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Starts it again after a stop, with the same arguments.
+    ///
+    /// # Errors
+    /// When it runs already or cannot be started.
+    pub fn start(&self) -> Result<(), ProcessError> {
+        self.service.spawn()
+    }
+
+    /// Stops it (SIGTERM) and waits.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn stop(&self) -> Result<(), ProcessError> {
+        self.service.terminate().await
+    }
+
+    /// Kills it (SIGKILL): a crash, with its lease still held.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn kill(&self) -> Result<(), ProcessError> {
+        self.service.kill().await
+    }
+
+    /// Freezes it: a replica that is deposed without knowing.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze(&self) -> Result<(), ProcessError> {
+        self.service.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets a frozen replica go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn thaw(&self) -> Result<(), ProcessError> {
+        self.service.signal(rustix::process::Signal::CONT)
+    }
+}

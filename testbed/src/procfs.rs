@@ -1,0 +1,70 @@
+//! What `/proc` tells about processes.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// When the process started, in clock ticks since boot. With the process id this names a process
+/// for good: an id that was given to another process shows another start.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may itself hold blanks and
+    // parentheses; field 3 follows the last one, and the start is field 22 (proc(5)).
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // A zombie has stopped in every sense but its parent's.
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// Whether that very process still runs.
+pub(crate) fn is_alive(pid: u32, start: u64) -> bool {
+    start_time(pid) == Some(start)
+}
+
+/// The processes that were started with `key=value` in their environment, and their descendants
+/// that kept it.
+pub(crate) fn with_environment(key: &str, value: &Path) -> Vec<u32> {
+    let mut wanted = format!("{key}=").into_bytes();
+    wanted.extend_from_slice(value.as_os_str().as_bytes());
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| parse_pid(&entry.file_name()))
+        .filter(|pid| *pid != std::process::id())
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == wanted)
+        })
+        .collect()
+}
+
+/// The first child of a process.
+pub(crate) fn first_child(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+fn parse_pid(name: &OsStr) -> Option<u32> {
+    name.to_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_an_earlier_one_of_its_id_is_not() {
+        let pid = std::process::id();
+        let start = start_time(pid).unwrap();
+        assert!(is_alive(pid, start));
+        assert!(!is_alive(pid, start - 1));
+        assert_eq!(start_time(u32::MAX), None);
+    }
+}

@@ -1,0 +1,326 @@
+//! The testbed: parts on a common folder, started together and stopped together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use fleet_contracts::DeviceId;
+use fleet_contracts::signing::ManifestSigner;
+
+use crate::builder::Builder;
+use crate::control_plane::{ApiServer, Etcd};
+use crate::device::AgentSettings;
+use crate::device::machine::{Machine, loopback};
+use crate::device::{Device, Place};
+use crate::error::Error;
+use crate::journal::{self, Journal};
+use crate::nats::Nats;
+use crate::network::Bridge;
+use crate::operator::{Operator, OperatorOptions};
+use crate::process::{Service, Spec, lock};
+use crate::registry::Registry;
+use crate::{binaries, ports, secret};
+
+/// A running platform. Dropping it stops all of it and removes its folder; when a test panics the
+/// logs are kept.
+#[derive(Debug)]
+pub struct Testbed {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) journal: Journal,
+    pub(crate) signing_key: SigningKey,
+    pub(crate) bridge: Option<Bridge>,
+    pub(crate) etcd: Option<Etcd>,
+    pub(crate) api_server: Option<ApiServer>,
+    pub(crate) nats: Option<Nats>,
+    pub(crate) registry: Option<Registry>,
+    pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
+    /// Numbers the rootless devices of this testbed apart from those of others.
+    pub(crate) loopback: u8,
+}
+
+/// The key that signs manifests: the operator's, and what devices trust.
+#[derive(Debug)]
+pub(crate) struct SigningKey {
+    pub(crate) file: PathBuf,
+    pub(crate) trusted: String,
+}
+
+impl Testbed {
+    /// Begins a testbed; `name` shows in its folder and in `fleet-testbed status`.
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+
+    /// The name given to [`Testbed::builder`] with a random ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where everything of this testbed is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The address of the host as devices see it.
+    pub fn host_ip(&self) -> IpAddr {
+        let bridge = self.bridge.as_ref().map(Bridge::host_ip);
+        IpAddr::V4(bridge.unwrap_or(Ipv4Addr::LOCALHOST))
+    }
+
+    /// The kubeconfig of the cluster's admin.
+    ///
+    /// # Errors
+    /// When the testbed has no control plane.
+    pub fn kubeconfig(&self) -> Result<&Path, Error> {
+        Ok(self.api_server()?.kubeconfig())
+    }
+
+    /// A client with the admin's rights.
+    ///
+    /// # Errors
+    /// When the testbed has no control plane.
+    pub async fn kube_client(&self) -> Result<kube::Client, Error> {
+        Ok(self.api_server()?.client().await?)
+    }
+
+    /// etcd.
+    ///
+    /// # Errors
+    /// When the testbed has no control plane.
+    pub fn etcd(&self) -> Result<&Etcd, Error> {
+        self.etcd
+            .as_ref()
+            .ok_or(Error::NoPart("a control plane", "control_plane"))
+    }
+
+    /// The API server.
+    ///
+    /// # Errors
+    /// When the testbed has no control plane.
+    pub fn api_server(&self) -> Result<&ApiServer, Error> {
+        self.api_server
+            .as_ref()
+            .ok_or(Error::NoPart("a control plane", "control_plane"))
+    }
+
+    /// The bus.
+    ///
+    /// # Errors
+    /// When the testbed has none.
+    pub fn nats(&self) -> Result<&Nats, Error> {
+        self.nats.as_ref().ok_or(Error::NoPart("a bus", "nats"))
+    }
+
+    /// The container registry.
+    ///
+    /// # Errors
+    /// When the testbed has none.
+    pub fn registry(&self) -> Result<&Registry, Error> {
+        self.registry
+            .as_ref()
+            .ok_or(Error::NoPart("a registry", "registry"))
+    }
+
+    /// The device of this id.
+    ///
+    /// # Errors
+    /// When the testbed has none of that id.
+    pub fn device(&self, id: &str) -> Result<Arc<Device>, Error> {
+        lock(&self.devices)
+            .get(id)
+            .cloned()
+            .ok_or_else(|| Error::NoDevice(id.to_owned()))
+    }
+
+    /// All devices, by id.
+    pub fn devices(&self) -> Vec<Arc<Device>> {
+        lock(&self.devices).values().cloned().collect()
+    }
+
+    /// The file with the key that signs manifests, as the operator reads it.
+    pub fn signing_key_file(&self) -> &Path {
+        &self.signing_key.file
+    }
+
+    /// The public half of it, as devices trust it.
+    pub fn trusted_key(&self) -> &str {
+        &self.signing_key.trusted
+    }
+
+    /// Adds a device to the running testbed.
+    ///
+    /// # Errors
+    /// When the id is taken, or something does not come up.
+    pub async fn add_device(&self, id: &str) -> Result<Arc<Device>, Error> {
+        let device = self.prepare_device(id)?;
+        if let Some(nats) = &self.nats {
+            nats.admit(device.id(), &device.seed_path()).await?;
+        }
+        device.boot().await?;
+        Ok(device)
+    }
+
+    /// Makes a device's folder and enters it; nothing runs yet.
+    pub(crate) fn prepare_device(&self, id: &str) -> Result<Arc<Device>, Error> {
+        let id: DeviceId = id.parse()?;
+        let mut devices = lock(&self.devices);
+        let number = u8::try_from(devices.len())
+            .ok()
+            .filter(|number| *number < 240);
+        let number = number.ok_or(Error::TooManyDevices)?;
+        if devices.contains_key(id.as_ref()) {
+            return Err(Error::DeviceTaken(id.to_string()));
+        }
+        let logs = self.folder.join("logs");
+        let machine = match &self.bridge {
+            Some(bridge) => {
+                Machine::on_bridge(id.as_ref(), number, bridge.clone(), &logs, &self.journal)
+            }
+            None => Machine::Host {
+                ip: loopback(self.loopback, number),
+            },
+        };
+        let settings = AgentSettings {
+            nats_url: self.nats.as_ref().map(Nats::url),
+            trusted_keys: vec![self.signing_key.trusted.clone()],
+            labels: BTreeMap::new(),
+        };
+        let folder = self.folder.join("devices").join(id.as_ref());
+        let registry = self.registry.as_ref().map(Registry::address);
+        let place = Place {
+            folder,
+            logs: &logs,
+            journal: &self.journal,
+            registry,
+        };
+        let device = Device::create(&id, machine, &place, settings)?;
+        let device = Arc::new(device);
+        devices.insert(id.to_string(), Arc::clone(&device));
+        Ok(device)
+    }
+
+    /// Loads a web server image that answers with `body` into the store of a device.
+    ///
+    /// # Errors
+    /// When the testbed has no such device, or podman refuses.
+    pub async fn load_image(&self, device: &str, reference: &str, body: &str) -> Result<(), Error> {
+        Ok(self.device(device)?.load_image(reference, body).await?)
+    }
+
+    /// Starts a replica of the operator. It does not wait until that is ready.
+    ///
+    /// # Errors
+    /// When the testbed lacks the control plane or the bus, or the program is not built.
+    pub fn start_operator(&self, options: OperatorOptions) -> Result<Operator, Error> {
+        let metrics_port = ports::free().map_err(Error::Port)?;
+        let nats = self.nats()?;
+        let program = match options.program {
+            Some(program) => program,
+            None => binaries::find("fleet-operator").map_err(Error::NotBuilt)?,
+        };
+        let spec = Spec::new(options.name.clone(), program, &self.folder.join("logs"))
+            .args(["run", "--nats-url", &nats.url()])
+            .args([
+                "--nats-seed-file".into(),
+                nats.operator_seed().into_os_string(),
+            ])
+            .args([
+                "--signing-key-file".into(),
+                self.signing_key.file.clone().into_os_string(),
+            ])
+            .args(["--metrics-addr", &format!("127.0.0.1:{metrics_port}")])
+            .args(["--identity", &options.name])
+            .args(options.args)
+            .env("KUBECONFIG", self.kubeconfig()?);
+        let spec = options
+            .env
+            .iter()
+            .fold(spec, |spec, (key, value)| spec.env(key, value));
+        let service = Service::new(spec, self.journal.clone());
+        service.spawn()?;
+        Ok(Operator {
+            service,
+            metrics_port,
+        })
+    }
+
+    /// All processes of this testbed but operators, for a look at what runs.
+    pub(crate) fn env(&self) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        let mut add = |key: &str, value: String| env.insert(key.to_owned(), value);
+        if let Some(server) = &self.api_server {
+            add("KUBECONFIG", server.kubeconfig().display().to_string());
+        }
+        if let Some(nats) = &self.nats {
+            add("NATS_URL", nats.url());
+            add("FLEET_NATS_URL", nats.url());
+            add(
+                "FLEET_NATS_SEED_FILE",
+                nats.operator_seed().display().to_string(),
+            );
+        }
+        add(
+            "FLEET_SIGNING_KEY_FILE",
+            self.signing_key.file.display().to_string(),
+        );
+        env
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        // Reap what this process started; the clean-up then finds whatever else there is.
+        lock(&self.devices).clear();
+        self.registry.take();
+        self.api_server.take();
+        self.etcd.take();
+        self.nats.take();
+        let cleaned = journal::clean(&self.folder);
+        let keep = std::thread::panicking() || std::env::var_os("FLEET_TESTBED_KEEP").is_some();
+        let outcome = cleaned.and_then(|()| {
+            if keep {
+                crate::remains::keep_logs(&self.folder)
+            } else {
+                journal::remove(&self.folder)
+            }
+        });
+        match outcome {
+            Ok(()) if keep => eprintln!("logs are kept in {}", self.folder.join("logs").display()),
+            Ok(()) => {}
+            // A destructor has nobody to return this to; the next start tries again.
+            Err(error) => eprintln!("testbed {}: {error}", self.name),
+        }
+    }
+}
+
+impl SigningKey {
+    pub(crate) fn create(folder: &Path) -> Result<Self, Error> {
+        use base64::Engine as _;
+        let file = folder.join("manifest.key");
+        let seed: [u8; 32] = secret::random();
+        let text = base64::engine::general_purpose::STANDARD.encode(seed);
+        secret::write(&file, text.as_bytes()).map_err(|source| Error::File {
+            path: file.clone(),
+            source,
+        })?;
+        let trusted = ManifestSigner::from_seed(&seed).trusted().to_string();
+        Ok(Self { file, trusted })
+    }
+}
+
+/// Makes the folder of a new testbed.
+pub(crate) fn make_folder(name: &str) -> Result<(String, PathBuf), Error> {
+    let home = binaries::testbed_home();
+    let name = format!("{name}-{:06x}", fastrand::u32(..0x100_0000));
+    let folder = home.join(&name);
+    fs::create_dir_all(folder.join("logs"))
+        .and_then(|()| folder.canonicalize())
+        .map(|folder| (name, folder.clone()))
+        .map_err(|source| Error::File {
+            path: folder,
+            source,
+        })
+}
