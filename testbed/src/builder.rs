@@ -13,6 +13,7 @@ use crate::device::machine;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::nats::Nats;
+use crate::overview::Overview;
 use crate::network::Bridge;
 use crate::registry::Registry;
 use crate::remains;
@@ -83,8 +84,8 @@ impl Builder {
             })
         });
         let toolbox = blocking.await.map_err(|_| Error::Cancelled)??;
-        let mut bed = self.make(&toolbox)?;
-        self.start_parts(&mut bed, &toolbox).await?;
+        let bed = self.make(&toolbox)?;
+        self.start_parts(&bed).await?;
         Ok(bed)
     }
 
@@ -140,10 +141,12 @@ impl Builder {
             let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url)?;
             bed.api_server = Some(server);
         }
+        Overview::write_env(&bed.folder, &bed.env())
+            .map_err(|source| Error::File { path: bed.folder.clone(), source })?;
         Ok(bed)
     }
 
-    async fn start_parts(&self, bed: &mut Testbed, _toolbox: &Toolbox) -> Result<(), Error> {
+    async fn start_parts(&self, bed: &Testbed) -> Result<(), Error> {
         let devices: Vec<Arc<Device>> = self
             .devices
             .iter()

@@ -45,7 +45,7 @@ pub(crate) fn all() -> Vec<PathBuf> {
 
 /// Stops everything of one testbed and removes its folder.
 pub(crate) fn clean_one(folder: &Path) -> Result<(), JournalError> {
-    if folder.join("kept").exists() {
+    if is_kept(folder) {
         if older_than(folder, KEEP_LOGS) {
             return journal::remove(folder);
         }
@@ -53,6 +53,11 @@ pub(crate) fn clean_one(folder: &Path) -> Result<(), JournalError> {
     }
     journal::clean(folder)?;
     journal::remove(folder)
+}
+
+/// Whether only the logs of a failed test are left.
+pub(crate) fn is_kept(folder: &Path) -> bool {
+    folder.join("kept").exists()
 }
 
 /// Removes all but the logs, and marks the folder as kept on purpose.

@@ -1,0 +1,23 @@
+//! `env`: shell lines that point clients at a platform.
+
+use anyhow::Result;
+use fleet_testbed::Overview;
+
+pub(super) fn run(name: Option<&str>) -> Result<()> {
+    println!("{}", lines(&super::choose(name)?));
+    Ok(())
+}
+
+pub(super) fn lines(bed: &Overview) -> String {
+    let mut lines: Vec<String> =
+        bed.env().iter().map(|(key, value)| format!("export {key}={}", quoted(value))).collect();
+    for folder in bed.path_additions() {
+        lines.push(format!("export PATH={}:\"$PATH\"", quoted(&folder.to_string_lossy())));
+    }
+    lines.join("\n")
+}
+
+/// In single quotes a shell reads everything but a single quote as it stands.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
