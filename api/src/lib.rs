@@ -9,7 +9,7 @@ pub mod deployment;
 pub mod device;
 pub mod selector;
 
-pub use crd::{crds, crds_yaml};
+pub use crd::{CrdError, crds, crds_yaml};
 pub use deployment::{Aggregate, Deployment, DeploymentSpec, DeploymentStatus, LastError};
 pub use device::{Device, DeviceSpec, DeviceStatus};
 pub use selector::{Operator, Requirement, TargetSelector};

@@ -302,10 +302,14 @@ impl Watch {
             return Ok(Event::Synced);
         }
         loop {
-            tokio::select! {
+            let message = tokio::select! {
                 biased;
-                message = self.messages.next() => return self.event(message),
-                _ = self.check.tick() => self.still_the_same_stream().await?,
+                message = self.messages.next() => Some(message),
+                _ = self.check.tick() => None,
+            };
+            match message {
+                Some(message) => return self.event(message),
+                None => still_the_same_stream(&self.bus, self.bucket, self.created).await?,
             }
         }
     }
@@ -342,17 +346,21 @@ impl Watch {
             value: message.payload,
         }))
     }
+}
 
-    /// An ordered consumer that recovers on a stream made anew waits for a sequence that will not
-    /// come for long; the stream's creation time gives it away. While the server does not answer
-    /// nothing is known, and the check comes again.
-    async fn still_the_same_stream(&self) -> Result<(), StoreError> {
-        let recreated = Err(StoreError::Recreated(self.bucket.name()));
-        match self.bus.context().get_stream(self.bucket.stream()).await {
-            Ok(stream) if stream.cached_info().created == self.created => Ok(()),
-            Ok(_) => recreated,
-            Err(e) if e.to_string().contains("not found") => recreated,
-            Err(_) => Ok(()),
-        }
+/// An ordered consumer that recovers on a stream made anew waits for a sequence that will not
+/// come for long; the stream's creation time gives it away. While the server does not answer
+/// nothing is known, and the check comes again.
+async fn still_the_same_stream(
+    bus: &Bus,
+    bucket: Bucket,
+    created: time::OffsetDateTime,
+) -> Result<(), StoreError> {
+    let recreated = Err(StoreError::Recreated(bucket.name()));
+    match bus.context().get_stream(bucket.stream()).await {
+        Ok(stream) if stream.cached_info().created == created => Ok(()),
+        Ok(_) => recreated,
+        Err(e) if e.to_string().contains("not found") => recreated,
+        Err(_) => Ok(()),
     }
 }

@@ -1,1 +1,16 @@
 //! Scenarios, demo and benchmarks over the testbed.
+//!
+//! Everything here uses the platform as its users do: it applies resources to a real API server
+//! and asks real containers on real devices for an answer. It must never reach into operator or
+//! agent.
+
+pub mod bench;
+pub mod error;
+pub mod http;
+pub mod menu;
+pub mod platform;
+pub mod regression;
+pub mod workload;
+
+pub use error::Error;
+pub use platform::Platform;

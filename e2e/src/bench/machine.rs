@@ -1,0 +1,51 @@
+//! What a figure was measured on.
+
+use serde_json::{Value, json};
+
+/// Processor, cores, memory, kernel, commit and versions.
+pub async fn describe() -> Value {
+    json!({
+        "cpu": cpu_model(),
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "memory_mib": memory_mib(),
+        "kernel": read_line("/proc/sys/kernel/osrelease"),
+        "commit": output("git", &["rev-parse", "--short=12", "HEAD"]).await,
+        "uncommitted_changes": !output("git", &["status", "--porcelain"]).await.is_empty(),
+        "podman": output("podman", &["version", "--format", "{{.Client.Version}}"]).await,
+    })
+}
+
+fn read_line(path: &str) -> String {
+    std::fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+fn cpu_model() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find(|line| line.starts_with("model name"));
+    model
+        .and_then(|line| line.split_once(':'))
+        .map_or("unknown", |(_, name)| name.trim())
+        .to_owned()
+}
+
+fn memory_mib() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|n| n.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+async fn output(program: &str, args: &[&str]) -> String {
+    let output = tokio::process::Command::new(program)
+        .args(args)
+        .output()
+        .await;
+    output
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,6 @@
+//! Benchmarks. Each prints its figures with machine and commit, and JSON as its last line.
+
+pub mod agent;
+pub mod machine;
+pub mod round_trip;
+pub mod stats;

@@ -1,0 +1,51 @@
+//! Benchmarks over the whole platform. The last line of output is JSON.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use fleet_e2e::bench;
+
+/// Measures the platform on this machine; the last line printed is JSON.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Memory, processor time and size of an idle agent with one container.
+    Agent {
+        /// How long to watch it, in seconds.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+    },
+    /// From apply to an HTTP answer, against `podman run -d` in the same run.
+    Loop {
+        /// How often.
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let start = Instant::now();
+    let say = |line: &str| println!("[{:6.1} s] {line}", start.elapsed().as_secs_f64());
+    let done = match Args::parse().what {
+        What::Agent { seconds } => bench::agent::run(Duration::from_secs(seconds), say).await,
+        What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
+    };
+    match done {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {:#}", anyhow::Error::from(error));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The buckets' streams: made once, repaired when somebody changed them, and watched through the
+//! loss of everything they held.
+
+use std::time::Duration;
+
+use fleet_bus::stream::{Ensured, definition, ensure, ensure_all};
+use fleet_bus::{Bus, Event, StoreError, StreamSettings, WriteError};
+use fleet_contracts::kv::Bucket;
+use fleet_testbed::Testbed;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn bus(name: &str) -> (Testbed, Bus) {
+    let bed = Testbed::builder(name).nats().start().await.expect("starts");
+    let client = bed
+        .nats()
+        .expect("has a bus")
+        .operator_client()
+        .await
+        .expect("connects");
+    (bed, Bus::over(client))
+}
+
+#[tokio::test]
+async fn ensuring_again_changes_nothing_and_drift_is_repaired() {
+    let (_bed, bus) = bus("streams-ensure").await;
+    let (context, settings) = (bus.context(), StreamSettings::default());
+    for bucket in Bucket::ALL {
+        let first = ensure(context, bucket, &settings).await.expect("made");
+        assert_eq!(first, Ensured::Created, "{bucket:?}");
+        bus.put(bucket, "dev-1", "x".into()).await.expect("stored");
+        let again = ensure(context, bucket, &settings).await.expect("found");
+        assert_eq!(again, Ensured::Unchanged, "{bucket:?}");
+
+        let mut drifted = definition(bucket, &settings);
+        drifted.allow_rollup = true;
+        drifted.republish = None;
+        context
+            .update_stream(drifted)
+            .await
+            .expect("changed by hand");
+        let repaired = ensure(context, bucket, &settings).await.expect("repaired");
+        assert_eq!(repaired, Ensured::Repaired, "{bucket:?}");
+        let kept = bus
+            .get(bucket, "dev-1")
+            .await
+            .expect("answers")
+            .map(|s| s.value);
+        assert_eq!(
+            kept.as_deref(),
+            Some(b"x".as_slice()),
+            "a repair keeps the content"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_did_not_see_the_last_one_is_refused() {
+    let (_bed, bus) = bus("streams-cas").await;
+    ensure_all(bus.context(), &StreamSettings::default())
+        .await
+        .expect("made");
+    let send = async |expected| {
+        let headers = async_nats::HeaderMap::new();
+        let key = "dev-1._manifest";
+        bus.send(
+            Bucket::DesiredState,
+            key,
+            headers,
+            "x".into(),
+            Some(expected),
+        )
+        .await
+        .expect("sent")
+        .acknowledged()
+        .await
+    };
+    let first = send(0).await.expect("the key was new");
+    assert!(matches!(send(0).await, Err(WriteError::Conflict { .. })));
+    send(first).await.expect("nobody wrote since");
+}
+
+#[tokio::test]
+async fn a_watch_tells_what_is_there_then_what_comes_and_notices_the_loss_of_its_stream() {
+    let (bed, bus) = bus("streams-watch").await;
+    ensure_all(bus.context(), &StreamSettings::default())
+        .await
+        .expect("made");
+    bus.put(Bucket::DeviceInfo, "dev-1", "1".into())
+        .await
+        .expect("stored");
+    let mut watch = bus.watch(Bucket::DeviceInfo).await.expect("watched");
+    assert!(matches!(watch.next().await, Ok(Event::Put(s)) if s.key == "dev-1"));
+    assert!(matches!(watch.next().await, Ok(Event::Synced)));
+    bus.put(Bucket::DeviceInfo, "dev-2", "2".into())
+        .await
+        .expect("stored");
+    assert!(matches!(watch.next().await, Ok(Event::Put(s)) if s.key == "dev-2"));
+    bus.delete(Bucket::DeviceInfo, "dev-1")
+        .await
+        .expect("deleted");
+    assert!(matches!(watch.next().await, Ok(Event::Deleted { key, .. }) if key == "dev-1"));
+
+    bed.nats().expect("has a bus").wipe().await.expect("wiped");
+    let lost = tokio::time::timeout(LIMIT, watch.next())
+        .await
+        .expect("noticed in time");
+    assert!(
+        matches!(
+            lost,
+            Err(StoreError::Recreated(_) | StoreError::Server { .. })
+        ),
+        "{lost:?}"
+    );
+}
