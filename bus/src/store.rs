@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{DeliverPolicy, push};
-use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::context::{GetStreamErrorKind, PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use bytes::Bytes;
@@ -360,7 +361,11 @@ async fn still_the_same_stream(
     match bus.context().get_stream(bucket.stream()).await {
         Ok(stream) if stream.cached_info().created == created => Ok(()),
         Ok(_) => recreated,
-        Err(e) if e.to_string().contains("not found") => recreated,
+        Err(e) if is_missing(&e.kind()) => recreated,
         Err(_) => Ok(()),
     }
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }

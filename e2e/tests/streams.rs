@@ -101,7 +101,9 @@ async fn a_watch_tells_what_is_there_then_what_comes_and_notices_the_loss_of_its
         .expect("deleted");
     assert!(matches!(watch.next().await, Ok(Event::Deleted { key, .. }) if key == "dev-1"));
 
-    bed.nats().expect("has a bus").wipe().await.expect("wiped");
+    let nats = bed.nats().expect("has a bus");
+    nats.wipe().await.expect("wiped");
+    nats.start().await.expect("starts empty");
     let lost = tokio::time::timeout(LIMIT, watch.next())
         .await
         .expect("noticed in time");
