@@ -13,10 +13,11 @@ use crate::device::machine;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::nats::Nats;
-use crate::overview::Overview;
 use crate::network::Bridge;
+use crate::overview::Overview;
 use crate::registry::Registry;
 use crate::remains;
+use crate::runtime_folder::RuntimeFolder;
 use crate::testbed::{SigningKey, Testbed, make_folder};
 
 /// The parts of a testbed to be. Nothing is started before [`start`](Self::start).
@@ -116,11 +117,13 @@ impl Builder {
             nats: None,
             registry: None,
             devices: Mutex::new(BTreeMap::new()),
+            runtime_folder: RuntimeFolder::create(&journal)?,
             loopback: fastrand::u8(1..=250),
             journal,
             folder,
         };
-        if !self.devices.is_empty() && machine::is_root() {
+        // Without devices too, because one may be added while the bus runs.
+        if (self.nats || !self.devices.is_empty()) && machine::may_make_machines() {
             bed.bridge = Some(Bridge::create(&bed.journal)?);
         }
         if self.nats {
@@ -141,8 +144,10 @@ impl Builder {
             let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url)?;
             bed.api_server = Some(server);
         }
-        Overview::write_env(&bed.folder, &bed.env())
-            .map_err(|source| Error::File { path: bed.folder.clone(), source })?;
+        Overview::write_env(&bed.folder, &bed.env()).map_err(|source| Error::File {
+            path: bed.folder.clone(),
+            source,
+        })?;
         Ok(bed)
     }
 

@@ -10,6 +10,7 @@ use crate::nats::NatsError;
 use crate::network::NetworkError;
 use crate::process::ProcessError;
 use crate::registry::RegistryError;
+use crate::runtime_folder::RuntimeFolderError;
 
 /// Why a testbed did not start or serve.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum Error {
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The folder for sockets.
+    #[error(transparent)]
+    RuntimeFolder(#[from] RuntimeFolderError),
     /// A process of ours.
     #[error(transparent)]
     Process(#[from] ProcessError),

@@ -69,6 +69,8 @@ pub(crate) enum Entry {
     Process { name: String, pid: u32, start: u64 },
     /// A network interface is about to be made.
     Interface { name: String },
+    /// A folder outside the testbed's own is about to be made.
+    Folder { path: PathBuf },
     /// A podman store is about to be made: its containers may leave control groups behind.
     Store { path: PathBuf },
 }
@@ -157,18 +159,23 @@ pub(crate) fn clean(folder: &Path) -> Result<(), JournalError> {
     };
     let gone = wait::until_blocking(KILL_TIME, || {
         let pids = survivors();
-        pids.iter().for_each(|pid| kill(*pid));
+        for pid in &pids {
+            kill(*pid);
+        }
         pids.is_empty()
     });
+    let mut removed = Ok(());
     for entry in &entries {
         match entry {
             Entry::Interface { name } => delete_interface(name),
             Entry::Store { path } => remove_control_groups(path),
+            // The testbed's own folder stays until all of this is done, so a failure is found there.
+            Entry::Folder { path } => removed = removed.and(remove(path)),
             _ => {}
         }
     }
     if gone {
-        return Ok(());
+        return removed;
     }
     Err(JournalError::Survivors {
         folder: folder.to_owned(),

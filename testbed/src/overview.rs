@@ -34,12 +34,17 @@ impl Overview {
 
     /// A testbed of this process.
     pub fn of(bed: &Testbed) -> Self {
-        Self { folder: bed.folder().to_owned() }
+        Self {
+            folder: bed.folder().to_owned(),
+        }
     }
 
     /// Its name with its random ending.
     pub fn name(&self) -> &str {
-        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or("?")
+        self.folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("?")
     }
 
     /// Its folder.
@@ -70,9 +75,12 @@ impl Overview {
 
     /// Folders with the client programs: ours, and `kubectl` once it is built.
     pub fn path_additions(&self) -> Vec<PathBuf> {
-        let ours = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+        let ours = std::env::current_exe()
+            .ok()
+            .and_then(|exe| exe.parent().map(Path::to_owned));
         let kubectl = Cache::from_env().find(Tool::Kubectl);
-        let kubectl = kubectl.and_then(|path| path.canonicalize().ok()?.parent().map(Path::to_owned));
+        let kubectl =
+            kubectl.and_then(|path| path.canonicalize().ok()?.parent().map(Path::to_owned));
         [ours, kubectl].into_iter().flatten().collect()
     }
 
@@ -82,12 +90,19 @@ impl Overview {
     /// When something survives or cannot be removed.
     pub fn stop(&self) -> Result<(), JournalError> {
         let owner = self.owner().filter(|pid| *pid != std::process::id());
-        if let Some(pid) = owner.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+        if let Some(pid) = owner
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(Pid::from_raw)
+        {
             // It may end between the look and the signal, which is as good.
             let _ = kill_process(pid, Signal::TERM);
             wait::until_blocking(STOP_TIME, || self.owner().is_none());
         }
-        if self.folder.exists() { remains::clean_one(&self.folder) } else { Ok(()) }
+        if self.folder.exists() {
+            remains::clean_one(&self.folder)
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn write_env(folder: &Path, env: &BTreeMap<String, String>) -> std::io::Result<()> {

@@ -9,10 +9,7 @@ use aws_lc_rs::rand;
 
 /// A random token of 32 hexadecimal digits.
 pub(crate) fn token() -> String {
-    random::<16>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:032x}", u128::from_le_bytes(random()))
 }
 
 /// Random bytes for a key.

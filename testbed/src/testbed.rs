@@ -21,6 +21,7 @@ use crate::network::Bridge;
 use crate::operator::{Operator, OperatorOptions};
 use crate::process::{Service, Spec, lock};
 use crate::registry::Registry;
+use crate::runtime_folder::RuntimeFolder;
 use crate::{binaries, ports, secret};
 
 /// A running platform. Dropping it stops all of it and removes its folder; when a test panics the
@@ -37,6 +38,7 @@ pub struct Testbed {
     pub(crate) nats: Option<Nats>,
     pub(crate) registry: Option<Registry>,
     pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
+    pub(crate) runtime_folder: RuntimeFolder,
     /// Numbers the rootless devices of this testbed apart from those of others.
     pub(crate) loopback: u8,
 }
@@ -190,7 +192,9 @@ impl Testbed {
         };
         let folder = self.folder.join("devices").join(id.as_ref());
         let registry = self.registry.as_ref().map(Registry::address);
+        let short = self.runtime_folder.device(number);
         let place = Place {
+            short: &short,
             folder,
             logs: &logs,
             journal: &self.journal,

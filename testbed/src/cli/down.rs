@@ -15,9 +15,14 @@ pub(super) struct DownArgs {
 }
 
 pub(super) fn run(args: &DownArgs) -> Result<()> {
-    let beds = if args.all { Overview::all() } else { vec![super::choose(args.name.as_deref())?] };
+    let beds = if args.all {
+        Overview::all()
+    } else {
+        vec![super::choose(args.name.as_deref())?]
+    };
     for bed in beds {
-        bed.stop().with_context(|| format!("cannot stop {}", bed.name()))?;
+        bed.stop()
+            .with_context(|| format!("cannot stop {}", bed.name()))?;
         println!("{} is down", bed.name());
     }
     Ok(())

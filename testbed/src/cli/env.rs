@@ -9,10 +9,16 @@ pub(super) fn run(name: Option<&str>) -> Result<()> {
 }
 
 pub(super) fn lines(bed: &Overview) -> String {
-    let mut lines: Vec<String> =
-        bed.env().iter().map(|(key, value)| format!("export {key}={}", quoted(value))).collect();
+    let mut lines: Vec<String> = bed
+        .env()
+        .iter()
+        .map(|(key, value)| format!("export {key}={}", quoted(value)))
+        .collect();
     for folder in bed.path_additions() {
-        lines.push(format!("export PATH={}:\"$PATH\"", quoted(&folder.to_string_lossy())));
+        lines.push(format!(
+            "export PATH={}:\"$PATH\"",
+            quoted(&folder.to_string_lossy())
+        ));
     }
     lines.join("\n")
 }

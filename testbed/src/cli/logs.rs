@@ -34,7 +34,10 @@ pub(super) fn run(args: &LogsArgs) -> Result<()> {
     };
     let path = folder.join(format!("{component}.log"));
     let mut file = File::open(&path).with_context(|| {
-        format!("no component {component:?}; `fleet-testbed logs {}` names all", args.name)
+        format!(
+            "no component {component:?}; `fleet-testbed logs {}` names all",
+            args.name
+        )
     })?;
     loop {
         io::copy(&mut file, &mut io::stdout()).context("cannot print the log")?;

@@ -54,12 +54,21 @@ fn choose(name: Option<&str>) -> Result<Overview> {
     all.retain(|bed| bed.owner().is_some() || name.is_some());
     if let Some(name) = name {
         let named = |bed: &Overview| {
-            bed.name() == name || bed.name().rsplit_once('-').is_some_and(|(stem, _)| stem == name)
+            bed.name() == name
+                || bed
+                    .name()
+                    .rsplit_once('-')
+                    .is_some_and(|(stem, _)| stem == name)
         };
         all.retain(named);
     }
     let what = name.map_or("a running platform".to_owned(), |name| format!("{name:?}"));
     let names: Vec<&str> = all.iter().map(Overview::name).collect();
-    anyhow::ensure!(names.len() < 2, "more than one fits, name it: {}", names.join(", "));
-    all.pop().with_context(|| format!("cannot find {what}; `fleet-testbed status` shows all"))
+    anyhow::ensure!(
+        names.len() < 2,
+        "more than one fits, name it: {}",
+        names.join(", ")
+    );
+    all.pop()
+        .with_context(|| format!("cannot find {what}; `fleet-testbed status` shows all"))
 }

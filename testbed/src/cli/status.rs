@@ -10,9 +10,16 @@ pub(super) fn run() {
             (None, true) => "logs kept",
             (None, false) => "crashed",
         };
-        let running: Vec<String> =
-            bed.processes().into_iter().map(|(name, pid)| format!("{name}({pid})")).collect();
-        let names = if running.is_empty() { "-".to_owned() } else { running.join(" ") };
+        let running: Vec<String> = bed
+            .processes()
+            .into_iter()
+            .map(|(name, pid)| format!("{name}({pid})"))
+            .collect();
+        let names = if running.is_empty() {
+            "-".to_owned()
+        } else {
+            running.join(" ")
+        };
         println!("{:<24} {state:<10} {names}", bed.name());
     }
 }

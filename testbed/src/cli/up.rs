@@ -74,7 +74,11 @@ async fn start(args: &UpArgs) -> Result<Started> {
         Profile::ControlPlane => builder.control_plane(),
         Profile::Bus => builder.nats().devices(devices),
     };
-    let builder = if args.registry { builder.registry() } else { builder };
+    let builder = if args.registry {
+        builder.registry()
+    } else {
+        builder
+    };
     let bed = builder.start().await?;
     let mut operators = Vec::new();
     if args.run {
@@ -83,7 +87,11 @@ async fn start(args: &UpArgs) -> Result<Started> {
             device.start_agent().await?;
         }
     }
-    println!("{} is ready after {:.1} s", bed.name(), begin.elapsed().as_secs_f32());
+    println!(
+        "{} is ready after {:.1} s",
+        bed.name(),
+        begin.elapsed().as_secs_f32()
+    );
     for device in bed.devices() {
         println!(
             "  {:<8} ports at {}, podman --url unix://{}",

@@ -1,14 +1,16 @@
 //! The agent on a device: its configuration, credential and process.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::DeviceError;
+use serde::Serialize;
+use tokio::fs;
+
 use super::machine::{Machine, Part};
+use super::{DeviceError, Place};
 use crate::binaries;
-use crate::journal::Journal;
 use crate::process::{Service, Spec, lock};
 
 /// What the agent's configuration says beyond the device itself.
@@ -28,6 +30,7 @@ pub(super) struct Agent {
     id: String,
     folder: PathBuf,
     logs: PathBuf,
+    podman_socket: PathBuf,
     settings: Mutex<AgentSettings>,
     service: Service,
 }
@@ -35,18 +38,24 @@ pub(super) struct Agent {
 impl Agent {
     pub(super) fn new(
         id: &str,
-        folder: &Path,
-        logs: &Path,
-        journal: &Journal,
+        place: &Place<'_>,
+        podman_socket: &Path,
         settings: AgentSettings,
     ) -> Self {
+        let Place {
+            folder,
+            logs,
+            journal,
+            ..
+        } = place;
         let spec = Spec::new(format!("{id}-agent"), "fleet-agent", logs);
         Self {
             id: id.to_owned(),
-            folder: folder.to_owned(),
-            logs: logs.to_owned(),
+            folder: folder.clone(),
+            logs: logs.to_path_buf(),
+            podman_socket: podman_socket.to_owned(),
             settings: Mutex::new(settings),
-            service: Service::new(spec, journal.clone()),
+            service: Service::new(spec, (*journal).clone()),
         }
     }
 
@@ -66,13 +75,16 @@ impl Agent {
         self.folder.join("agent")
     }
 
-    pub(super) fn set_labels(&self, labels: BTreeMap<String, String>) -> Result<(), DeviceError> {
-        lock(&self.settings).labels = labels;
-        Ok(())
+    pub(super) fn has_bus(&self) -> bool {
+        lock(&self.settings).nats_url.is_some()
     }
 
-    pub(super) fn start(&self, machine: &Machine) -> Result<(), DeviceError> {
-        self.write_config(machine)?;
+    pub(super) fn set_labels(&self, labels: BTreeMap<String, String>) {
+        lock(&self.settings).labels = labels;
+    }
+
+    pub(super) async fn start(&self, machine: &Machine) -> Result<(), DeviceError> {
+        self.write_config(machine).await?;
         let program = binaries::find("fleet-agent").map_err(DeviceError::NotBuilt)?;
         let spec = Spec::new(format!("{}-agent", self.id), program, &self.logs)
             .env("FLEET_AGENT_CONFIG", self.config_path());
@@ -81,7 +93,7 @@ impl Agent {
     }
 
     /// Writes the configuration; done before every start, so that a changed setting counts.
-    pub(super) fn write_config(&self, machine: &Machine) -> Result<(), DeviceError> {
+    pub(super) async fn write_config(&self, machine: &Machine) -> Result<(), DeviceError> {
         let settings = lock(&self.settings).clone();
         let url = settings.nats_url.as_deref();
         let url = url.ok_or_else(|| DeviceError::NoBus(self.id.clone()))?;
@@ -90,49 +102,57 @@ impl Agent {
             path: path.clone(),
             source,
         };
-        fs::create_dir_all(&state).map_err(file)?;
-        let config = render(&self.id, url, &self.folder, machine, &settings);
-        fs::write(&path, config).map_err(file)
+        fs::create_dir_all(&state).await.map_err(file)?;
+        let config = Config {
+            device_id: &self.id,
+            state_dir: &state,
+            nats: NatsSection {
+                url,
+                seed_file: self.seed_path(),
+            },
+            podman: PodmanSection {
+                socket: &self.podman_socket,
+                default_host_ip: match machine {
+                    Machine::Namespaces(_) => None,
+                    Machine::Host { ip } => Some(*ip),
+                },
+            },
+            manifest: ManifestSection {
+                trusted_keys: &settings.trusted_keys,
+            },
+            labels: &settings.labels,
+        };
+        let text = toml::to_string(&config).map_err(DeviceError::Config)?;
+        fs::write(&path, text).await.map_err(file)
     }
 }
 
-/// The configuration as TOML. Strings are written as JSON strings, which TOML reads as its own.
-fn render(
-    id: &str,
-    url: &str,
-    folder: &Path,
-    machine: &Machine,
-    settings: &AgentSettings,
-) -> String {
-    let path = |name: &str| quoted(&folder.join(name).to_string_lossy());
-    let mut config = format!(
-        "device_id = {}\nstate_dir = {}\n",
-        quoted(id),
-        path("agent")
-    );
-    config += &format!(
-        "\n[nats]\nurl = {}\nseed_file = {}\n",
-        quoted(url),
-        path("device.nk")
-    );
-    config += &format!("\n[podman]\nsocket = {}\n", path("podman.sock"));
-    if let Machine::Host { ip } = machine {
-        // All rootless devices publish on one host: each gets an address of its own for that.
-        config += &format!("default_host_ip = {}\n", quoted(&ip.to_string()));
-    }
-    let keys: Vec<String> = settings
-        .trusted_keys
-        .iter()
-        .map(|key| quoted(key))
-        .collect();
-    config += &format!("\n[manifest]\ntrusted_keys = [{}]\n", keys.join(", "));
-    config += "\n[labels]\n";
-    for (key, value) in &settings.labels {
-        config += &format!("{} = {}\n", quoted(key), quoted(value));
-    }
-    config
+/// The agent's configuration, as far as the testbed sets it.
+#[derive(Serialize)]
+struct Config<'a> {
+    device_id: &'a str,
+    state_dir: &'a Path,
+    nats: NatsSection<'a>,
+    podman: PodmanSection<'a>,
+    manifest: ManifestSection<'a>,
+    labels: &'a BTreeMap<String, String>,
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+#[derive(Serialize)]
+struct NatsSection<'a> {
+    url: &'a str,
+    seed_file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct PodmanSection<'a> {
+    socket: &'a Path,
+    /// Rootless devices publish on one host, so each gets an address of its own for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_host_ip: Option<Ipv4Addr>,
+}
+
+#[derive(Serialize)]
+struct ManifestSection<'a> {
+    trusted_keys: &'a [String],
 }

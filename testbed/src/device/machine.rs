@@ -22,6 +22,10 @@ use crate::procfs;
 /// Making namespaces takes milliseconds; this is for a machine under load.
 const BOOT_TIME: Duration = Duration::from_secs(30);
 
+/// Numbers of capabilities(7).
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_SYS_ADMIN: u32 = 21;
+
 /// The machine's first process. It mounts what a boot mounts and then only reaps: conmon and the
 /// containers become its children.
 const INIT: &str = r"
@@ -199,10 +203,14 @@ pub(crate) fn loopback(bed: u8, number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 77, bed, number.saturating_add(10))
 }
 
-/// Whether this process may make namespaces: it is root, and not inside a user namespace that only
-/// looks like it.
-pub(crate) fn is_root() -> bool {
+/// Whether this process may make namespaces and interfaces: it is root, with the capabilities for
+/// both, and not in a user namespace that only looks like it.
+pub(crate) fn may_make_machines() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    rustix::process::geteuid().is_root() && whole
+    let is_whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    let needed = (1 << CAP_NET_ADMIN) | (1 << CAP_SYS_ADMIN);
+    is_whole && effective.is_some_and(|bits| bits & needed == needed)
 }

@@ -49,6 +49,9 @@ pub enum DeviceError {
         #[source]
         source: io::Error,
     },
+    /// The agent's configuration cannot be written as TOML.
+    #[error("cannot render the agent's configuration")]
+    Config(#[source] toml::ser::Error),
     /// The podman command could not be run.
     #[error("cannot run podman; tools/system-packages.sh installs it")]
     Podman(#[source] io::Error),
@@ -76,6 +79,8 @@ pub enum DeviceError {
 /// Where a device is made.
 pub(crate) struct Place<'a> {
     pub(crate) folder: PathBuf,
+    /// A folder with a short path, for sockets.
+    pub(crate) short: &'a Path,
     pub(crate) logs: &'a Path,
     pub(crate) journal: &'a Journal,
     /// The testbed's registry, which podman is to use without TLS.
@@ -101,21 +106,23 @@ impl Device {
     ) -> Result<Self, DeviceError> {
         let Place {
             folder,
-            logs,
+            short,
             journal,
             registry,
+            ..
         } = place;
         let file = |path: &Path| {
             let path = path.to_owned();
             move |source| DeviceError::File { path, source }
         };
         fs::create_dir_all(folder).map_err(file(folder))?;
-        let podman = Podman::new(id.as_ref(), folder, &machine, logs, journal);
+        fs::create_dir_all(short).map_err(file(short))?;
+        let podman = Podman::new(id.as_ref(), &machine, place);
         podman.write_config(*registry).map_err(file(folder))?;
         journal.write(&Entry::Store {
             path: podman.store().to_owned(),
         })?;
-        let agent = Agent::new(id.as_ref(), folder, logs, journal, settings);
+        let agent = Agent::new(id.as_ref(), place, podman.socket(), settings);
         Ok(Self {
             id: id.clone(),
             folder: folder.clone(),
@@ -127,6 +134,10 @@ impl Device {
 
     /// Boots the machine and starts podman.
     pub(crate) async fn boot(&self) -> Result<(), DeviceError> {
+        if self.agent.has_bus() {
+            // Also without starting it, for those who run the agent by hand.
+            self.agent.write_config(&self.machine).await?;
+        }
         self.machine.boot().await?;
         self.start_podman().await
     }
@@ -254,7 +265,7 @@ impl Device {
     /// # Errors
     /// When it runs already, is not built, or the testbed has no bus.
     pub async fn start_agent(&self) -> Result<(), DeviceError> {
-        self.agent.start(&self.machine)
+        self.agent.start(&self.machine).await
     }
 
     /// Stops the agent (SIGTERM) and waits.
@@ -284,18 +295,14 @@ impl Device {
     }
 
     /// Changes the labels in the agent's configuration, for its next start.
-    ///
-    /// # Errors
-    /// When the configuration cannot be written.
     pub fn set_labels<K: Into<String>, V: Into<String>>(
         &self,
         labels: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<(), DeviceError> {
-        let labels = labels
+    ) {
+        let pairs = labels
             .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
-        self.agent.set_labels(labels)
+            .map(|(key, value)| (key.into(), value.into()));
+        self.agent.set_labels(pairs.collect());
     }
 
     /// Cuts the power: agent, podman and containers are gone at once, and so is all in memory.

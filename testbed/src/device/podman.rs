@@ -10,10 +10,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::DeviceError;
 use super::host;
 use super::machine::{Machine, Part};
-use crate::journal::Journal;
+use super::{DeviceError, Place};
 use crate::process::{Service, Spec};
 
 const START_TIME: Duration = Duration::from_secs(60);
@@ -30,21 +29,22 @@ pub(super) struct Podman {
 }
 
 impl Podman {
-    pub(super) fn new(
-        id: &str,
-        folder: &Path,
-        machine: &Machine,
-        logs: &Path,
-        journal: &Journal,
-    ) -> Self {
-        let (store, socket) = (folder.join("store"), folder.join("podman.sock"));
+    pub(super) fn new(id: &str, machine: &Machine, place: &Place<'_>) -> Self {
+        let Place {
+            folder,
+            short,
+            logs,
+            journal,
+            ..
+        } = place;
+        let (store, socket) = (folder.join("store"), short.join("podman.sock"));
         let config = folder.join("containers.conf");
         let run = match machine {
             // In the machine's memory, so gone with its power.
             Machine::Namespaces(_) => PathBuf::from("/run"),
-            Machine::Host { .. } => folder.join("run"),
+            Machine::Host { .. } => short.to_path_buf(),
         };
-        let mut spec = Spec::new(format!("{id}-podman"), "podman", logs)
+        let spec = Spec::new(format!("{id}-podman"), "podman", logs)
             .args(["--root".into(), store.clone().into_os_string()])
             .args(["--runroot".into(), run.join("containers").into_os_string()])
             .args(["--tmpdir".into(), run.join("libpod").into_os_string()])
@@ -56,10 +56,7 @@ impl Podman {
             .env("CONTAINERS_STORAGE_CONF", folder.join("storage.conf"))
             .env("CONTAINERS_REGISTRIES_CONF", folder.join("registries.conf"))
             .env("XDG_CONFIG_HOME", folder);
-        // podman refuses to start in a session it does not know, and logs to its journal.
-        spec.env
-            .push(("DBUS_SESSION_BUS_ADDRESS".into(), "".into()));
-        let service = Service::new(spec.clone(), journal.clone());
+        let service = Service::new(spec.clone(), (*journal).clone());
         Self {
             spec,
             service,

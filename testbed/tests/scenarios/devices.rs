@@ -1,0 +1,145 @@
+//! Devices: real podman, one machine each.
+
+use crate::common::{IMAGE, SOON, assert_serves, body_at, run_web};
+use fleet_testbed::{Testbed, wait};
+use std::net::SocketAddr;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_devices_publish_the_same_port_and_keep_doing_so_while_one_changes() {
+    let bed = Testbed::builder("ports")
+        .devices(["dev-1", "dev-2"])
+        .start()
+        .await
+        .unwrap();
+    let (one, two) = (bed.device("dev-1").unwrap(), bed.device("dev-2").unwrap());
+    run_web(&one, "one").await;
+    run_web(&two, "two").await;
+    assert_serves(&one, "one").await;
+    assert_serves(&two, "two").await;
+
+    one.podman_ok(["rm", "-f", "web"]).await.unwrap();
+    assert_serves(&two, "two").await;
+    assert_eq!(body_at(SocketAddr::new(one.host_ip(), 8080)).await, None);
+
+    run_web(&one, "new").await;
+    assert_serves(&one, "new").await;
+    assert_serves(&two, "two").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reboot_stops_containers_and_keeps_the_store() {
+    let bed = Testbed::builder("reboot")
+        .devices(["dev-1"])
+        .start()
+        .await
+        .unwrap();
+    let device = bed.device("dev-1").unwrap();
+    run_web(&device, "before").await;
+    let id = device.podman_ok(["ps", "-q", "--no-trunc"]).await.unwrap();
+
+    device.reboot().await.unwrap();
+
+    assert_eq!(device.podman_ok(["ps", "-q"]).await.unwrap(), "");
+    assert_eq!(
+        device.podman_ok(["ps", "-aq", "--no-trunc"]).await.unwrap(),
+        id
+    );
+    device.podman_ok(["start", "web"]).await.unwrap();
+    assert_serves(&device, "before").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_outlive_the_podman_service() {
+    let bed = Testbed::builder("service")
+        .devices(["dev-1"])
+        .start()
+        .await
+        .unwrap();
+    let device = bed.device("dev-1").unwrap();
+    run_web(&device, "still").await;
+
+    device.stop_podman().await.unwrap();
+    assert!(!device.podman(["ps"]).await.unwrap().status.success());
+    assert_serves(&device, "still").await;
+
+    device.start_podman().await.unwrap();
+    assert_eq!(
+        device
+            .podman_ok(["ps", "--format", "{{.Names}}"])
+            .await
+            .unwrap(),
+        "web"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_device_are_its_own() {
+    let bed = Testbed::builder("events")
+        .devices(["dev-1", "dev-2"])
+        .start()
+        .await
+        .unwrap();
+    let (one, two) = (bed.device("dev-1").unwrap(), bed.device("dev-2").unwrap());
+    run_web(&one, "one").await;
+    let events = [
+        "events",
+        "--stream=false",
+        "--filter",
+        "event=start",
+        "--format",
+        "{{.Name}}",
+    ];
+    assert_eq!(one.podman_ok(events).await.unwrap(), "web");
+    assert_eq!(two.podman_ok(events).await.unwrap(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pulled_cable_cuts_a_device_off_until_it_is_plugged_in_again() {
+    let bed = Testbed::builder("cable")
+        .devices(["dev-1"])
+        .start()
+        .await
+        .unwrap();
+    let device = bed.device("dev-1").unwrap();
+    run_web(&device, "there").await;
+    assert_serves(&device, "there").await;
+
+    device.disconnect().unwrap();
+    assert_eq!(body_at(SocketAddr::new(device.host_ip(), 8080)).await, None);
+
+    device.reconnect().unwrap();
+    assert_serves(&device, "there").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_pull_from_the_registry_while_it_runs() {
+    let bed = Testbed::builder("registry")
+        .registry()
+        .devices(["dev-1", "dev-2"])
+        .start()
+        .await
+        .unwrap();
+    let registry = bed.registry().unwrap();
+    let (one, two) = (bed.device("dev-1").unwrap(), bed.device("dev-2").unwrap());
+    let reference = format!("{}/web:v1", registry.address());
+    one.load_image(IMAGE, "pulled").await.unwrap();
+    one.podman_ok(["push", IMAGE, &reference]).await.unwrap();
+
+    two.podman_ok(["pull", &reference]).await.unwrap();
+    two.podman_ok(["run", "-d", "-p", "8080:80", &reference])
+        .await
+        .unwrap();
+    assert_serves(&two, "pulled").await;
+
+    registry.stop().await.unwrap();
+    assert!(
+        !two.podman(["pull", &reference])
+            .await
+            .unwrap()
+            .status
+            .success()
+    );
+    registry.start().await.unwrap();
+    let pulls = || async { two.podman_ok(["pull", &reference]).await.is_ok() };
+    assert!(wait::until(SOON, pulls).await);
+}

@@ -1,0 +1,101 @@
+#!/bin/sh
+# The system packages that demo and tests need: says nothing when all are there, installs what is
+# missing when root, and otherwise prints the command to run and exits with 1.
+# `--check` never installs.
+set -eu
+
+mode=${1:-install}
+case $mode in install | --check) ;; *) echo "usage: $0 [--check]" >&2; exit 2 ;; esac
+
+# has FILE...: whether one of these programs or files is there.
+has() {
+    for candidate; do
+        case $candidate in
+            */*) [ -e "$candidate" ] && return 0 ;;
+            *) command -v "$candidate" > /dev/null 2>&1 && return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# A busybox that runs in an image with nothing else in it.
+has_static_busybox() {
+    for candidate in /bin/busybox /usr/bin/busybox /sbin/busybox /usr/sbin/busybox; do
+        [ -x "$candidate" ] || continue
+        # A dynamic one names its loader in the program header.
+        if ! head -c 1024 "$candidate" | grep -q 'ld-linux\|ld-musl\|ld64'; then return 0; fi
+    done
+    return 1
+}
+
+family() {
+    ids=$(. /etc/os-release 2> /dev/null && echo "${ID:-} ${ID_LIKE:-}") || ids=
+    for id in $ids; do
+        case $id in
+            debian | ubuntu) echo debian; return ;;
+            fedora | rhel | centos) echo fedora; return ;;
+            arch) echo arch; return ;;
+        esac
+    done
+    echo unknown
+}
+
+system=$(family)
+missing=
+
+# need DEBIAN FEDORA ARCH: the package of the last failed check; `-` where there is none.
+need() {
+    case $system in debian) package=$1 ;; fedora) package=$2 ;; arch) package=$3 ;; *) package=$1 ;; esac
+    if [ "$package" = - ]; then
+        echo "note: no $system package is known for $1; what needs it is skipped and says so" >&2
+    else
+        missing="$missing $package"
+    fi
+}
+
+# What needs it: devices.
+has podman || need podman podman podman
+has runc || need runc runc runc
+has conmon /usr/libexec/podman/conmon || need conmon conmon conmon
+has netavark /usr/lib/podman/netavark /usr/libexec/podman/netavark || need netavark netavark netavark
+has iptables /usr/sbin/iptables || need iptables iptables-nft iptables-nft
+has ip /usr/sbin/ip || need iproute2 iproute iproute2
+has nsenter || need util-linux util-linux util-linux
+has sysctl /usr/sbin/sysctl || need procps procps-ng procps-ng
+# Rootless devices.
+has newuidmap || need uidmap shadow-utils shadow
+has slirp4netns || need slirp4netns slirp4netns slirp4netns
+# Test images.
+has_static_busybox || need busybox-static busybox busybox
+# Tests that pull.
+has docker-registry registry /usr/libexec/docker-distribution/registry ||
+    need docker-registry docker-distribution docker-registry
+# The demo's menu and these scripts.
+has curl || need curl curl curl
+
+[ -n "$missing" ] || exit 0
+missing=${missing# }
+
+case $system in
+    debian) command="apt-get install --yes --no-install-recommends $missing" ;;
+    fedora) command="dnf install --assumeyes $missing" ;;
+    arch) command="pacman --sync --needed --noconfirm $missing" ;;
+    *)
+        echo "this system is not known here; install what Debian calls: $missing" >&2
+        exit 1
+        ;;
+esac
+
+if [ "$mode" = --check ] || [ "$(id -u)" -ne 0 ]; then
+    echo "missing packages; run: sudo $command" >&2
+    exit 1
+fi
+
+# The package lists are fetched only if they do not know the packages.
+if [ "$system" = debian ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # one word each
+    apt-get install --simulate --no-install-recommends $missing > /dev/null 2>&1 || apt-get update
+fi
+echo "installing: $missing"
+$command
