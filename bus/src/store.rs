@@ -9,6 +9,7 @@ use async_nats::jetstream::context::{GetStreamErrorKind, PublishAckFuture, Publi
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use bytes::Bytes;
+use fleet_contracts::UnixMillis;
 use fleet_contracts::kv::Bucket;
 use futures::StreamExt as _;
 
@@ -26,6 +27,8 @@ pub struct Stored {
     pub key: String,
     /// Its place in the stream.
     pub sequence: u64,
+    /// When the server stored it, by the server's clock.
+    pub received: UnixMillis,
     /// Its headers.
     pub headers: HeaderMap,
     /// The value.
@@ -202,6 +205,7 @@ impl Bus {
             Ok(message) => Ok(Some(Stored {
                 key: key.to_owned(),
                 sequence: message.sequence,
+                received: millis(message.time),
                 headers: message.headers,
                 value: message.payload,
             })),
@@ -258,6 +262,10 @@ fn server_error(operation: &'static str, bucket: Bucket, source: async_nats::Err
         bucket: bucket.name(),
         source,
     }
+}
+
+fn millis(at: time::OffsetDateTime) -> UnixMillis {
+    UnixMillis(u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0))
 }
 
 fn is_deletion(headers: &HeaderMap) -> bool {
@@ -326,7 +334,8 @@ impl Watch {
         let info = message
             .info()
             .map_err(|e| server_error("watch", self.bucket, e))?;
-        let (sequence, left) = (info.stream_sequence, info.pending);
+        let (sequence, received, left) =
+            (info.stream_sequence, millis(info.published), info.pending);
         if self.sync == Sync::Backlog && left == 0 {
             self.sync = Sync::Announce;
         }
@@ -343,6 +352,7 @@ impl Watch {
         Ok(Event::Put(Stored {
             key,
             sequence,
+            received,
             headers,
             value: message.payload,
         }))
