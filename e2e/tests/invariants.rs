@@ -1,0 +1,169 @@
+//! The promises of ARCHITECTURE.md that only the whole platform can hold.
+
+use std::time::Duration;
+
+use fleet_bus::Bus;
+use fleet_contracts::kv::Bucket;
+use fleet_e2e::platform::{expect, wait_ready};
+use fleet_e2e::{Error, Platform, http, workload};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const PORT: u16 = 8080;
+const NAME: &str = "web";
+/// On the agents' configuration; every device of a scenario has it.
+const EVERYWHERE: (&str, &str) = ("fleet", "test");
+
+async fn platform(name: &str, devices: &[&str]) -> Platform {
+    let platform = Platform::start(name, devices, |step| println!("{step}"))
+        .await
+        .expect("starts");
+    for device in devices {
+        platform
+            .label(device, EVERYWHERE.0, Some(EVERYWHERE.1))
+            .await
+            .expect("labelled");
+    }
+    platform
+}
+
+/// Applies a version and waits until it answers on these devices.
+async fn run_on(platform: &Platform, version: &str, devices: &[&str]) {
+    let deployment = workload::web(NAME, EVERYWHERE, version, PORT).expect("valid");
+    platform.apply(&deployment).await.expect("applied");
+    for device in devices {
+        let address = platform.address(device, PORT).expect("a device");
+        http::wait_for(address, version, LIMIT)
+            .await
+            .expect("answers");
+    }
+}
+
+/// Waits until the status says so: (matched, succeeded, failed, pending).
+async fn counts(platform: &Platform, expected: (i64, i64, i64, i64)) -> Result<(), Error> {
+    platform
+        .wait_deployment(NAME, &format!("counts {expected:?}"), |found| {
+            let Some(status) = &found.status else {
+                return false;
+            };
+            let a = &status.aggregate;
+            status.observed_generation == found.metadata.generation
+                && (a.matched_device_count, a.succeeded, a.failed, a.pending) == expected
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losing_every_stream_restarts_no_container() {
+    let platform = platform("wipe", &["dev-1"]).await;
+    run_on(&platform, "v1", &["dev-1"]).await;
+    counts(&platform, (1, 1, 0, 0)).await.expect("succeeded");
+    let before = platform.containers("dev-1").await.expect("listed");
+
+    let nats = platform.bed.nats().expect("has a bus");
+    nats.wipe().await.expect("wiped");
+    nats.start().await.expect("starts empty");
+    let bus = Bus::over(nats.operator_client().await.expect("connects"));
+    for key in ["dev-1._manifest", "dev-1.default.web"] {
+        let rebuilt = || async { matches!(bus.get(Bucket::DesiredState, key).await, Ok(Some(_))) };
+        expect(LIMIT, format!("{key} is rebuilt"), rebuilt)
+            .await
+            .expect("rebuilt");
+    }
+    let reported = || async {
+        matches!(
+            bus.get(Bucket::DeviceState, "dev-1.default.web").await,
+            Ok(Some(_))
+        )
+    };
+    expect(LIMIT, "the device reports again".into(), reported)
+        .await
+        .expect("reported");
+    counts(&platform, (1, 1, 0, 0))
+        .await
+        .expect("succeeded again");
+
+    // The manifest of the rebuilt bucket counts: a change goes through.
+    assert_eq!(platform.containers("dev-1").await.expect("listed"), before);
+    run_on(&platform, "v2", &["dev-1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarting_any_part_restarts_no_container() {
+    let platform = platform("restarts", &["dev-1"]).await;
+    run_on(&platform, "v1", &["dev-1"]).await;
+    counts(&platform, (1, 1, 0, 0)).await.expect("succeeded");
+    let before = platform.containers("dev-1").await.expect("listed");
+
+    let device = platform.bed.device("dev-1").expect("a device");
+    device.kill_agent().await.expect("killed");
+    device.start_agent().await.expect("started");
+    platform.operator.kill().await.expect("killed");
+    platform.operator.start().expect("started");
+    let nats = platform.bed.nats().expect("has a bus");
+    nats.stop().await.expect("stopped");
+    nats.start().await.expect("started");
+    let api_server = platform.bed.api_server().expect("has one");
+    api_server.stop().await.expect("stopped");
+    api_server.start().await.expect("started");
+    wait_ready(&platform.operator).await.expect("ready");
+
+    // A change made now arrives, so everything is connected again; before it, nothing moved.
+    assert_eq!(platform.containers("dev-1").await.expect("listed"), before);
+    counts(&platform, (1, 1, 0, 0))
+        .await
+        .expect("still succeeded");
+    run_on(&platform, "v2", &["dev-1"]).await;
+    counts(&platform, (1, 1, 0, 0)).await.expect("succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offline_device_blocks_nobody_and_converges_when_it_returns() {
+    let platform = platform("offline", &["dev-1", "dev-2"]).await;
+    run_on(&platform, "v1", &["dev-1", "dev-2"]).await;
+    counts(&platform, (2, 2, 0, 0)).await.expect("succeeded");
+
+    let offline = platform.bed.device("dev-2").expect("a device");
+    offline.stop_agent().await.expect("stopped");
+    run_on(&platform, "v2", &["dev-1"]).await;
+    counts(&platform, (2, 1, 0, 1))
+        .await
+        .expect("one is pending");
+    let address = platform.address("dev-2", PORT).expect("a device");
+    assert_eq!(
+        http::get(address).await.as_deref(),
+        Some("v1"),
+        "it keeps running what it has"
+    );
+
+    platform
+        .delete(NAME)
+        .await
+        .expect("deletion does not wait for an offline device");
+    http::wait_gone(platform.address("dev-1", PORT).expect("a device"), LIMIT)
+        .await
+        .expect("gone");
+    offline.start_agent().await.expect("started");
+    http::wait_gone(address, LIMIT)
+        .await
+        .expect("removed when it returns");
+    let bus = platform
+        .bed
+        .nats()
+        .expect("has a bus")
+        .operator_client()
+        .await
+        .expect("connects");
+    let bus = Bus::over(bus);
+    let cleaned = || async {
+        matches!(
+            bus.get(Bucket::DeviceState, "dev-2.default.web").await,
+            Ok(None)
+        ) && matches!(
+            bus.get(Bucket::DesiredState, "dev-2.default.web").await,
+            Ok(None)
+        )
+    };
+    expect(LIMIT, "no key of the deployment is left".into(), cleaned)
+        .await
+        .expect("cleaned");
+}
