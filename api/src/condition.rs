@@ -80,6 +80,8 @@ closed!(
         HeartbeatReceived,
         /// No heartbeat within the threshold.
         HeartbeatMissed,
+        /// No heartbeat yet, and the first threshold is not over.
+        HeartbeatAwaited,
         /// All labels were usable.
         AllAccepted,
         /// Some labels were dropped.

@@ -1,1 +1,27 @@
 //! Decides what every device should run and what every Deployment may report.
+//!
+//! Plain values in, plain values out: this crate does no I/O, has no tasks and reads no clock (time
+//! and randomness come in as arguments). It must never keep anything that a restart could not
+//! rebuild from the CRs and the buckets.
+//!
+//! | in | module | out |
+//! |---|---|---|
+//! | a `Deployment` object | [`admit`] | [`Admitted`](admit::Admitted): selector and score, or a reason to refuse them |
+//! | a `DeviceInfo` | [`labels`] | labels that Kubernetes takes, and what was dropped |
+//! | events of CRs and buckets | [`index`] | [`Dirty`](index::Dirty): what has to be written again, and the documents to write |
+//! | what `desired-state` holds | [`mirror`] | the writes that make it what it should be, in order |
+//! | dirty keys | [`queue`] | which to write now: rate limits, back-off, one writer per key |
+//! | the index's documents | [`status`] | conditions and Events |
+//! | the Lease object | [`lease`] | who leads |
+
+pub mod admit;
+pub mod index;
+pub mod labels;
+pub mod lease;
+pub mod mirror;
+pub mod queue;
+mod slots;
+pub mod status;
+pub mod targeting;
+
+pub use index::{Dirty, FleetIndex, Input};

@@ -1,0 +1,265 @@
+//! What `desired-state` holds, and the writes that make it what it should be.
+//!
+//! The mirror is told of every message of the stream, by the watch and by the acknowledgements of
+//! our own writes. Bodies are not kept: a fingerprint tells whether the one in the stream is the
+//! one we would write, so garbage under a good key is repaired like any other difference.
+
+mod held;
+mod plan;
+
+pub use plan::{ManifestWrite, Plan, PlanError, Put};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
+use fleet_contracts::payload::{PayloadError, decode};
+use fleet_contracts::signing::{ManifestSigner, verify};
+use fleet_contracts::{DeploymentRef, DeviceId, Manifest};
+
+use crate::slots::Slots;
+use held::{Entry, Held, content_print, print};
+
+/// Why a message of the stream is not one of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum ForeignError {
+    /// The key is none of `desired-state`.
+    #[error("the key is none of desired-state")]
+    Key(#[from] fleet_contracts::id::InvalidName),
+    /// A manifest that cannot be read.
+    #[error("the manifest cannot be read")]
+    Manifest(#[from] PayloadError),
+    /// A manifest that our key did not sign, or that is for another device.
+    #[error("the manifest of {0} is not signed by this operator for this device")]
+    Unsigned(DeviceId),
+}
+
+impl ForeignError {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "ForeignKey",
+            Self::Manifest(error) => error.reason(),
+            Self::Unsigned(_) => "BadSignature",
+        }
+    }
+}
+
+/// A message of the stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// Header `Fleet-Key`, empty where it is missing.
+    pub key_id: &'a str,
+    /// Header `Fleet-Signature`, empty where it is missing.
+    pub signature: &'a str,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// What the stream holds, as far as we know.
+#[derive(Debug)]
+pub struct Mirror {
+    signer: Arc<ManifestSigner>,
+    announced_keys: Vec<String>,
+    devices: HashMap<DeviceId, Held>,
+    /// Deployments by number, with how many lines and entries name each.
+    names: Slots<DeploymentRef, u64>,
+}
+
+impl Mirror {
+    /// Of an empty stream.
+    pub fn new(signer: Arc<ManifestSigner>, announced_keys: Vec<String>) -> Self {
+        Self {
+            signer,
+            announced_keys,
+            devices: HashMap::new(),
+            names: Slots::default(),
+        }
+    }
+
+    /// Forgets everything: the stream was made anew.
+    pub fn clear(&mut self) {
+        self.devices.clear();
+        self.names = Slots::default();
+    }
+
+    /// Takes note of a message. Answers with the device whose keys are now different from what was
+    /// known, which may need to be written again.
+    pub fn put(&mut self, message: Message<'_>) -> Result<Option<DeviceId>, ForeignError> {
+        match message.key.parse()? {
+            DesiredKey::Entry(key) => {
+                let news = self.entry_stored(&key, message.sequence, print(message.body));
+                Ok(news.then_some(key.device))
+            }
+            DesiredKey::Manifest(device) => self.manifest_seen(device, message),
+        }
+    }
+
+    /// Takes note of a deletion marker.
+    pub fn deleted(&mut self, key: &str, sequence: u64) -> Result<Option<DeviceId>, ForeignError> {
+        match key.parse()? {
+            DesiredKey::Entry(key) => {
+                let news = self.entry_deleted(&key, sequence);
+                Ok(news.then_some(key.device))
+            }
+            DesiredKey::Manifest(device) => {
+                let news = self.manifest_deleted(&device, sequence);
+                Ok(news.then_some(device))
+            }
+        }
+    }
+
+    /// Our entry was stored.
+    pub fn stored(&mut self, put: &Put, sequence: u64) {
+        self.entry_stored(&put.key, sequence, print(&put.body));
+    }
+
+    /// Our manifest was stored.
+    pub fn manifest_stored(&mut self, manifest: &Manifest, sequence: u64) {
+        let held = self.devices.entry(manifest.device.clone()).or_default();
+        if held.manifest_sequence >= sequence {
+            return;
+        }
+        held.manifest_sequence = sequence;
+        held.generation = held.generation.max(Some(manifest.generation));
+        held.content = Some(content_print(manifest));
+        self.name_lines(&manifest.device.clone(), manifest);
+    }
+
+    /// An entry's deletion marker was stored.
+    pub fn entry_deleted(&mut self, key: &EntryKey, sequence: u64) -> bool {
+        let Some(slot) = self.names.find(&key.deployment) else {
+            return false;
+        };
+        let Some(held) = self.devices.get_mut(&key.device) else {
+            return false;
+        };
+        let known = held.entries.get(&slot);
+        if known.is_none_or(|entry| entry.sequence >= sequence) {
+            return false;
+        }
+        held.entries.remove(&slot);
+        self.unname(slot);
+        true
+    }
+
+    /// A manifest's deletion marker was stored.
+    pub fn manifest_deleted(&mut self, device: &DeviceId, sequence: u64) -> bool {
+        let held = self.devices.entry(device.clone()).or_default();
+        if held.manifest_sequence >= sequence {
+            return false;
+        }
+        held.manifest_sequence = sequence;
+        held.content = None;
+        held.occupied = false;
+        let lines = std::mem::take(&mut held.lines);
+        for slot in lines {
+            self.unname(slot);
+        }
+        true
+    }
+
+    /// All devices with keys in the stream.
+    pub fn devices(&self) -> impl Iterator<Item = &DeviceId> {
+        let held = self.devices.iter();
+        held.filter_map(|(id, held)| held.holds_keys().then_some(id))
+    }
+
+    /// The devices whose manifest names a Deployment.
+    pub fn devices_running(&self, reference: &DeploymentRef) -> Vec<DeviceId> {
+        let Some(slot) = self.names.find(reference) else {
+            return vec![];
+        };
+        let held = self.devices.iter();
+        held.filter(|(_, held)| held.lines.contains(&slot))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// Whether any manifest or entry in the stream still names a Deployment.
+    pub fn names(&self, reference: &DeploymentRef) -> bool {
+        self.names.find(reference).is_some()
+    }
+
+    /// Signs a manifest: its body, and the values of `Fleet-Key` and `Fleet-Signature`.
+    pub fn sign(&self, body: &[u8]) -> (String, String) {
+        (self.signer.key_id().to_string(), self.signer.sign(body))
+    }
+
+    fn entry_stored(&mut self, key: &EntryKey, sequence: u64, print: u64) -> bool {
+        let slot = self.names.intern(&key.deployment);
+        let held = self.devices.entry(key.device.clone()).or_default();
+        let known = held.entries.get(&slot).copied();
+        if known.is_some_and(|entry| entry.sequence >= sequence) {
+            return false;
+        }
+        held.entries.insert(slot, Entry { sequence, print });
+        if known.is_none() {
+            self.name(slot);
+        }
+        known.is_none_or(|entry| entry.print != print)
+    }
+
+    fn manifest_seen(
+        &mut self,
+        device: DeviceId,
+        message: Message<'_>,
+    ) -> Result<Option<DeviceId>, ForeignError> {
+        let held = self.devices.entry(device.clone()).or_default();
+        if held.manifest_sequence >= message.sequence {
+            return Ok(None);
+        }
+        held.manifest_sequence = message.sequence;
+        held.content = None;
+        held.occupied = true;
+        let manifest: Manifest = decode(Bucket::DesiredState, message.body)?;
+        // Even a forged manifest's generation counts: ours must be higher to replace it everywhere.
+        // Except the highest, which nothing could follow.
+        let plausible = manifest.generation.0 < u64::MAX / 2;
+        if plausible {
+            held.generation = held.generation.max(Some(manifest.generation));
+        }
+        let trusted = [self.signer.trusted()];
+        let signed = verify(&trusted, message.key_id, message.signature, message.body);
+        if signed.is_err() || manifest.device != device || !plausible {
+            return Err(ForeignError::Unsigned(device));
+        }
+        held.content = Some(content_print(&manifest));
+        self.name_lines(&device, &manifest);
+        Ok(Some(device))
+    }
+
+    fn name_lines(&mut self, device: &DeviceId, manifest: &Manifest) {
+        let mut lines = Vec::with_capacity(manifest.deployments.len());
+        for reference in manifest.deployments.keys() {
+            let slot = self.names.intern(reference);
+            self.name(slot);
+            lines.push(slot);
+        }
+        let held = self.devices.entry(device.clone()).or_default();
+        held.occupied = true;
+        for slot in std::mem::replace(&mut held.lines, lines) {
+            self.unname(slot);
+        }
+    }
+
+    fn name(&mut self, slot: u32) {
+        if let Some(count) = self.names.get_mut(slot) {
+            *count += 1;
+        }
+    }
+
+    fn unname(&mut self, slot: u32) {
+        let Some(count) = self.names.get_mut(slot) else {
+            return;
+        };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.names.remove(slot);
+        }
+    }
+}

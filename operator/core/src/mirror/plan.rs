@@ -1,0 +1,178 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fleet_api::condition::ConditionReason;
+use fleet_contracts::kv::{Bucket, EntryKey};
+use fleet_contracts::manifest::SCHEMA_VERSION;
+use fleet_contracts::payload::encode;
+use fleet_contracts::{DeviceId, Generation, Manifest, UnixMillis};
+
+use super::Mirror;
+use super::held::{Held, content_print, print};
+use crate::index::Desired;
+
+/// The writes that make one device's keys what they should be: first the bodies, then the manifest
+/// that names them, then the deletion of bodies nobody names any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Entries to store, in any order.
+    pub puts: Vec<Put>,
+    /// What to do to the manifest, once those are stored.
+    pub manifest: Option<ManifestWrite>,
+    /// Entries to delete, once that is done.
+    pub deletes: Vec<EntryKey>,
+}
+
+/// An entry to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Its key.
+    pub key: EntryKey,
+    /// Its body.
+    pub body: Arc<[u8]>,
+}
+
+/// What to do to a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManifestWrite {
+    /// Store it, if the key's last message is still the one at `expected` (0: none).
+    Put {
+        /// The manifest.
+        manifest: Manifest,
+        /// It, encoded.
+        body: Vec<u8>,
+        /// The key's last message.
+        expected: u64,
+    },
+    /// Delete it.
+    Delete,
+}
+
+/// Why a device's desired state cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// It has more Deployments than a manifest can name.
+    #[error("the manifest of {device} would take {bytes} bytes, the bus carries {max}")]
+    ManifestOversize {
+        /// The device.
+        device: DeviceId,
+        /// How many bytes it would take.
+        bytes: usize,
+        /// How many it may take.
+        max: usize,
+    },
+}
+
+impl PlanError {
+    /// The stable reason.
+    pub const fn reason(&self) -> ConditionReason {
+        match self {
+            Self::ManifestOversize { .. } => ConditionReason::ManifestOversize,
+        }
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.manifest.is_none() && self.deletes.is_empty()
+    }
+}
+
+impl Mirror {
+    /// The writes for one device; `None` for `desired` removes all it has.
+    pub fn plan(
+        &self,
+        device: &DeviceId,
+        desired: Option<&Desired>,
+        now: UnixMillis,
+    ) -> Result<Plan, PlanError> {
+        let nothing = Held::default();
+        let held = self.devices.get(device).unwrap_or(&nothing);
+        let Some(desired) = desired else {
+            return Ok(Plan {
+                manifest: held.occupied.then_some(ManifestWrite::Delete),
+                deletes: self.unwanted(device, held, &Desired::default()),
+                puts: vec![],
+            });
+        };
+        Ok(Plan {
+            puts: self.missing(device, held, desired),
+            manifest: self.manifest(device, held, desired, now)?,
+            deletes: self.unwanted(device, held, desired),
+        })
+    }
+
+    fn missing(&self, device: &DeviceId, held: &Held, desired: &Desired) -> Vec<Put> {
+        let mut puts = Vec::new();
+        for (reference, line) in &desired.lines {
+            let Some(body) = &line.body else { continue };
+            let stored = self
+                .names
+                .find(reference)
+                .and_then(|slot| held.entries.get(&slot));
+            if stored.is_none_or(|entry| entry.print != print(body)) {
+                puts.push(Put {
+                    key: EntryKey {
+                        device: device.clone(),
+                        deployment: reference.clone(),
+                    },
+                    body: Arc::clone(body),
+                });
+            }
+        }
+        puts
+    }
+
+    fn unwanted(&self, device: &DeviceId, held: &Held, desired: &Desired) -> Vec<EntryKey> {
+        let mut deletes: Vec<_> = held
+            .entries
+            .keys()
+            .filter_map(|slot| self.names.name(*slot))
+            .filter(|reference| !desired.lines.contains_key(reference))
+            .map(|reference| EntryKey {
+                device: device.clone(),
+                deployment: reference.clone(),
+            })
+            .collect();
+        deletes.sort_unstable();
+        deletes
+    }
+
+    fn manifest(
+        &self,
+        device: &DeviceId,
+        held: &Held,
+        desired: &Desired,
+        now: UnixMillis,
+    ) -> Result<Option<ManifestWrite>, PlanError> {
+        let lines = desired.lines.iter();
+        let manifest = Manifest {
+            schema_version: SCHEMA_VERSION,
+            device: device.clone(),
+            generation: Generation::next(held.generation, now),
+            deployments: lines
+                .map(|(reference, line)| (reference.clone(), line.revision))
+                .collect::<BTreeMap<_, _>>(),
+            order: desired.order.clone(),
+            announced_keys: self.announced_keys.clone(),
+        };
+        if held.content == Some(content_print(&manifest)) {
+            return Ok(None);
+        }
+        let body = encode(&manifest);
+        let max = Bucket::DesiredState.max_value_bytes();
+        if body.len() > max {
+            return Err(PlanError::ManifestOversize {
+                device: device.clone(),
+                bytes: body.len(),
+                max,
+            });
+        }
+        Ok(Some(ManifestWrite::Put {
+            manifest,
+            body,
+            expected: held.manifest_sequence,
+        }))
+    }
+}
