@@ -47,7 +47,7 @@ missing=
 need() {
     case $system in debian) package=$1 ;; fedora) package=$2 ;; arch) package=$3 ;; *) package=$1 ;; esac
     if [ "$package" = - ]; then
-        echo "note: no $system package is known for $1; what needs it is skipped and says so" >&2
+        echo "note: $system has no package for $1; the tests that need it will say so" >&2
     else
         missing="$missing $package"
     fi
@@ -58,7 +58,7 @@ has podman || need podman podman podman
 has runc || need runc runc runc
 has conmon /usr/libexec/podman/conmon || need conmon conmon conmon
 has netavark /usr/lib/podman/netavark /usr/libexec/podman/netavark || need netavark netavark netavark
-has iptables /usr/sbin/iptables || need iptables iptables-nft iptables-nft
+has iptables /usr/sbin/iptables || need iptables iptables-nft iptables
 has ip /usr/sbin/ip || need iproute2 iproute iproute2
 has nsenter || need util-linux util-linux util-linux
 has sysctl /usr/sbin/sysctl || need procps procps-ng procps-ng
@@ -69,7 +69,7 @@ has slirp4netns || need slirp4netns slirp4netns slirp4netns
 has_static_busybox || need busybox-static busybox busybox
 # Tests that pull.
 has docker-registry registry /usr/libexec/docker-distribution/registry ||
-    need docker-registry docker-distribution docker-registry
+    need docker-registry docker-distribution -
 # The demo's menu and these scripts.
 has curl || need curl curl curl
 

@@ -12,10 +12,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::process::lock;
+use crate::process::{kill_pid, lock};
 use crate::procfs;
 use crate::wait;
 
@@ -160,7 +159,7 @@ pub(crate) fn clean(folder: &Path) -> Result<(), JournalError> {
     let gone = wait::until_blocking(KILL_TIME, || {
         let pids = survivors();
         for pid in &pids {
-            kill(*pid);
+            kill_pid(*pid);
         }
         pids.is_empty()
     });
@@ -192,10 +191,18 @@ pub(crate) fn remove(folder: &Path) -> Result<(), JournalError> {
         return Ok(());
     }
     // A rootless store holds files of mapped users, which only its own user namespace may remove.
-    let unshared = quiet(
-        "podman",
-        &["unshare", "rm", "-rf", &folder.to_string_lossy()],
-    );
+    // Not `podman unshare`: that leaves a process behind to hold its namespace.
+    let map = [
+        "--user",
+        "--map-root-user",
+        "--map-auto",
+        "--",
+        "rm",
+        "-rf",
+        "--",
+    ];
+    let path = folder.to_string_lossy();
+    let unshared = quiet("unshare", &[&map[..], &[path.as_ref()]].concat());
     if unshared && !folder.exists() {
         return Ok(());
     }
@@ -203,13 +210,6 @@ pub(crate) fn remove(folder: &Path) -> Result<(), JournalError> {
         path: folder.to_owned(),
         source,
     })
-}
-
-fn kill(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // It may have ended since it was looked up; the caller looks again.
-        let _ = kill_process(pid, Signal::KILL);
-    }
 }
 
 fn delete_interface(name: &str) {

@@ -314,6 +314,14 @@ impl Drop for Service {
     }
 }
 
+/// Kills a process that is not a child of this one. It may have ended since it was looked up; the
+/// caller looks again.
+pub(crate) fn kill_pid(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

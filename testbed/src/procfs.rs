@@ -1,5 +1,6 @@
 //! What `/proc` tells about processes.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -24,31 +25,60 @@ pub(crate) fn is_alive(pid: u32, start: u64) -> bool {
     start_time(pid) == Some(start)
 }
 
-/// The processes that were started with `key=value` in their environment, and their descendants
-/// that kept it.
+/// The processes that were started with `key=value` in their environment or kept it from whoever
+/// started them, and all below them: a container's processes have an environment of their own.
 pub(crate) fn with_environment(key: &str, value: &Path) -> Vec<u32> {
     let mut wanted = format!("{key}=").into_bytes();
     wanted.extend_from_slice(value.as_os_str().as_bytes());
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
+    let is_marked = |pid: u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == wanted)
     };
-    entries
-        .flatten()
-        .filter_map(|entry| parse_pid(&entry.file_name()))
-        .filter(|pid| *pid != std::process::id())
-        .filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment
-                .split(|byte| *byte == 0)
-                .any(|variable| variable == wanted)
-        })
-        .collect()
+    let all = all();
+    let mut found: Vec<u32> = all.keys().copied().filter(|pid| is_marked(*pid)).collect();
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        next += 1;
+        let children = all.iter().filter(|(_, above)| **above == parent);
+        let new: Vec<u32> = children
+            .map(|(pid, _)| *pid)
+            .filter(|pid| !found.contains(pid))
+            .collect();
+        found.extend(new);
+    }
+    found.retain(|pid| *pid != std::process::id());
+    found
 }
 
-/// The first child of a process.
+/// Every process that is not a zombie, with its parent.
+fn all() -> BTreeMap<u32, u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return BTreeMap::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| parse_pid(&entry.file_name()));
+    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.next()?.parse().ok()
+}
+
+/// The first child of a process; of several threads any may be the one that started it.
 pub(crate) fn first_child(pid: u32) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    threads.flatten().find_map(|thread| {
+        let children = fs::read_to_string(thread.path().join("children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    })
 }
 
 fn parse_pid(name: &OsStr) -> Option<u32> {

@@ -13,9 +13,13 @@ use tokio::net::UnixStream;
 use super::host;
 use super::machine::{Machine, Part};
 use super::{DeviceError, Place};
-use crate::process::{Service, Spec};
+use crate::journal::{Journal, MARK};
+use crate::process::{Service, Signalled, Spec};
 
 const START_TIME: Duration = Duration::from_secs(60);
+
+/// Where conmon looks for runc and podman.
+const CONMON_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The service and its files.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub(super) struct Podman {
     socket: PathBuf,
     config: PathBuf,
     run: PathBuf,
+    journal: Journal,
 }
 
 impl Podman {
@@ -44,7 +49,7 @@ impl Podman {
             Machine::Namespaces(_) => PathBuf::from("/run"),
             Machine::Host { .. } => short.to_path_buf(),
         };
-        let spec = Spec::new(format!("{id}-podman"), "podman", logs)
+        let mut spec = Spec::new(format!("{id}-podman"), "podman", logs)
             .args(["--root".into(), store.clone().into_os_string()])
             .args(["--runroot".into(), run.join("containers").into_os_string()])
             .args(["--tmpdir".into(), run.join("libpod").into_os_string()])
@@ -56,6 +61,12 @@ impl Podman {
             .env("CONTAINERS_STORAGE_CONF", folder.join("storage.conf"))
             .env("CONTAINERS_REGISTRIES_CONF", folder.join("registries.conf"))
             .env("XDG_CONFIG_HOME", folder);
+        if let Machine::Host { .. } = machine {
+            // podman, runc and the pause process keep their state there; see `host::cut_power`.
+            spec = spec.env("XDG_RUNTIME_DIR", &run);
+            // Rootless podman is a parent that waits for a child in the user namespace.
+            spec.signalled = Signalled::Child;
+        }
         let service = Service::new(spec.clone(), (*journal).clone());
         Self {
             spec,
@@ -64,6 +75,7 @@ impl Podman {
             socket,
             config,
             run,
+            journal: (*journal).clone(),
         }
     }
 
@@ -82,18 +94,25 @@ impl Podman {
     pub(super) fn write_config(&self, registry: Option<SocketAddr>) -> io::Result<()> {
         // runc and cgroupfs work with version 1 and 2 of control groups, crun and systemd do not.
         // Limits equal in both columns, because podman 4's REST API swaps the columns; low enough
-        // that a machine without CAP_SYS_RESOURCE may set them.
-        let config = "\
-[containers]
-default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]
-log_driver = \"k8s-file\"
+        // that a machine without CAP_SYS_RESOURCE may set them. conmon gets no environment but
+        // this, and with the mark the clean-up finds it and the container below it.
+        let mark = format!("{MARK}={}", self.journal.folder().display());
+        let config = format!(
+            r#"[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+log_driver = "k8s-file"
 
 [engine]
-runtime = \"runc\"
-cgroup_manager = \"cgroupfs\"
-events_logger = \"file\"
-helper_binaries_dir = [\"/usr/lib/podman\", \"/usr/libexec/podman\", \"/usr/local/lib/podman\"]
-";
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+conmon_env_vars = ["PATH={CONMON_PATH}", {mark:?}]
+helper_binaries_dir = ["/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman"]
+
+[network]
+network_backend = "netavark"
+"#
+        );
         fs::write(&self.config, config)?;
         let store = self.store.display();
         let storage = format!(
@@ -146,7 +165,7 @@ helper_binaries_dir = [\"/usr/lib/podman\", \"/usr/libexec/podman\", \"/usr/loca
     pub(super) async fn forget_run_state(&self, machine: &Machine) {
         match machine {
             Machine::Namespaces(_) => crate::journal::remove_control_groups(&self.store),
-            Machine::Host { .. } => host::cut_power(&self.run, &self.store).await,
+            Machine::Host { .. } => host::cut_power(&self.run).await,
         }
     }
 }

@@ -42,8 +42,10 @@ pub(crate) async fn assert_serves(device: &Device, body: &str) {
 /// Loads an image with this body and runs it on port 8080.
 pub(crate) async fn run_web(device: &Device, body: &str) {
     device.load_image(IMAGE, body).await.unwrap();
+    // With the address, because rootless devices share the host's ports.
+    let port = format!("{}:8080:80", device.host_ip());
     device
-        .podman_ok(["run", "-d", "--name", "web", "-p", "8080:80", IMAGE])
+        .podman_ok(["run", "-d", "--name", "web", "-p", &port, IMAGE])
         .await
         .unwrap();
 }

@@ -56,8 +56,8 @@ async fn a_panic_stops_everything_and_keeps_the_logs() {
 async fn what_a_killed_run_left_is_cleaned_by_the_next() {
     let (mut owner, bed) = up("crash").await;
     let (traces, interfaces) = (Traces::seen(&bed), interfaces(&bed));
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.0.kill().unwrap();
+    owner.0.wait().unwrap();
     assert_eq!(bed.owner(), None);
     assert!(!bed.processes().is_empty(), "its servers survived it");
 
@@ -75,23 +75,34 @@ async fn what_a_killed_run_left_is_cleaned_by_the_next() {
 async fn ctrl_c_stops_everything() {
     let (mut owner, bed) = up("interrupt").await;
     let traces = Traces::seen(&bed);
-    let pid = Pid::from_raw(i32::try_from(owner.id()).unwrap()).unwrap();
+    let pid = Pid::from_raw(i32::try_from(owner.0.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    assert!(owner.wait().unwrap().success());
+    assert!(owner.0.wait().unwrap().success());
     traces.assert_gone();
 }
 
+/// Another process with a platform; gone with the test, whatever becomes of that.
+struct Owner(Child);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A platform of another process, once it is ready.
-async fn up(name: &str) -> (Child, Overview) {
-    let owner = Command::new(env!("CARGO_BIN_EXE_fleet-testbed"))
+async fn up(name: &str) -> (Owner, Overview) {
+    let child = Command::new(env!("CARGO_BIN_EXE_fleet-testbed"))
         .args(["up", "--profile", "bus", "--devices", "1", "--name", name])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    let owner = Owner(child);
     let mine = || {
         Overview::all()
             .into_iter()
-            .find(|bed| bed.owner() == Some(owner.id()))
+            .find(|bed| bed.owner() == Some(owner.0.id()))
     };
     let ready = || async { mine().is_some_and(|bed| !bed.env().is_empty()) };
     assert!(wait::until(SOON, ready).await, "{name} did not come up");
