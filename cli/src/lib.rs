@@ -1,1 +1,145 @@
-//! The command line of the fleet: fleet, also as kubectl fleet.
+//! The command line of the fleet: `fleet`, also as `kubectl fleet`.
+//!
+//! It writes Deployments, and shows devices, deployments, plans and the buckets on the bus. It must
+//! never do anything that `kubectl` with the same kubeconfig could not: it holds no rights of its own.
+//!
+//! Each command is a folder: a core without I/O decides (the object to apply, the plan, the text to
+//! show), and the folder's `mod.rs` is the thin async shell around it.
+
+pub mod args;
+pub mod cluster;
+pub mod deploy;
+pub mod describe;
+pub mod document;
+pub mod get;
+pub mod output;
+pub mod resource;
+pub mod selector;
+
+mod completion;
+
+use std::error::Error as StdError;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use args::{Cli, Command};
+use output::OutputError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Deploy(#[from] deploy::DeployError),
+    #[error(transparent)]
+    Get(#[from] get::GetError),
+    #[error(transparent)]
+    Describe(#[from] describe::DescribeError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("cannot start the asynchronous runtime")]
+    Runtime(#[source] io::Error),
+}
+
+/// The exit code of a failure and, as kubectl has it, of wrong usage.
+const FAILED: u8 = 1;
+
+/// The program: parses the arguments, runs the command, prints what failed.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments
+        .get(1)
+        .is_some_and(|first| first == completion::HIDDEN)
+    {
+        return exit(completion::complete(
+            &command(&arguments),
+            arguments.get(2..).unwrap_or(&[]),
+        ));
+    }
+    let parsed = command(&arguments)
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard error leaves nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(FAILED)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match run(&cli, &arguments) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+/// The parser, called as the program was: `fleet` or `kubectl fleet`.
+fn command(arguments: &[OsString]) -> clap::Command {
+    let program = arguments
+        .first()
+        .and_then(|path| Path::new(path).file_stem());
+    if program.is_some_and(|name| name == "kubectl-fleet") {
+        Cli::command().bin_name("kubectl fleet")
+    } else {
+        Cli::command()
+    }
+}
+
+fn run(cli: &Cli, arguments: &[OsString]) -> Result<ExitCode, CliError> {
+    match &cli.command {
+        Command::Version => output::emit(&format!("fleet {}\n", env!("CARGO_PKG_VERSION")))?,
+        Command::Completion(args) => {
+            output::emit(&completion::script(command(arguments), args.shell))?;
+        }
+        command => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(CliError::Runtime)?;
+            return runtime.block_on(run_async(cli, command));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Deploy(args) => deploy::run(&cli.cluster, args).await?,
+        Command::Get(args) => get::run(&cli.cluster, args).await?,
+        Command::Describe(args) => describe::run(&cli.cluster, args).await?,
+        _ => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exit(result: Result<(), OutputError>) -> ExitCode {
+    result.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Prints the error and its causes; a closed pipe (`fleet get | head`) is none.
+fn report(error: &(dyn StdError + 'static)) -> ExitCode {
+    let mut text = format!("error: {error}");
+    let mut last = error;
+    while let Some(source) = last.source() {
+        if let Some(io) = source.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::BrokenPipe
+        {
+            return ExitCode::SUCCESS;
+        }
+        // Transparent layers, and libraries that repeat their source, say nothing new.
+        let cause = source.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        last = source;
+    }
+    eprintln!("{text}");
+    ExitCode::from(FAILED)
+}

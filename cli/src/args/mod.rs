@@ -1,0 +1,335 @@
+//! The command line as types. What a flag's text may be is decided here, once, by parsing.
+
+mod values;
+mod workload;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
+pub use workload::{SelectorFlags, WorkloadFlags};
+
+use crate::resource::{KindName, NameArg};
+
+/// Run containers on a fleet of devices, through Kubernetes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fleet",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Also runs as `kubectl fleet` when kubectl-fleet is on PATH.\n\
+                  Exit codes: 0 done, 1 failed or wrongly used (as kubectl)."
+)]
+pub struct Cli {
+    /// Which cluster and namespace.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which cluster and namespace, as kubectl takes them.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterFlags {
+    /// Path to the kubeconfig file; else KUBECONFIG, else ~/.kube/config, else the pod's account
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig context to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace; else the context's, else "default"
+    #[arg(short, long, global = true, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create, change or delete a Deployment
+    Deploy(Box<DeployArgs>),
+    /// List devices or deployments
+    #[command(after_help = GET_EXAMPLES)]
+    Get(GetArgs),
+    /// Show all that is known of one device or deployment
+    #[command(after_help = DESCRIBE_EXAMPLES)]
+    Describe(DescribeArgs),
+    /// Show what a deployment would change on which devices, before it is applied
+    Plan(Box<PlanArgs>),
+    /// Look into the buckets on the bus
+    #[command(subcommand, after_help = KV_EXAMPLES)]
+    Kv(KvCommand),
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completion(CompletionArgs),
+    /// Print the version
+    Version,
+}
+
+const DEPLOY_EXAMPLES: &str = "Examples:
+  # Run nginx on every device with the label site=lab
+  fleet deploy --name web --selector site=lab --image docker.io/library/nginx:1.27 --port 8080:80
+
+  # The same on one device, and wait until it runs
+  fleet deploy --name web --target-device pi-7 --image docker.io/library/nginx:1.27 --wait
+
+  # Services written by hand
+  fleet deploy --name shop --selector 'tier in (edge,core)' --file score.json
+
+  # Only print what would be applied; kubectl takes it
+  fleet deploy --name web --target-all --image docker.io/library/nginx:1.27 --print | kubectl apply -f -
+
+  # Remove it from all devices
+  fleet deploy --name web --delete";
+
+const GET_EXAMPLES: &str = "Examples:
+  fleet get devices
+  fleet get devices -l site=lab -o wide
+  fleet get deployments -A
+  fleet get deployment web -o yaml
+  fleet get devices -w";
+
+const DESCRIBE_EXAMPLES: &str = "Examples:
+  fleet describe device pi-7
+  fleet describe deployment web -n shop";
+
+const PLAN_EXAMPLES: &str = "Examples:
+  # What would this file change?
+  fleet plan -f deployment.yaml
+
+  # The same flags as deploy
+  fleet plan --name web --selector site=lab --image docker.io/library/nginx:1.28 --port 8080:80
+
+  # For scripts: exit code 0 nothing to change, 2 something to change, 1 failed
+  fleet plan -f deployment.yaml --detailed-exitcode -o json";
+
+const KV_EXAMPLES: &str = "Examples:
+  fleet kv ls
+  fleet kv ls desired-state pi-7
+  fleet kv get desired-state pi-7._manifest
+  fleet kv watch device-state pi-7
+
+The buckets are on the bus, not in Kubernetes: state the server and the seed of a user of the
+PLATFORM account by flag, or by NATS_URL and NATS_SEED_FILE.";
+
+const COMPLETION_EXAMPLES: &str = "Examples:
+  source <(fleet completion bash)
+  fleet completion zsh > \"${fpath[1]}/_fleet\"
+  fleet completion fish > ~/.config/fish/completions/fleet.fish
+  fleet completion powershell | Out-String | Invoke-Expression
+
+kubectl completes `kubectl fleet` by a program called kubectl_complete-fleet on PATH:
+  printf '#!/bin/sh\\nexec fleet __complete \"$@\"\\n' > ~/.local/bin/kubectl_complete-fleet
+  chmod +x ~/.local/bin/kubectl_complete-fleet";
+
+/// `fleet deploy`.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+#[command(after_help = DEPLOY_EXAMPLES)]
+pub struct DeployArgs {
+    /// Name of the Deployment
+    #[arg(long, required = true)]
+    pub name: Option<String>,
+    /// What to run and where.
+    #[command(flatten)]
+    pub workload: WorkloadFlags,
+    /// Print the Deployment instead of applying it; nothing is sent to the cluster
+    #[arg(long, conflicts_with_all = ["delete", "wait"])]
+    pub print: bool,
+    /// How to print it
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        requires = "print",
+        default_value = "yaml"
+    )]
+    pub output: DocumentFormat,
+    /// Delete the Deployment; its containers stop on every device
+    #[arg(long)]
+    pub delete: bool,
+    /// Show progress until every matched device runs it (or, with --delete, until it is gone)
+    #[arg(long)]
+    pub wait: bool,
+    /// Give up waiting after this time, such as 90s, 5m or 1h
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Take over fields that another field manager set
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// `fleet get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// devices (device, dev, fleetdev) or deployments (deployment, dep, fleetdep); also TYPE/NAME
+    #[arg(value_name = "TYPE")]
+    pub resource: NameArg,
+    /// Only these
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Only those whose labels match, such as site=lab,tier!=test
+    #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "names")]
+    pub selector: Option<String>,
+    /// Deployments of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// How to print them
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: ListFormat,
+    /// Leave out the table's header
+    #[arg(long)]
+    pub no_headers: bool,
+    /// Print changes as they happen, until interrupted
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// `fleet describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// device or deployment; also TYPE/NAME
+    #[arg(value_name = "TYPE")]
+    pub resource: NameArg,
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `fleet plan`.
+#[derive(Debug, Args)]
+#[command(after_help = PLAN_EXAMPLES)]
+pub struct PlanArgs {
+    /// A Deployment as YAML or JSON; - for standard input
+    #[arg(short = 'f', long, value_name = "FILE", conflicts_with_all = ["name", "workload"])]
+    pub filename: Option<PathBuf>,
+    /// Name of the Deployment
+    #[arg(long, required_unless_present = "filename")]
+    pub name: Option<String>,
+    /// What to run and where.
+    #[command(flatten)]
+    pub workload: WorkloadFlags,
+    /// How to print the plan
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: PlanFormat,
+    /// Exit with 2 when something would change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// `fleet kv`.
+#[derive(Debug, Subcommand)]
+pub enum KvCommand {
+    /// List the buckets, or the keys of a bucket
+    Ls(KvListArgs),
+    /// Print one value
+    Get(KvGetArgs),
+    /// Print values as they are written, until interrupted
+    Watch(KvListArgs),
+}
+
+/// Which server on the bus, and as whom.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Bus")]
+pub struct BusFlags {
+    /// URL of the NATS server
+    #[arg(
+        long,
+        env = "NATS_URL",
+        value_name = "URL",
+        default_value = "nats://127.0.0.1:4222"
+    )]
+    pub nats_url: String,
+    /// File with the nkey seed of a user of the PLATFORM account
+    #[arg(long, env = "NATS_SEED_FILE", value_name = "FILE")]
+    pub nats_seed_file: Option<PathBuf>,
+}
+
+/// `fleet kv ls` and `fleet kv watch`.
+#[derive(Debug, Args)]
+pub struct KvListArgs {
+    /// desired-state, device-info, device-state or device-heartbeat
+    pub bucket: Option<String>,
+    /// Only keys that start with this, such as a device's name
+    pub prefix: Option<String>,
+    /// The server.
+    #[command(flatten)]
+    pub bus: BusFlags,
+}
+
+/// `fleet kv get`.
+#[derive(Debug, Args)]
+pub struct KvGetArgs {
+    /// desired-state, device-info, device-state or device-heartbeat
+    pub bucket: String,
+    /// The key
+    pub key: String,
+    /// The server.
+    #[command(flatten)]
+    pub bus: BusFlags,
+}
+
+/// `fleet completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// How a single document is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// As YAML that kubectl takes
+    Yaml,
+    /// As JSON
+    Json,
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A line for each
+    Table,
+    /// A line for each, with more columns
+    Wide,
+    /// As JSON
+    Json,
+    /// As YAML
+    Yaml,
+    /// Only TYPE/NAME
+    Name,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+impl GetArgs {
+    /// The kind that is asked for.
+    pub const fn kind(&self) -> KindName {
+        self.resource.kind
+    }
+
+    /// All names asked for; empty means all objects.
+    pub fn all_names(&self) -> Vec<&str> {
+        self.resource
+            .name
+            .iter()
+            .chain(&self.names)
+            .map(String::as_str)
+            .collect()
+    }
+}

@@ -1,0 +1,7 @@
+//! `fleet`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fleet_cli::main()
+}

@@ -1,0 +1,189 @@
+//! Reaching the API server the way kubectl does.
+
+mod error;
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fleet_api::{Deployment, Device};
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::runtime::watcher;
+use kube::{Api, Client, Config};
+use serde::de::DeserializeOwned;
+
+pub use error::ClusterError;
+
+use crate::args::ClusterFlags;
+
+/// A server that does not take the connection in this time is reported as unreachable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Objects in one answer; kubectl's `--chunk-size`.
+const PAGE: u32 = 500;
+
+/// A client, and what a message about it has to name.
+#[derive(Clone)]
+pub struct Cluster {
+    /// The client.
+    pub client: Client,
+    /// The namespace of the flags, else of the context, else `default`.
+    pub namespace: String,
+    url: String,
+    source: String,
+}
+
+impl Cluster {
+    /// Reads the configuration; nothing is sent yet.
+    pub async fn connect(flags: &ClusterFlags) -> Result<Self, ClusterError> {
+        let (mut config, source) = load(flags).await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        let namespace = flags
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let url = config
+            .cluster_url
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned();
+        let client = Client::try_from(config).map_err(|e| ClusterError::Client {
+            source_name: source.clone(),
+            source: Box::new(e),
+        })?;
+        Ok(Self {
+            client,
+            namespace,
+            url,
+            source,
+        })
+    }
+
+    /// The Deployments of the current namespace.
+    pub fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The Deployments of all namespaces.
+    pub fn all_deployments(&self) -> Api<Deployment> {
+        Api::all(self.client.clone())
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> Api<Device> {
+        Api::all(self.client.clone())
+    }
+
+    /// All objects, page by page as kubectl fetches them: one answer with a large fleet would strain
+    /// the server.
+    pub async fn list<K>(&self, api: &Api<K>, params: ListParams) -> Result<Vec<K>, ClusterError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let mut params = params.limit(PAGE);
+        let mut all = vec![];
+        loop {
+            let page = api.list(&params).await.map_err(|e| self.explain(e))?;
+            all.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// What a watch reports that no retry can heal; the rest is retried by whoever watches.
+    pub fn lasting(&self, error: watcher::Error) -> Option<ClusterError> {
+        let error = match error {
+            watcher::Error::InitialListFailed(e)
+            | watcher::Error::WatchStartFailed(e)
+            | watcher::Error::WatchFailed(e) => e,
+            watcher::Error::WatchError(status) => kube::Error::Api(status),
+            watcher::Error::NoResourceVersion => return None,
+        };
+        let error = self.explain(error);
+        let lasting = matches!(
+            error,
+            ClusterError::Unauthorized { .. }
+                | ClusterError::NotInstalled { .. }
+                | ClusterError::Credentials { .. }
+        );
+        (lasting || error.is_forbidden()).then_some(error)
+    }
+
+    /// Turns what kube says into what a user can act on.
+    pub fn explain(&self, error: kube::Error) -> ClusterError {
+        error::explain(error, &self.url, &self.source)
+    }
+}
+
+async fn load(flags: &ClusterFlags) -> Result<(Config, String), ClusterError> {
+    let options = KubeConfigOptions {
+        context: flags.context.clone(),
+        ..Default::default()
+    };
+    let files = match &flags.kubeconfig {
+        Some(file) => vec![file.clone()],
+        None => found_files(),
+    };
+    let named = files
+        .iter()
+        .map(|f| f.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    if files.is_empty() {
+        return Config::incluster()
+            .map(|config| (config, "the pod's service account".to_owned()))
+            .map_err(|_| ClusterError::NoKubeconfig);
+    }
+    let read = |file: &PathBuf| Kubeconfig::read_from(file);
+    let merged = files
+        .iter()
+        .try_fold(Kubeconfig::default(), |merged, file| {
+            merged.merge(read(file)?)
+        })
+        .map_err(|e| kubeconfig_error(e, &named, flags))?;
+    Config::from_custom_kubeconfig(merged, &options)
+        .await
+        .map(|config| (config, named.clone()))
+        .map_err(|e| kubeconfig_error(e, &named, flags))
+}
+
+fn kubeconfig_error(source: KubeconfigError, file: &str, flags: &ClusterFlags) -> ClusterError {
+    let file = file.to_owned();
+    match (source, &flags.context) {
+        (KubeconfigError::LoadContext(_), Some(context)) => ClusterError::NoContext {
+            context: context.clone(),
+            file,
+        },
+        (source, _) => ClusterError::Kubeconfig {
+            file,
+            source: Box::new(source),
+        },
+    }
+}
+
+/// The files of KUBECONFIG, else the default one; those that do not exist are left out, as
+/// kubectl leaves them out.
+fn found_files() -> Vec<PathBuf> {
+    let listed: Vec<PathBuf> = std::env::var_os("KUBECONFIG")
+        .map(|list| {
+            std::env::split_paths(&list)
+                .filter(|p| !p.as_os_str().is_empty())
+                .collect()
+        })
+        .unwrap_or_default();
+    let files = if listed.is_empty() {
+        std::env::home_dir()
+            .map(|home| home.join(".kube").join("config"))
+            .into_iter()
+            .collect()
+    } else {
+        listed
+    };
+    files
+        .into_iter()
+        .filter(|file: &PathBuf| Path::new(file).exists())
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! The two kinds a user can name, and the ways to name them.
+
+use std::str::FromStr;
+
+/// A kind of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KindName {
+    /// `Device`, cluster-scoped.
+    Device,
+    /// `Deployment`, namespaced.
+    Deployment,
+}
+
+impl KindName {
+    /// The kind, as objects carry it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Device => "Device",
+            Self::Deployment => "Deployment",
+        }
+    }
+
+    /// The plural, as URLs carry it.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Device => "devices",
+            Self::Deployment => "deployments",
+        }
+    }
+
+    /// `device.fleet.nationtech.io/<name>`, as kubectl prints an object.
+    pub fn reference(self, name: &str) -> String {
+        let kind = self.kind().to_ascii_lowercase();
+        format!("{kind}.{}/{name}", fleet_api::GROUP)
+    }
+}
+
+/// No kind of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no resource type {0:?}; say devices or deployments")]
+pub struct UnknownKind(String);
+
+impl FromStr for KindName {
+    type Err = UnknownKind;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        let lower = given.to_ascii_lowercase();
+        let bare = lower
+            .split_once('.')
+            .filter(|(_, group)| *group == fleet_api::GROUP)
+            .map_or(lower.as_str(), |(bare, _)| bare);
+        match bare {
+            "device" | "devices" | "dev" | "fleetdev" => Ok(Self::Device),
+            "deployment" | "deployments" | "dep" | "deploy" | "fleetdep" => Ok(Self::Deployment),
+            _ => Err(UnknownKind(given.chars().take(80).collect())),
+        }
+    }
+}
+
+/// `TYPE` or `TYPE/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameArg {
+    /// The type.
+    pub kind: KindName,
+    /// The name, if it was given with the type.
+    pub name: Option<String>,
+}
+
+impl FromStr for NameArg {
+    type Err = UnknownKind;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        let (kind, name) = match given.split_once('/') {
+            Some((kind, name)) if !name.is_empty() => (kind, Some(name.to_owned())),
+            _ => (given, None),
+        };
+        Ok(Self {
+            kind: kind.parse()?,
+            name,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("dev", Ok((KindName::Device, None)))]
+    #[case("Devices", Ok((KindName::Device, None)))]
+    #[case("fleetdep", Ok((KindName::Deployment, None)))]
+    #[case("deployment.fleet.nationtech.io/web", Ok((KindName::Deployment, Some("web"))))]
+    #[case("device/pi-7", Ok((KindName::Device, Some("pi-7"))))]
+    #[case("deployments.apps", Err(UnknownKind("deployments.apps".into())))]
+    #[case("pods", Err(UnknownKind("pods".into())))]
+    fn kinds_go_by_the_names_kubectl_knows(
+        #[case] given: &str,
+        #[case] expected: Result<(KindName, Option<&str>), UnknownKind>,
+    ) {
+        let parsed = given.parse::<NameArg>();
+        let parsed = parsed
+            .as_ref()
+            .map(|a| (a.kind, a.name.as_deref()))
+            .map_err(Clone::clone);
+        assert_eq!(parsed, expected);
+    }
+}
