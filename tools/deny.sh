@@ -11,7 +11,7 @@ if ! "$root/bin/cargo-deny" --version >/dev/null 2>&1; then
 	cargo install --quiet --locked --root "$root" "cargo-deny@$version"
 fi
 
-deny() { "$root/bin/cargo-deny" --locked --log-level error --workspace "$@"; }
+deny() { "$root/bin/cargo-deny" --locked --log-level warn --workspace "$@"; }
 deny check --hide-inclusion-graph bans licenses sources
 
 # The advisory database is a git repository, which not every network reaches.

@@ -162,7 +162,10 @@ fn make_targets() -> BTreeSet<String> {
     });
     rules
         .map(|(target, line)| {
-            assert!(line.contains("## "), "make {target} says nothing in the menu");
+            assert!(
+                line.contains("## "),
+                "make {target} says nothing in the menu"
+            );
             target.to_owned()
         })
         .collect()

@@ -39,12 +39,12 @@ pub(crate) fn shown(path: &Path) -> String {
         .to_string()
 }
 
-/// Runs cargo in the root, without network and without touching `Cargo.lock`.
+/// Runs cargo in the root, without touching `Cargo.lock`.
 pub(crate) fn cargo(args: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let done = Command::new(cargo)
         .args(args)
-        .args(["--frozen"])
+        .args(["--locked"])
         .current_dir(root())
         .output()
         .expect("cargo starts");
@@ -124,9 +124,5 @@ pub(crate) fn read(path: &Path) -> String {
 /// Fails with every finding on its own line, so that one run shows all of them.
 #[track_caller]
 pub(crate) fn assert_none(findings: &[String], rule: &str) {
-    assert!(
-        findings.is_empty(),
-        "{rule}\n  {}\n",
-        findings.join("\n  ")
-    );
+    assert!(findings.is_empty(), "{rule}\n  {}\n", findings.join("\n  "));
 }

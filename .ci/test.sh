@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# All tests, in phases; `make test` runs this. With `full`, also what takes longer.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. .ci/phases.sh
+
+full=${1:-}
+# Programs that scenarios start: cargo builds only a package's own programs for its tests.
+programs=(-p fleet-operator -p fleet-agent -p fleet-cli -p fleet-testbed)
+
+everything() {
+	phase "system packages" tools/system-packages.sh || return
+	phase "third-party servers" cargo run --quiet --locked -p fleet-tools -- ensure || return
+	phase "build" cargo build --locked "${programs[@]}" || return
+	phase "build tests" cargo test --locked --workspace --no-run || return
+	phase "format" cargo fmt --all --check
+	phase "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+	phase "tests" cargo test --locked --workspace --no-fail-fast
+	phase "licences and duplicates" tools/deny.sh
+	phase "agent for aarch64" tools/cross-aarch64.sh
+	[ "$full" != full ] || longer
+}
+
+longer() {
+	phase "benchmark: agent" make --no-print-directory bench-agent
+	phase "benchmark: loop" make --no-print-directory bench-loop
+}
+
+phases_begin
+everything
+phases_summary

@@ -1,0 +1,88 @@
+# The menu: `make` or `make help` lists it. Targets are short; what takes more than a line or two
+# lies in a script or a program, where it can be read and tested.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PROGRAMS := -p fleet-operator -p fleet-agent -p fleet-cli -p fleet-testbed
+BENCH := cargo run --locked --release --quiet -p fleet-e2e --bin fleet-bench --
+
+##@ Start here
+
+.PHONY: help
+help: ## This menu
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+.PHONY: demo
+demo: setup build ## The whole platform with two devices on this machine; Ctrl-C stops it
+	cargo run --locked --quiet -p fleet-e2e --bin fleet-demo
+
+.PHONY: demo-auto
+demo-auto: setup build ## The same without a person: apply, upgrade, move, power cut, delete
+	cargo run --locked --quiet -p fleet-e2e --bin fleet-demo -- --auto
+
+##@ Build
+
+.PHONY: setup
+setup: ## System packages and third-party servers; without root, prints what to run as root
+	tools/system-packages.sh
+	cargo run --locked --quiet -p fleet-tools -- ensure
+
+.PHONY: build
+build: ## Operator, agent and command line
+	cargo build --locked $(PROGRAMS) -p fleet-e2e
+
+.PHONY: release
+release: ## The same, optimized; the agent as one static program
+	cargo build --locked --release -p fleet-operator -p fleet-cli
+	cargo rustc --locked --release -p fleet-agent --bin fleet-agent -- -C target-feature=+crt-static
+
+.PHONY: cross
+cross: ## The agent for aarch64, static
+	tools/cross-aarch64.sh
+
+.PHONY: generate
+generate: ## Write the committed generated files anew from the types
+	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api --test drift
+
+##@ Check
+
+.PHONY: test
+test: ## Everything that every change must pass
+	.ci/test.sh
+
+.PHONY: test-full
+test-full: ## The same, and what takes longer: the benchmarks
+	.ci/test.sh full
+
+.PHONY: lint
+lint: ## Format, clippy, licences, duplicates, known vulnerabilities
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	tools/deny.sh
+
+.PHONY: fmt
+fmt: ## Format all sources
+	cargo fmt --all
+
+##@ Measure
+
+.PHONY: bench-agent
+bench-agent: setup release ## Memory, processor time and size of an idle agent; last line JSON
+	$(BENCH) agent
+
+.PHONY: bench-loop
+bench-loop: setup release ## From apply to an HTTP answer, beside podman run; last line JSON
+	$(BENCH) loop
+
+##@ Tidy up
+
+.PHONY: clean
+clean: ## Stop testbeds that were left behind and remove build output; keeps .cache
+	-cargo run --locked --quiet -p fleet-testbed -- down --all
+	cargo clean
