@@ -20,6 +20,10 @@ use crate::remains;
 use crate::runtime_folder::RuntimeFolder;
 use crate::testbed::{SigningKey, Testbed, make_folder};
 
+/// A port that was free when it was chosen may be taken when its server binds it, by a connection
+/// that anybody on this machine opened in between. Another choice settles that.
+const START_ATTEMPTS: u32 = 3;
+
 /// The parts of a testbed to be. Nothing is started before [`start`](Self::start).
 #[derive(Debug, Clone)]
 #[must_use = "a builder starts nothing by itself"]
@@ -85,8 +89,22 @@ impl Builder {
             })
         });
         let toolbox = blocking.await.map_err(|_| Error::Cancelled)??;
-        let bed = self.make(&toolbox)?;
+        for _ in 1..START_ATTEMPTS {
+            match self.start_once(&toolbox).await {
+                Err(error) if error.is_port_conflict() => {}
+                other => return other,
+            }
+        }
+        self.start_once(&toolbox).await
+    }
+
+    async fn start_once(&self, toolbox: &Toolbox) -> Result<Testbed, Error> {
+        let bed = self.make(toolbox)?;
         self.start_parts(&bed).await?;
+        Overview::write_env(&bed.folder, &bed.env()).map_err(|source| Error::File {
+            path: bed.folder.clone(),
+            source,
+        })?;
         Ok(bed)
     }
 
@@ -144,10 +162,6 @@ impl Builder {
             let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url)?;
             bed.api_server = Some(server);
         }
-        Overview::write_env(&bed.folder, &bed.env()).map_err(|source| Error::File {
-            path: bed.folder.clone(),
-            source,
-        })?;
         Ok(bed)
     }
 

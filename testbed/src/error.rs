@@ -76,3 +76,16 @@ pub enum Error {
     #[error("a task of the testbed was cancelled")]
     Cancelled,
 }
+
+impl Error {
+    /// Whether a server did not start because its port was taken.
+    pub(crate) fn is_port_conflict(&self) -> bool {
+        let (Self::ControlPlane(ControlPlaneError::Process(process))
+        | Self::Nats(NatsError::Process(process))
+        | Self::Registry(RegistryError::Process(process))) = self
+        else {
+            return false;
+        };
+        matches!(process, ProcessError::Ended { tail, .. } if tail.contains("address already in use"))
+    }
+}

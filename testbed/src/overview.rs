@@ -98,11 +98,10 @@ impl Overview {
             let _ = kill_process(pid, Signal::TERM);
             wait::until_blocking(STOP_TIME, || self.owner().is_none());
         }
-        if self.folder.exists() {
-            remains::clean_one(&self.folder)
-        } else {
-            Ok(())
+        if self.is_kept() {
+            return journal::remove(&self.folder);
         }
+        remains::clean_one(&self.folder)
     }
 
     pub(crate) fn write_env(folder: &Path, env: &BTreeMap<String, String>) -> std::io::Result<()> {

@@ -188,7 +188,7 @@ impl Testbed {
         let settings = AgentSettings {
             nats_url: self.nats.as_ref().map(Nats::url),
             trusted_keys: vec![self.signing_key.trusted.clone()],
-            labels: BTreeMap::new(),
+            ..AgentSettings::default()
         };
         let folder = self.folder.join("devices").join(id.as_ref());
         let registry = self.registry.as_ref().map(Registry::address);

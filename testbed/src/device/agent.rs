@@ -22,6 +22,8 @@ pub(crate) struct AgentSettings {
     pub(crate) trusted_keys: Vec<String>,
     /// The labels of the device.
     pub(crate) labels: BTreeMap<String, String>,
+    /// Seconds between two signs of life; the agent's default if none.
+    pub(crate) heartbeat_period: Option<u32>,
 }
 
 /// The agent's files and process.
@@ -79,6 +81,10 @@ impl Agent {
         lock(&self.settings).nats_url.is_some()
     }
 
+    pub(super) fn set_heartbeat_period(&self, seconds: u32) {
+        lock(&self.settings).heartbeat_period = Some(seconds);
+    }
+
     pub(super) fn set_labels(&self, labels: BTreeMap<String, String>) {
         lock(&self.settings).labels = labels;
     }
@@ -120,6 +126,9 @@ impl Agent {
             manifest: ManifestSection {
                 trusted_keys: &settings.trusted_keys,
             },
+            heartbeat: settings
+                .heartbeat_period
+                .map(|period_seconds| HeartbeatSection { period_seconds }),
             labels: &settings.labels,
         };
         let text = toml::to_string(&config).map_err(DeviceError::Config)?;
@@ -135,7 +144,14 @@ struct Config<'a> {
     nats: NatsSection<'a>,
     podman: PodmanSection<'a>,
     manifest: ManifestSection<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat: Option<HeartbeatSection>,
     labels: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct HeartbeatSection {
+    period_seconds: u32,
 }
 
 #[derive(Serialize)]

@@ -305,6 +305,11 @@ impl Device {
         self.agent.set_labels(pairs.collect());
     }
 
+    /// Changes how often the agent gives a sign of life, from its next start on.
+    pub fn set_heartbeat_period(&self, seconds: u32) {
+        self.agent.set_heartbeat_period(seconds);
+    }
+
     /// Cuts the power: agent, podman and containers are gone at once, and so is all in memory.
     ///
     /// # Errors
