@@ -13,6 +13,7 @@ pub mod describe;
 pub mod document;
 pub mod get;
 pub mod output;
+pub mod plan;
 pub mod resource;
 pub mod selector;
 
@@ -39,6 +40,8 @@ enum CliError {
     #[error(transparent)]
     Describe(#[from] describe::DescribeError),
     #[error(transparent)]
+    Plan(#[from] plan::PlanError),
+    #[error(transparent)]
     Output(#[from] OutputError),
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
@@ -46,6 +49,8 @@ enum CliError {
 
 /// The exit code of a failure and, as kubectl has it, of wrong usage.
 const FAILED: u8 = 1;
+/// `fleet plan --detailed-exitcode`: it would change something, as terraform has it.
+const CHANGES: u8 = 2;
 
 /// The program: parses the arguments, runs the command, prints what failed.
 pub fn main() -> ExitCode {
@@ -114,6 +119,12 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
         Command::Deploy(args) => deploy::run(&cli.cluster, args).await?,
         Command::Get(args) => get::run(&cli.cluster, args).await?,
         Command::Describe(args) => describe::run(&cli.cluster, args).await?,
+        Command::Plan(args) => {
+            let outcome = plan::run(&cli.cluster, args).await?;
+            if args.detailed_exitcode && outcome == plan::Outcome::Changes {
+                return Ok(ExitCode::from(CHANGES));
+            }
+        }
         _ => {}
     }
     Ok(ExitCode::SUCCESS)

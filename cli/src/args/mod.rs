@@ -19,7 +19,6 @@ use crate::resource::{KindName, NameArg};
 #[command(
     name = "fleet",
     version,
-    propagate_version = true,
     arg_required_else_help = true,
     after_help = "Also runs as `kubectl fleet` when kubectl-fleet is on PATH.\n\
                   Exit codes: 0 done, 1 failed or wrongly used (as kubectl)."

@@ -101,6 +101,13 @@ pub fn from_flags(
     deployment.metadata.namespace = namespace.map(String::from);
     let mut json = serde_json::to_value(&deployment).map_err(BuildError::Json)?;
     json["spec"]["score"] = score_json;
+    if let Some(spec) = json["spec"]
+        .as_object_mut()
+        .filter(|_| flags.target.target_all)
+    {
+        // Empty, and with --target-all it says nothing.
+        spec.remove("targetSelector");
+    }
     Ok(Draft { deployment, json })
 }
 
@@ -122,6 +129,12 @@ fn parse_manifest(path: &Path, mut json: Value) -> Result<Draft, BuildError> {
     }
     if let Some(fields) = json.as_object_mut() {
         fields.remove("status");
+    }
+    if let Some(metadata) = json["metadata"].as_object_mut() {
+        // What the server adds, as it stands in the output of `kubectl get -o yaml`.
+        for field in ["managedFields", "resourceVersion", "uid", "generation"] {
+            metadata.remove(field);
+        }
     }
     let deployment: Deployment = serde_json::from_value(json.clone())
         .map_err(|source| BuildError::NotADeployment { file, source })?;
