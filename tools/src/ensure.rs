@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, remove_if_there};
 use crate::catalog::{Module, Tool};
-use crate::external;
+use crate::external::{self, Sources};
 use crate::gobuild::{self, BuildError};
 use crate::progress::{Event, Origin};
 
@@ -74,17 +74,18 @@ impl Toolbox {
 /// Makes `tools` ready, in the cache that the environment names. Blocks; from async code call it on
 /// a thread that may block.
 pub fn ensure(tools: &[Tool], progress: &mut dyn FnMut(Event)) -> Result<Toolbox, Error> {
-    ensure_in(&Cache::from_env(), tools, progress)
+    ensure_in(&Cache::from_env(), &Sources::from_env(), tools, progress)
 }
 
-/// Makes `tools` ready in `cache`.
+/// Makes `tools` ready in `cache`, or takes them from `sources`.
 pub fn ensure_in(
     cache: &Cache,
+    sources: &Sources,
     tools: &[Tool],
     progress: &mut dyn FnMut(Event),
 ) -> Result<Toolbox, Error> {
     let mut toolbox = Toolbox::default();
-    let missing = take_what_is_there(cache, tools, &mut toolbox, progress);
+    let missing = take_what_is_there(cache, sources, tools, &mut toolbox, progress);
     if missing.is_empty() {
         return Ok(toolbox);
     }
@@ -104,14 +105,15 @@ pub fn ensure_in(
 /// Fills the toolbox without building and gives back what is missing.
 fn take_what_is_there(
     cache: &Cache,
+    sources: &Sources,
     tools: &[Tool],
     toolbox: &mut Toolbox,
     progress: &mut dyn FnMut(Event),
 ) -> Vec<Tool> {
     let mut missing = Vec::new();
     for &tool in tools {
-        let assets = || Some((external::in_assets(tool)?, Origin::Assets));
-        let path = || Some((external::on_path(tool)?, Origin::Path));
+        let assets = || Some((sources.in_assets(tool)?, Origin::Assets));
+        let path = || Some((sources.on_path(tool)?, Origin::Path));
         let found = fitting(tool, assets(), progress)
             .or_else(|| Some((cache.find(tool)?, Origin::Cache)))
             .or_else(|| fitting(tool, path(), progress));

@@ -31,6 +31,6 @@ mod progress;
 pub use cache::Cache;
 pub use catalog::{Module, Profile, Tool};
 pub use ensure::{Error, Toolbox, ensure, ensure_in};
-pub use external::ExternalError;
+pub use external::{ExternalError, Sources};
 pub use gobuild::BuildError;
 pub use progress::{Event, Origin};

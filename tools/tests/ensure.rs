@@ -1,0 +1,130 @@
+//! Where a tool is taken from, and that callers do not disturb each other.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as such"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use fleet_tools::{Cache, Error, Event, Origin, Sources, Tool, ensure_in};
+
+/// A program that answers with this version, whatever it is asked. Another process writes it: a
+/// file that this one had open could not be run while a neighbouring test starts a process.
+fn program(folder: &Path, tool: Tool, version: &str) {
+    let script = "mkdir -p \"$1\" && printf '#!/bin/sh\\necho version %s\\n' \"$3\" > \"$1/$2\" && chmod +x \"$1/$2\"";
+    let written = Command::new("sh")
+        .args([
+            "-c",
+            script,
+            "sh",
+            &folder.to_string_lossy(),
+            tool.name(),
+            version,
+        ])
+        .status();
+    assert!(written.unwrap().success());
+}
+
+/// Where each tool came from, as a call tells it.
+fn origins(cache: &Cache, sources: &Sources, tools: &[Tool]) -> Vec<(Tool, Origin)> {
+    let mut origins = Vec::new();
+    ensure_in(cache, sources, tools, &mut |event| {
+        if let Event::Ready { tool, origin, .. } = event {
+            origins.push((tool, origin));
+        }
+    })
+    .unwrap();
+    origins
+}
+
+#[test]
+fn assets_come_before_the_cache_and_the_cache_before_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path().join("cache"));
+    let sources = Sources {
+        assets: Some(folder.path().join("assets")),
+        path: vec![folder.path().join("bin")],
+    };
+    let tools = [Tool::Etcd];
+    program(&folder.path().join("bin"), Tool::Etcd, "3.7.3");
+    assert_eq!(
+        origins(&cache, &sources, &tools),
+        [(Tool::Etcd, Origin::Path)]
+    );
+
+    program(
+        cache.path(Tool::Etcd).parent().unwrap(),
+        Tool::Etcd,
+        "3.7.3",
+    );
+    assert_eq!(
+        origins(&cache, &sources, &tools),
+        [(Tool::Etcd, Origin::Cache)]
+    );
+
+    program(&folder.path().join("assets"), Tool::Etcd, "v3.7.3");
+    assert_eq!(
+        origins(&cache, &sources, &tools),
+        [(Tool::Etcd, Origin::Assets)]
+    );
+}
+
+#[test]
+fn a_program_of_another_version_is_passed_over_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path().join("cache"));
+    program(
+        cache.path(Tool::Kubectl).parent().unwrap(),
+        Tool::Kubectl,
+        "1.36.3",
+    );
+    program(&folder.path().join("assets"), Tool::Kubectl, "v1.30.0");
+    let sources = Sources {
+        assets: Some(folder.path().join("assets")),
+        path: Vec::new(),
+    };
+    let mut events = Vec::new();
+    let toolbox = ensure_in(&cache, &sources, &[Tool::Kubectl], &mut |event| {
+        events.push(event);
+    })
+    .unwrap();
+    assert_eq!(
+        toolbox.path(Tool::Kubectl).unwrap(),
+        cache.path(Tool::Kubectl)
+    );
+    let passed = events.first().unwrap().to_string();
+    assert!(passed.ends_with("version 1.36.3 is needed, and it answers \"version v1.30.0\""));
+    assert!(matches!(
+        toolbox.path(Tool::Etcd),
+        Err(Error::NotEnsured(Tool::Etcd))
+    ));
+}
+
+/// A real build, of the smallest tool; the Go tool chain's cache makes it a link of a second where
+/// the tools were built before.
+#[test]
+fn of_two_callers_at_once_one_builds() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let call = || origins(&cache, &Sources::default(), &[Tool::NatsServer]);
+    let mut both = thread::scope(|scope| {
+        let calls = [scope.spawn(call), scope.spawn(call)];
+        calls.map(|call| call.join().unwrap().first().unwrap().1)
+    });
+    both.sort_by_key(|origin| *origin == Origin::Built);
+    assert_eq!(both, [Origin::Cache, Origin::Built]);
+    assert_eq!(
+        origins(&cache, &Sources::default(), &[Tool::NatsServer])[0].1,
+        Origin::Cache
+    );
+
+    // Nothing but the tool and the lock is left in the cache.
+    let names = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.count(), 2);
+}
