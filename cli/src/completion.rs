@@ -26,7 +26,7 @@ pub(crate) fn script(mut command: Command, shell: Shell) -> String {
 pub(crate) fn complete(command: &Command, words: &[OsString]) -> Result<(), OutputError> {
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    emit(&candidates(command, &words))
+    emit(candidates(command, &words))
 }
 
 fn candidates(root: &Command, words: &[&str]) -> String {

@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod describe;
 pub mod document;
 pub mod get;
+pub mod kv;
 pub mod output;
 pub mod plan;
 pub mod resource;
@@ -39,6 +40,8 @@ enum CliError {
     Get(#[from] get::GetError),
     #[error(transparent)]
     Describe(#[from] describe::DescribeError),
+    #[error(transparent)]
+    Kv(#[from] kv::KvError),
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
     #[error(transparent)]
@@ -99,9 +102,9 @@ fn command(arguments: &[OsString]) -> clap::Command {
 
 fn run(cli: &Cli, arguments: &[OsString]) -> Result<ExitCode, CliError> {
     match &cli.command {
-        Command::Version => output::emit(&format!("fleet {}\n", env!("CARGO_PKG_VERSION")))?,
+        Command::Version => output::emit(format!("fleet {}\n", env!("CARGO_PKG_VERSION")))?,
         Command::Completion(args) => {
-            output::emit(&completion::script(command(arguments), args.shell))?;
+            output::emit(completion::script(command(arguments), args.shell))?;
         }
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,7 +128,9 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
                 return Ok(ExitCode::from(CHANGES));
             }
         }
-        _ => {}
+        Command::Kv(command) => kv::run(command).await?,
+        // Answered before the runtime was started.
+        Command::Version | Command::Completion(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,9 +12,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 pub struct OutputError(#[from] pub io::Error);
 
 /// Writes to standard output at once; `println!` would panic on a closed pipe.
-pub fn emit(text: &str) -> Result<(), OutputError> {
+pub fn emit(text: impl AsRef<[u8]>) -> Result<(), OutputError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(text.as_ref())?;
     Ok(out.flush()?)
 }
 

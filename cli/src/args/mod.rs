@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use fleet_contracts::id::InvalidName;
+use fleet_contracts::kv::Bucket;
 
 pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
 pub use workload::{SelectorFlags, WorkloadFlags};
@@ -250,6 +252,9 @@ pub struct BusFlags {
     /// File with the nkey seed of a user of the PLATFORM account
     #[arg(long, env = "NATS_SEED_FILE", value_name = "FILE")]
     pub nats_seed_file: Option<PathBuf>,
+    /// File with the certificate authority of the server, where it is not a public one
+    #[arg(long, env = "NATS_CA_FILE", value_name = "FILE")]
+    pub nats_ca_file: Option<PathBuf>,
 }
 
 /// `fleet kv ls` and `fleet kv watch`.
@@ -257,7 +262,7 @@ pub struct BusFlags {
 pub struct KvListArgs {
     /// desired-state, device-info, device-state or device-heartbeat
     pub bucket: Option<String>,
-    /// Only keys that start with this, such as a device's name
+    /// Only keys that begin with these names, such as pi-7 or pi-7.shop; * stands for any one
     pub prefix: Option<String>,
     /// The server.
     #[command(flatten)]
@@ -271,6 +276,9 @@ pub struct KvGetArgs {
     pub bucket: String,
     /// The key
     pub key: String,
+    /// Print only the value, as it is stored
+    #[arg(long)]
+    pub raw: bool,
     /// The server.
     #[command(flatten)]
     pub bus: BusFlags,
@@ -314,6 +322,13 @@ pub enum PlanFormat {
     Table,
     /// For programs
     Json,
+}
+
+impl KvListArgs {
+    /// The bucket, if one was named.
+    pub fn bucket(&self) -> Result<Option<Bucket>, InvalidName> {
+        self.bucket.as_deref().map(str::parse).transpose()
+    }
 }
 
 impl GetArgs {

@@ -68,7 +68,7 @@ pub async fn run(flags: &ClusterFlags, args: &DeployArgs) -> Result<(), DeployEr
     }
     let mut draft = build::from_flags(name, flags.namespace.as_deref(), &args.workload)?;
     if args.print {
-        return Ok(emit(&document::write(&draft.json, args.output)?)?);
+        return Ok(emit(document::write(&draft.json, args.output)?)?);
     }
     let cluster = Cluster::connect(flags).await?;
     settle_namespace(&mut draft, &cluster);
@@ -84,7 +84,7 @@ pub async fn run(flags: &ClusterFlags, args: &DeployArgs) -> Result<(), DeployEr
         Some(before) if before.metadata.generation == applied.metadata.generation => "unchanged",
         Some(_) => "configured",
     };
-    emit(&format!(
+    emit(format!(
         "{} {outcome}\n",
         KindName::Deployment.reference(name)
     ))?;
@@ -138,7 +138,7 @@ async fn delete(cluster: &Cluster, name: &str, args: &DeployArgs) -> Result<(), 
     api.delete(name, &DeleteParams::default())
         .await
         .map_err(|e| cluster.explain(e))?;
-    emit(&format!(
+    emit(format!(
         "{} deleted\n",
         KindName::Deployment.reference(name)
     ))?;

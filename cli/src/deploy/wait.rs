@@ -57,7 +57,7 @@ pub(super) async fn until_ready(
             state,
         })
     })?;
-    Ok(emit(&format!("{name} runs on every device it matches\n"))?)
+    Ok(emit(format!("{name} runs on every device it matches\n"))?)
 }
 
 /// Waits until the object is gone: its keys are off the bus then.
@@ -133,9 +133,9 @@ impl View {
         self.last.clone_from(&state);
         match aggregate.filter(|_| self.terminal) {
             // Return to the line's start and clear it.
-            Some(aggregate) => emit(&format!("\r\x1b[2K{} {state}", bar(aggregate, BAR)))?,
-            None if self.terminal => emit(&format!("\r\x1b[2K{state}"))?,
-            None => emit(&format!("{state}\n"))?,
+            Some(aggregate) => emit(format!("\r\x1b[2K{} {state}", bar(aggregate, BAR)))?,
+            None if self.terminal => emit(format!("\r\x1b[2K{state}"))?,
+            None => emit(format!("{state}\n"))?,
         }
         Ok(state)
     }

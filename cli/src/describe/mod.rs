@@ -49,7 +49,7 @@ pub async fn run(flags: &ClusterFlags, args: &DescribeArgs) -> Result<(), Descri
         KindName::Device => describe_device(&cluster, name).await?,
         KindName::Deployment => describe_deployment(&cluster, name).await?,
     };
-    Ok(emit(&text)?)
+    Ok(emit(text)?)
 }
 
 async fn describe_device(cluster: &Cluster, name: &str) -> Result<String, ClusterError> {

@@ -58,7 +58,7 @@ pub async fn run(flags: &ClusterFlags, args: &GetArgs) -> Result<(), GetError> {
         eprintln!("{}", nothing_found(&cluster, args));
         return Ok(());
     }
-    Ok(emit(&render(&objects, args, Timestamp::now())?)?)
+    Ok(emit(render(&objects, args, Timestamp::now())?)?)
 }
 
 fn api(cluster: &Cluster, args: &GetArgs) -> Api<DynamicObject> {
@@ -171,7 +171,7 @@ async fn watch(
     let mut printer = Printer::new(args);
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => emit(&printer.take(event)?)?,
+            Ok(event) => emit(printer.take(event)?)?,
             Err(error) => {
                 if let Some(lasting) = cluster.lasting(error) {
                     return Err(lasting.into());

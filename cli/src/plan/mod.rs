@@ -90,7 +90,7 @@ pub async fn run(flags: &ClusterFlags, args: &PlanArgs) -> Result<Outcome, PlanE
     };
     let mut plan = plan(&facts);
     plan.notes.extend(notes);
-    emit(&match args.output {
+    emit(match args.output {
         PlanFormat::Table => render::table(&plan),
         PlanFormat::Json => serde_json::to_string_pretty(&plan)? + "\n",
     })?;
