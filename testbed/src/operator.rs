@@ -105,7 +105,7 @@ impl Operator {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn freeze(&self) -> Result<(), ProcessError> {
-        self.service.signal(rustix::process::Signal::STOP)
+        self.service.freeze()
     }
 
     /// Lets a frozen replica go on.
@@ -113,6 +113,6 @@ impl Operator {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn thaw(&self) -> Result<(), ProcessError> {
-        self.service.signal(rustix::process::Signal::CONT)
+        self.service.thaw()
     }
 }

@@ -238,6 +238,22 @@ impl Service {
         })
     }
 
+    /// Freezes the process: it keeps its connections and answers nothing, as one that hangs.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze(&self) -> Result<(), ProcessError> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn thaw(&self) -> Result<(), ProcessError> {
+        self.signal(Signal::CONT)
+    }
+
     /// Sends a signal, if the process runs.
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
         let Some(own) = self.pid() else { return Ok(()) };

@@ -34,6 +34,8 @@ mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/netns /run/lock
 mount -t tmpfs tmpfs /dev/shm
+# podman keeps a cache of image layers there, whatever its --root.
+if [ -d /var/lib/containers ]; then mount -t tmpfs tmpfs /var/lib/containers; fi
 ip link set lo up
 sysctl -q -w net.ipv4.ip_forward=1 2>/dev/null || echo 1 > /proc/sys/net/ipv4/ip_forward
 echo booted

@@ -207,6 +207,22 @@ impl Device {
         })
     }
 
+    /// Runs the podman command as somebody logged in on the device would: it does the work itself,
+    /// where [`podman`](Self::podman) asks the service. What benchmarks compare with.
+    ///
+    /// # Errors
+    /// When the command cannot be run.
+    pub async fn podman_typed<A: AsRef<str>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Output, DeviceError> {
+        let args = args
+            .into_iter()
+            .map(|arg| arg.as_ref().to_owned())
+            .collect();
+        self.podman.run_typed(&self.machine, args).await
+    }
+
     /// Starts podman's service and waits until it answers.
     ///
     /// # Errors
@@ -228,10 +244,7 @@ impl Device {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn freeze_podman(&self) -> Result<(), DeviceError> {
-        Ok(self
-            .podman
-            .service()
-            .signal(rustix::process::Signal::STOP)?)
+        Ok(self.podman.service().freeze()?)
     }
 
     /// Lets a frozen podman service go on.
@@ -239,10 +252,7 @@ impl Device {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn thaw_podman(&self) -> Result<(), DeviceError> {
-        Ok(self
-            .podman
-            .service()
-            .signal(rustix::process::Signal::CONT)?)
+        Ok(self.podman.service().thaw()?)
     }
 
     /// The agent's configuration file, which exists once there is a bus.

@@ -24,6 +24,8 @@ const CONMON_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 /// The service and its files.
 #[derive(Debug)]
 pub(super) struct Podman {
+    /// The command as typed on the device, without its sub-command.
+    command: Spec,
     spec: Spec,
     service: Service,
     store: PathBuf,
@@ -54,21 +56,25 @@ impl Podman {
             .args(["--runroot".into(), run.join("containers").into_os_string()])
             .args(["--tmpdir".into(), run.join("libpod").into_os_string()])
             .args(["--cgroup-manager", "cgroupfs", "--log-level", "warn"])
-            .args(["system", "service", "--time", "0"])
-            .args([format!("unix://{}", socket.display())])
             .env("CONTAINERS_CONF", &config)
             // A user's own settings would change what is tested.
             .env("CONTAINERS_STORAGE_CONF", folder.join("storage.conf"))
             .env("CONTAINERS_REGISTRIES_CONF", folder.join("registries.conf"))
-            .env("XDG_CONFIG_HOME", folder);
+            .env("XDG_CONFIG_HOME", folder)
+            .env("XDG_DATA_HOME", folder);
         if let Machine::Host { .. } = machine {
             // podman, runc and the pause process keep their state there; see `host::cut_power`.
             spec = spec.env("XDG_RUNTIME_DIR", &run);
             // Rootless podman is a parent that waits for a child in the user namespace.
             spec.signalled = Signalled::Child;
         }
+        let command = spec.clone();
+        let spec = spec
+            .args(["system", "service", "--time", "0"])
+            .args([format!("unix://{}", socket.display())]);
         let service = Service::new(spec.clone(), (*journal).clone());
         Self {
+            command,
             spec,
             service,
             store,
@@ -97,6 +103,8 @@ impl Podman {
         // that a machine without CAP_SYS_RESOURCE may set them. conmon gets no environment but
         // this, and with the mark the clean-up finds it and the container below it.
         let mark = format!("{MARK}={}", self.journal.folder().display());
+        let networks = self.config.with_file_name("networks");
+        let networks = networks.to_string_lossy();
         let config = format!(
             r#"[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -111,6 +119,7 @@ helper_binaries_dir = ["/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib
 
 [network]
 network_backend = "netavark"
+network_config_dir = {networks:?}
 "#
         );
         fs::write(&self.config, config)?;
@@ -158,6 +167,26 @@ network_backend = "netavark"
         tokio::task::spawn_blocking(run)
             .await
             .map_err(io::Error::other)?
+    }
+
+    /// Runs the command on the device itself, not through the socket.
+    pub(super) async fn run_typed(
+        &self,
+        machine: &Machine,
+        args: Vec<String>,
+    ) -> Result<Output, DeviceError> {
+        let spec = machine.inside(self.command.clone().args(args), Part::Whole)?;
+        let run = move || {
+            Command::new(&spec.program)
+                .args(&spec.args)
+                .envs(spec.env.iter().map(|(key, value)| (key, value)))
+                .stdin(Stdio::null())
+                .output()
+        };
+        let output = tokio::task::spawn_blocking(run)
+            .await
+            .map_err(io::Error::other);
+        output.flatten().map_err(DeviceError::Podman)
     }
 
     /// What a power cut takes from a machine that shares the host's namespaces: its containers'

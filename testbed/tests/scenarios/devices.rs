@@ -3,6 +3,8 @@
 use crate::common::{IMAGE, SOON, assert_serves, body_at, run_web};
 use fleet_testbed::{DeviceError, Testbed, wait};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_devices_publish_the_same_port_and_keep_doing_so_while_one_changes() {
@@ -146,4 +148,51 @@ async fn devices_pull_from_the_registry_while_it_runs() {
     registry.start().await.unwrap();
     let pulls = || async { two.podman_ok(["pull", &reference]).await.is_ok() };
     assert!(wait::until(SOON, pulls).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_on_a_device_is_on_no_other_and_not_on_the_host() {
+    let bed = Testbed::builder("own")
+        .devices(["dev-1", "dev-2"])
+        .start()
+        .await
+        .unwrap();
+    let (one, two) = (bed.device("dev-1").unwrap(), bed.device("dev-2").unwrap());
+    one.podman_ok(["network", "create", "own-net"])
+        .await
+        .unwrap();
+    one.podman_ok(["volume", "create", "data"]).await.unwrap();
+    // Typed on the device or asked through its socket: the same store.
+    let typed = one.podman_typed(["volume", "ls", "--quiet"]).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&typed.stdout).trim(), "data");
+
+    assert_eq!(
+        two.podman_ok(["network", "ls", "--quiet"]).await.unwrap(),
+        "podman"
+    );
+    assert_eq!(
+        two.podman_ok(["volume", "ls", "--quiet"]).await.unwrap(),
+        ""
+    );
+    assert!(!Path::new("/etc/containers/networks/own-net.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_podman_takes_connections_and_answers_once_it_is_thawed() {
+    let bed = Testbed::builder("frozen")
+        .devices(["dev-1"])
+        .start()
+        .await
+        .unwrap();
+    let device = bed.device("dev-1").unwrap();
+    device.freeze_podman().unwrap();
+    let asked = device.podman(["ps"]);
+    tokio::pin!(asked);
+    let moment = Duration::from_millis(300);
+    assert!(
+        tokio::time::timeout(moment, &mut asked).await.is_err(),
+        "it answered"
+    );
+    device.thaw_podman().unwrap();
+    assert!(asked.await.unwrap().status.success());
 }
