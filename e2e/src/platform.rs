@@ -35,6 +35,17 @@ impl Platform {
         devices: &[&str],
         progress: impl Fn(&str),
     ) -> Result<Self, Error> {
+        Self::start_with_heartbeat(name, devices, None, progress).await
+    }
+
+    /// As [`Platform::start`], with heartbeats every so many seconds and twice that until a device
+    /// counts as stale.
+    pub async fn start_with_heartbeat(
+        name: &str,
+        devices: &[&str],
+        heartbeat: Option<u32>,
+        progress: impl Fn(&str),
+    ) -> Result<Self, Error> {
         progress("starting etcd, API server, controller manager, NATS and the devices");
         let bed = Testbed::builder(name)
             .control_plane()
@@ -46,7 +57,10 @@ impl Platform {
         progress("installing the CRDs");
         install_crds(&client).await?;
         progress("starting the operator");
-        let operator = bed.start_operator(OperatorOptions::default())?;
+        let period =
+            heartbeat.map(|seconds| ["--heartbeat-period".to_owned(), seconds.to_string()]);
+        let options = OperatorOptions::default().args(period.into_iter().flatten());
+        let operator = bed.start_operator(options)?;
         wait_ready(&operator).await?;
         let platform = Self {
             operator,
@@ -54,17 +68,20 @@ impl Platform {
             client,
         };
         progress("loading test images and starting the agents");
-        platform.start_devices(devices).await?;
+        platform.start_devices(devices, heartbeat).await?;
         Ok(platform)
     }
 
-    async fn start_devices(&self, devices: &[&str]) -> Result<(), Error> {
+    async fn start_devices(&self, devices: &[&str], heartbeat: Option<u32>) -> Result<(), Error> {
         for id in devices {
             let device = self.bed.device(id)?;
             for version in ["v1", "v2"] {
                 device
                     .load_image(&workload::image(version), version)
                     .await?;
+            }
+            if let Some(seconds) = heartbeat {
+                device.set_heartbeat_period(seconds);
             }
             device.start_agent().await?;
         }
