@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use fleet_api::condition::ConditionReason;
+use fleet_contracts::{DeviceReason, RefusalReason};
+
 use crate::repository::{assert_none, files, read, root, shown};
 
 /// What ARCHITECTURE.md says of an invariant, or a part of one, that no test holds.
@@ -169,6 +172,24 @@ fn make_targets() -> BTreeSet<String> {
             target.to_owned()
         })
         .collect()
+}
+
+#[test]
+fn every_reason_is_explained() {
+    let text = read(&root().join("docs/troubleshooting.md"));
+    let device = DeviceReason::ALL.iter().map(|r| r.as_str());
+    let refusal = RefusalReason::ALL.iter().map(|r| r.as_str());
+    let condition = ConditionReason::ALL.iter().map(|r| r.as_str());
+    let missing: Vec<_> = device
+        .chain(refusal)
+        .chain(condition)
+        .filter(|reason| !text.contains(&format!("`{reason}`")))
+        .map(str::to_owned)
+        .collect();
+    assert_none(
+        &missing,
+        "say in docs/troubleshooting.md what a user can do about",
+    );
 }
 
 #[test]
