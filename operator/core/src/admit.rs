@@ -2,14 +2,13 @@
 //!
 //! The API server refuses nearly all of this first; the operator never trusts that it did.
 
-use std::sync::Arc;
-
 use fleet_api::condition::ConditionReason;
 use fleet_api::{Deployment, DeploymentSpec};
 use fleet_contracts::kv::Bucket;
 use fleet_contracts::payload::{DesiredEntry, SCHEMA_VERSION, encode};
 use fleet_contracts::{DeploymentRef, Revision, UnixMillis};
 
+use crate::body::Body;
 use crate::targeting::Selector;
 
 /// Why an object cannot even be named on the bus; nothing can be said on it but a log line.
@@ -66,7 +65,7 @@ pub struct Plan {
     /// The score's revision.
     pub revision: Revision,
     /// The encoded `DesiredEntry`; one allocation for all devices.
-    pub body: Arc<[u8]>,
+    pub body: Body,
 }
 
 /// Why a spec was not taken.
@@ -176,7 +175,7 @@ fn judge(spec: &DeploymentSpec) -> Result<Plan, Refusal> {
     Ok(Plan {
         selector,
         revision,
-        body: body.into(),
+        body: Body::new(body),
     })
 }
 
@@ -214,7 +213,7 @@ mod tests {
         );
         let plan = admitted.plan.expect("valid");
         assert_eq!(plan.revision, object.spec.score.revision());
-        let entry: DesiredEntry = serde_json::from_slice(&plan.body).expect("an entry");
+        let entry: DesiredEntry = serde_json::from_slice(plan.body.bytes()).expect("an entry");
         assert_eq!(Revision::of(&entry.score), plan.revision);
     }
 

@@ -7,7 +7,7 @@
 //! | in | module | out |
 //! |---|---|---|
 //! | a `Deployment` object | [`admit`] | [`Admitted`](admit::Admitted): selector and score, or a reason to refuse them |
-//! | a `DeviceInfo` | [`labels`] | labels that Kubernetes takes, and what was dropped |
+//! | a `DeviceInfo` | [`describe`], [`labels`] | labels that Kubernetes takes, and what was dropped |
 //! | events of CRs and buckets | [`index`] | [`Dirty`](index::Dirty): what has to be written again, and the documents to write |
 //! | what `desired-state` holds | [`mirror`] | the writes that make it what it should be, in order |
 //! | dirty keys | [`queue`] | which to write now: rate limits, back-off, one writer per key |
@@ -15,6 +15,8 @@
 //! | the Lease object | [`lease`] | who leads |
 
 pub mod admit;
+mod body;
+pub mod describe;
 pub mod index;
 pub mod labels;
 pub mod lease;
@@ -24,4 +26,5 @@ mod slots;
 pub mod status;
 pub mod targeting;
 
+pub use body::Body;
 pub use index::{Dirty, FleetIndex, Input};

@@ -1,5 +1,7 @@
 //! What holds for all inputs.
 
+#![allow(clippy::expect_used, reason = "test code")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

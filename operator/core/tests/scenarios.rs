@@ -1,5 +1,7 @@
 //! The index, event by event.
 
+#![allow(clippy::expect_used, reason = "test code")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,7 +1,5 @@
 //! The one place where a pair of device and Deployment comes to be, changes its count, and ends.
 
-use std::sync::Arc;
-
 use fleet_contracts::{Revision, UnixMillis};
 
 use super::FleetIndex;
@@ -9,6 +7,7 @@ use super::class::classify;
 use super::deployment::DeploymentRecord;
 use super::device::DeviceRecord;
 use super::input::Dirty;
+use crate::body::Body;
 
 impl FleetIndex {
     /// Has a device run a revision of a Deployment.
@@ -17,7 +16,7 @@ impl FleetIndex {
         device: u32,
         deployment: u32,
         revision: Revision,
-        body: Option<&Arc<[u8]>>,
+        body: Option<&Body>,
         dirty: &mut Dirty,
     ) {
         let Some(record) = self.deployments.get_mut(deployment) else {

@@ -1,11 +1,11 @@
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use fleet_contracts::{Revision, UnixMillis};
 use roaring::RoaringBitmap;
 
 use super::class::Class;
 use crate::admit::{Admitted, Lifecycle, Plan, Refusal};
+use crate::body::Body;
 
 /// One Deployment. It exists while its object does, or while reports name it.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Spec {
 pub(super) struct Assigned {
     pub(super) revision: Revision,
     /// Missing when only the bus still holds the body.
-    pub(super) body: Option<Arc<[u8]>>,
+    pub(super) body: Option<Body>,
     pub(super) devices: RoaringBitmap,
 }
 
@@ -66,12 +66,7 @@ impl DeploymentRecord {
     }
 
     /// Gives a device a revision; answers whether that changed anything.
-    pub(super) fn assign(
-        &mut self,
-        device: u32,
-        revision: Revision,
-        body: Option<&Arc<[u8]>>,
-    ) -> bool {
+    pub(super) fn assign(&mut self, device: u32, revision: Revision, body: Option<&Body>) -> bool {
         let unchanged = self
             .assignment(device)
             .is_some_and(|a| a.revision == revision);

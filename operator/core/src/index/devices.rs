@@ -1,7 +1,6 @@
 //! Devices come, change their labels and go.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use fleet_contracts::DeviceId;
 use fleet_contracts::UnixMillis;
@@ -75,7 +74,7 @@ impl FleetIndex {
                 continue;
             };
             if plan.selector.matches(labels) {
-                let (revision, body) = (plan.revision, Arc::clone(&plan.body));
+                let (revision, body) = (plan.revision, plan.body.clone());
                 self.assign(device, slot, revision, Some(&body), dirty);
             } else {
                 self.unassign(device, slot, dirty);

@@ -1,7 +1,6 @@
 //! The current documents, on demand.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use fleet_api::Aggregate;
 use fleet_contracts::payload::Refusal as DeviceRefusal;
@@ -11,6 +10,7 @@ use fleet_contracts::{DeploymentRef, DeviceId, Revision, UnixMillis};
 use super::FleetIndex;
 use super::input::{Info, Reachability};
 use crate::admit::{Lifecycle, Refusal};
+use crate::body::Body;
 use crate::labels::Dropped;
 
 /// What one device should run.
@@ -28,7 +28,7 @@ pub struct Line {
     /// What to run.
     pub revision: Revision,
     /// The encoded entry; missing when only the bus holds it.
-    pub body: Option<Arc<[u8]>>,
+    pub body: Option<Body>,
 }
 
 /// How many devices, in which state.

@@ -55,7 +55,7 @@ impl FleetIndex {
     }
 
     /// Whether both objects a report is about exist.
-    pub(super) fn is_expected(&self, key: &EntryKey) -> bool {
+    pub fn is_expected(&self, key: &EntryKey) -> bool {
         let device = self.devices.by_name(&key.device);
         let deployment = self.deployments.by_name(&key.deployment);
         device.is_some_and(|d| d.object.is_some()) && deployment.is_some_and(|d| d.spec.is_some())

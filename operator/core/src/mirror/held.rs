@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use fleet_contracts::{Generation, Manifest};
+use fleet_contracts::{Generation, Manifest, Revision};
 
 /// What the stream holds of one device.
 #[derive(Debug, Default)]
@@ -14,8 +14,8 @@ pub(super) struct Held {
     pub(super) generation: Option<Generation>,
     /// Fingerprint of the manifest, if it is a good one.
     pub(super) content: Option<u64>,
-    /// The Deployments it names.
-    pub(super) lines: Vec<u32>,
+    /// The Deployments it names, and their revisions.
+    pub(super) lines: Vec<(u32, Revision)>,
     pub(super) entries: HashMap<u32, Entry>,
 }
 
@@ -29,13 +29,6 @@ impl Held {
     pub(super) fn holds_keys(&self) -> bool {
         self.occupied || !self.entries.is_empty()
     }
-}
-
-/// A fingerprint; it never leaves the process.
-pub(super) fn print(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// A fingerprint of what a manifest asks for, whatever its generation.

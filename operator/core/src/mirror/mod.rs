@@ -15,10 +15,11 @@ use std::sync::Arc;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{PayloadError, decode};
 use fleet_contracts::signing::{ManifestSigner, verify};
-use fleet_contracts::{DeploymentRef, DeviceId, Manifest};
+use fleet_contracts::{DeploymentRef, DeviceId, Manifest, Revision};
 
+use crate::body::print;
 use crate::slots::Slots;
-use held::{Entry, Held, content_print, print};
+use held::{Entry, Held, content_print};
 
 /// Why a message of the stream is not one of ours.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +116,7 @@ impl Mirror {
 
     /// Our entry was stored.
     pub fn stored(&mut self, put: &Put, sequence: u64) {
-        self.entry_stored(&put.key, sequence, print(&put.body));
+        self.entry_stored(&put.key, sequence, put.body.print());
     }
 
     /// Our manifest was stored.
@@ -157,7 +158,7 @@ impl Mirror {
         held.content = None;
         held.occupied = false;
         let lines = std::mem::take(&mut held.lines);
-        for slot in lines {
+        for (slot, _) in lines {
             self.unname(slot);
         }
         true
@@ -169,15 +170,20 @@ impl Mirror {
         held.filter_map(|(id, held)| held.holds_keys().then_some(id))
     }
 
-    /// The devices whose manifest names a Deployment.
-    pub fn devices_running(&self, reference: &DeploymentRef) -> Vec<DeviceId> {
+    /// The devices whose manifest names a Deployment, and at which revision.
+    pub fn lines(&self, reference: &DeploymentRef) -> Vec<(EntryKey, Revision)> {
         let Some(slot) = self.names.find(reference) else {
             return vec![];
         };
-        let held = self.devices.iter();
-        held.filter(|(_, held)| held.lines.contains(&slot))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let line = |(device, held): (&DeviceId, &Held)| {
+            let (_, revision) = held.lines.iter().find(|(line, _)| *line == slot)?;
+            let key = EntryKey {
+                device: device.clone(),
+                deployment: reference.clone(),
+            };
+            Some((key, *revision))
+        };
+        self.devices.iter().filter_map(line).collect()
     }
 
     /// Whether any manifest or entry in the stream still names a Deployment.
@@ -235,14 +241,14 @@ impl Mirror {
 
     fn name_lines(&mut self, device: &DeviceId, manifest: &Manifest) {
         let mut lines = Vec::with_capacity(manifest.deployments.len());
-        for reference in manifest.deployments.keys() {
+        for (reference, revision) in &manifest.deployments {
             let slot = self.names.intern(reference);
             self.name(slot);
-            lines.push(slot);
+            lines.push((slot, *revision));
         }
         let held = self.devices.entry(device.clone()).or_default();
         held.occupied = true;
-        for slot in std::mem::replace(&mut held.lines, lines) {
+        for (slot, _) in std::mem::replace(&mut held.lines, lines) {
             self.unname(slot);
         }
     }

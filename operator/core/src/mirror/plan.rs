@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use fleet_api::condition::ConditionReason;
 use fleet_contracts::kv::{Bucket, EntryKey};
@@ -8,7 +7,8 @@ use fleet_contracts::payload::encode;
 use fleet_contracts::{DeviceId, Generation, Manifest, UnixMillis};
 
 use super::Mirror;
-use super::held::{Held, content_print, print};
+use super::held::{Held, content_print};
+use crate::body::Body;
 use crate::index::Desired;
 
 /// The writes that make one device's keys what they should be: first the bodies, then the manifest
@@ -29,7 +29,7 @@ pub struct Put {
     /// Its key.
     pub key: EntryKey,
     /// Its body.
-    pub body: Arc<[u8]>,
+    pub body: Body,
 }
 
 /// What to do to a manifest.
@@ -111,13 +111,13 @@ impl Mirror {
                 .names
                 .find(reference)
                 .and_then(|slot| held.entries.get(&slot));
-            if stored.is_none_or(|entry| entry.print != print(body)) {
+            if stored.is_none_or(|entry| entry.print != body.print()) {
                 puts.push(Put {
                     key: EntryKey {
                         device: device.clone(),
                         deployment: reference.clone(),
                     },
-                    body: Arc::clone(body),
+                    body: body.clone(),
                 });
             }
         }

@@ -2,7 +2,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test binary uses its own part"
+    clippy::expect_used,
+    reason = "test code; each test binary uses its own part of it"
 )]
 
 use fleet_api::{Deployment, TargetSelector};

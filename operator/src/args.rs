@@ -1,0 +1,81 @@
+//! The command line; every option is a variable of the environment too.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The operator of fleet-platform.
+#[derive(Debug, Parser)]
+#[command(name = "fleet-operator", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(Box<RunArgs>),
+    /// Print the custom resource definitions as YAML.
+    Crds,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// `nats://host:port` or `tls://host:port`, several separated by commas.
+    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub nats_url: String,
+    /// File with the seed of the operator's nkey in account PLATFORM.
+    #[arg(long, env = "FLEET_NATS_SEED_FILE")]
+    pub nats_seed_file: PathBuf,
+    /// PEM file with the certificate authority of NATS.
+    #[arg(long, env = "FLEET_NATS_CA_FILE")]
+    pub nats_ca_file: Option<PathBuf>,
+    /// File with the key that signs manifests: 32 bytes in base64.
+    #[arg(long, env = "FLEET_SIGNING_KEY_FILE")]
+    pub signing_key_file: PathBuf,
+    /// Public keys (base64, comma-separated) that devices shall trust from now on beside those they
+    /// know: the first step of changing the signing key.
+    #[arg(long, env = "FLEET_ANNOUNCED_KEYS", value_delimiter = ',')]
+    pub announced_keys: Vec<fleet_contracts::signing::TrustedKey>,
+    /// Copies of each file stream: 1, or 3 in a NATS cluster.
+    #[arg(long, env = "FLEET_STREAM_REPLICAS", default_value_t = 1)]
+    pub stream_replicas: usize,
+    /// Address of /metrics, /healthz and /readyz; port 0 takes a free one, which is logged.
+    #[arg(long, env = "FLEET_METRICS_ADDR", default_value = "0.0.0.0:8080")]
+    pub metrics_addr: SocketAddr,
+    /// Seconds between two heartbeats of a device.
+    #[arg(long, env = "FLEET_HEARTBEAT_PERIOD", default_value_t = 30.0)]
+    pub heartbeat_period: f64,
+    /// Seconds without a heartbeat after which a device is stale. Default: two periods.
+    #[arg(long, env = "FLEET_STALE_AFTER")]
+    pub stale_after: Option<f64>,
+    /// Namespace of the Lease.
+    #[arg(long, env = "FLEET_LEASE_NAMESPACE", default_value = "default")]
+    pub lease_namespace: String,
+    /// Name of the Lease.
+    #[arg(long, env = "FLEET_LEASE_NAME", default_value = "fleet-operator")]
+    pub lease_name: String,
+    /// Seconds after which a Lease that was not renewed may be taken.
+    #[arg(long, env = "FLEET_LEASE_DURATION", default_value_t = 15.0)]
+    pub lease_duration: f64,
+    /// Name of this replica; in a pod, the pod's. Default: random.
+    #[arg(long, env = "FLEET_IDENTITY")]
+    pub identity: Option<String>,
+    /// How log lines look.
+    #[arg(long, env = "FLEET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}

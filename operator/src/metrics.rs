@@ -1,0 +1,175 @@
+//! Metrics, under fixed names and without a label for any object.
+
+use std::sync::atomic::AtomicU64;
+
+use fleet_operator_core::index::Stats;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rejection {
+    bucket: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Write {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Class {
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueOf {
+    kind: &'static str,
+}
+
+/// All metrics; cheap to use from every task.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    rejected: Family<Rejection, Counter>,
+    refusals: Family<Reason, Counter>,
+    writes: Family<Write, Counter>,
+    reports: Family<Class, Gauge>,
+    queued: Family<QueueOf, Gauge>,
+    devices: Gauge,
+    stale: Gauge,
+    deployments: Gauge,
+    refused: Gauge,
+    held_reports: Gauge,
+    leader: Gauge,
+    violations: Gauge<i64, std::sync::atomic::AtomicI64>,
+    events: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("fleet"),
+            rejected: Family::default(),
+            refusals: Family::default(),
+            writes: Family::default(),
+            reports: Family::default(),
+            queued: Family::default(),
+            devices: Gauge::default(),
+            stale: Gauge::default(),
+            deployments: Gauge::default(),
+            refused: Gauge::default(),
+            held_reports: Gauge::default(),
+            leader: Gauge::default(),
+            violations: Gauge::default(),
+            events: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        let about = "Payloads and objects that were refused, by bucket and reason";
+        r.register("rejected_payloads", about, self.rejected.clone());
+        let about = "Manifests and ledgers that devices refused, by reason; any of it needs a look";
+        r.register("device_refusals", about, self.refusals.clone());
+        let about = "Writes by kind and outcome";
+        r.register("operator_writes", about, self.writes.clone());
+        let about = "Pairs of Deployment and device, by what the device reported";
+        r.register("assignments", about, self.reports.clone());
+        let about = "Writes that wait or are under way, by kind";
+        r.register("operator_queue_depth", about, self.queued.clone());
+        r.register("devices", "Devices", self.devices.clone());
+        let about = "Devices whose heartbeats stopped";
+        r.register("devices_stale", about, self.stale.clone());
+        r.register("deployments", "Deployments", self.deployments.clone());
+        let about = "Deployments whose spec is refused";
+        r.register("deployments_refused", about, self.refused.clone());
+        let about = "Reports held, expected or not";
+        r.register("reports", about, self.held_reports.clone());
+        let about = "1 while this replica leads and writes";
+        r.register("operator_leader", about, self.leader.clone());
+        let about = "Deployments whose counts do not add up; always 0";
+        r.register("invariant_violations", about, self.violations.clone());
+        let about = "Events of all watches";
+        r.register("operator_events", about, self.events.clone());
+    }
+
+    /// Something was refused.
+    pub fn rejected(&self, bucket: &'static str, reason: &'static str) {
+        self.rejected
+            .get_or_create(&Rejection { bucket, reason })
+            .inc();
+    }
+
+    /// A device refused its manifest.
+    pub fn refusal(&self, reason: &'static str) {
+        self.refusals.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A write ended.
+    pub fn wrote(&self, kind: &'static str, outcome: &'static str) {
+        self.writes.get_or_create(&Write { kind, outcome }).inc();
+    }
+
+    /// A watch delivered something.
+    pub fn event(&self) {
+        self.events.inc();
+    }
+
+    /// All of them as text, with the totals as they are now.
+    pub fn render(&self, now: &Totals) -> Result<String, std::fmt::Error> {
+        let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.devices.set(clamp(now.stats.devices));
+        self.stale.set(clamp(now.stats.stale));
+        self.deployments.set(clamp(now.stats.deployments));
+        self.refused.set(clamp(now.stats.refused));
+        self.held_reports.set(clamp(now.stats.reports));
+        self.leader.set(i64::from(now.active));
+        self.violations.set(clamp(now.violations));
+        let classes = [
+            ("succeeded", now.stats.succeeded),
+            ("failed", now.stats.failed),
+            ("pending", now.stats.pending),
+        ];
+        for (class, count) in classes {
+            self.reports
+                .get_or_create(&Class { class })
+                .set(clamp(count));
+        }
+        for (kind, depth) in now.depths {
+            self.queued
+                .get_or_create(&QueueOf { kind })
+                .set(clamp(depth as u64));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// What is counted when somebody asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Totals {
+    /// Of the index.
+    pub stats: Stats,
+    /// Deployments whose counts do not add up.
+    pub violations: u64,
+    /// Whether this replica writes.
+    pub active: bool,
+    /// Of the queues.
+    pub depths: [(&'static str, usize); 7],
+}

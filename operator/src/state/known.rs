@@ -1,0 +1,33 @@
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use fleet_api::DeploymentStatus;
+use fleet_contracts::payload::Inventory;
+use fleet_contracts::{DeploymentRef, DeviceId};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// What the objects say now, as the watches told it.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Of Deployments.
+    pub deployments: HashMap<DeploymentRef, DeploymentKnown>,
+    /// Conditions of Devices.
+    pub devices: HashMap<DeviceId, Vec<Condition>>,
+    /// What devices are made of, while their object does not say it yet.
+    pub inventories: HashMap<DeviceId, Arc<Inventory>>,
+    /// Deployments that are being deleted and still have our finalizer.
+    pub leaving: BTreeSet<DeploymentRef>,
+}
+
+/// Of one Deployment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeploymentKnown {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.finalizers`.
+    pub finalizers: Vec<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Its status.
+    pub status: DeploymentStatus,
+}

@@ -1,0 +1,25 @@
+//! Turns events of Kubernetes and the bus into inputs of the index.
+//!
+//! Every watch survives whatever its source does: what cannot be read is refused with a reason,
+//! what breaks is opened again with a jittered back-off, and a list that begins anew ends with the
+//! removal of what it no longer holds.
+
+mod backoff;
+mod bucket;
+mod deployments;
+mod desired;
+mod devices;
+mod heartbeats;
+mod info;
+mod objects;
+mod reports;
+
+pub use bucket::{Consumer, follow};
+pub use deployments::deployments;
+pub use desired::DesiredWatch;
+pub use devices::devices;
+pub use heartbeats::HeartbeatWatch;
+pub use info::InfoWatch;
+pub use reports::ReportWatch;
+
+pub use backoff::Backoff;

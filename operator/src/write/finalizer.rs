@@ -1,0 +1,98 @@
+use fleet_api::{Deployment, FINALIZER};
+use fleet_contracts::DeploymentRef;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource as _};
+use serde_json::{Value, json};
+
+use super::{Done, Failure, Writers, api, is_missing};
+
+/// Its own field manager: a status write of ours must not take the finalizer away.
+const FINALIZER_MANAGER: &str = "fleet-operator-finalizer";
+
+enum Step {
+    Add { uid: String },
+    Remove { uid: String, position: usize },
+}
+
+impl Writers {
+    pub(super) async fn write_finalizer(&self, reference: &DeploymentRef) -> Result<Done, Failure> {
+        let Some(step) = self.finalizer_step(reference) else {
+            return Ok(Done::Unchanged);
+        };
+        let objects: Api<Deployment> =
+            Api::namespaced(self.client.clone(), reference.namespace.as_str());
+        let written = match step {
+            Step::Add { uid } => add(&objects, reference, &uid).await,
+            Step::Remove { uid, position } => {
+                remove(&objects, reference, &uid, position).await?;
+                tracing::info!(deployment = %reference, "no key is left; finalizer removed");
+                self.shared.lock().known.leaving.remove(reference);
+                Ok(())
+            }
+        };
+        match written {
+            Err(failure) if is_missing(&failure) => Ok(Done::Unchanged),
+            other => other.map(|()| Done::Written),
+        }
+    }
+
+    fn finalizer_step(&self, reference: &DeploymentRef) -> Option<Step> {
+        let state = self.shared.lock();
+        let known = state.known.deployments.get(reference)?;
+        let position = known.finalizers.iter().position(|f| f == FINALIZER);
+        let uid = known.uid.clone();
+        match (known.deleting, position) {
+            (false, None) => Some(Step::Add { uid }),
+            (true, Some(position)) => {
+                // The index knows of the deletion, and nothing it asked for is left in the stream.
+                let free = !state.mirror.names(reference)
+                    && state
+                        .index
+                        .view(reference)
+                        .is_some_and(|v| v.tally.matched == 0);
+                free.then_some(Step::Remove { uid, position })
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn add(
+    objects: &Api<Deployment>,
+    reference: &DeploymentRef,
+    uid: &str,
+) -> Result<(), Failure> {
+    let patch = json!({
+        "apiVersion": Deployment::api_version(&()), "kind": Deployment::kind(&()),
+        "metadata": {
+            "name": reference.name, "namespace": reference.namespace, "uid": uid,
+            "finalizers": [FINALIZER],
+        },
+    });
+    let params = PatchParams::apply(FINALIZER_MANAGER).force();
+    api(objects.patch(reference.name.as_str(), &params, &Patch::Apply(&patch)))
+        .await
+        .map(drop)
+}
+
+/// A JSON patch whose tests fail if the object is another or its finalizers changed since.
+async fn remove(
+    objects: &Api<Deployment>,
+    reference: &DeploymentRef,
+    uid: &str,
+    position: usize,
+) -> Result<(), Failure> {
+    let place = format!("/metadata/finalizers/{position}");
+    let operations: Value = json!([
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": place, "value": FINALIZER},
+        {"op": "remove", "path": place},
+    ]);
+    let patch = Patch::<()>::Json(serde_json::from_value(operations)?);
+    let patched =
+        api(objects.patch(reference.name.as_str(), &PatchParams::default(), &patch)).await;
+    match patched {
+        Err(failure) if is_missing(&failure) => Ok(()),
+        other => other.map(drop),
+    }
+}
