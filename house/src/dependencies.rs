@@ -214,6 +214,7 @@ fn every_crate_inherits_lints_and_package_data() {
     assert_none(&findings, "not inherited from the workspace");
 }
 
+/// A crate may ask for fewer features than the workspace does, not for another version.
 #[test]
 fn versions_are_chosen_in_one_place() {
     let mut findings = Vec::new();
@@ -225,16 +226,22 @@ fn versions_are_chosen_in_one_place() {
             let Some(table) = manifest.get(table).and_then(toml::Value::as_table) else {
                 continue;
             };
-            let own = table.iter().filter(|(name, value)| {
-                value.get("workspace").is_none() && shared.get(name).is_some()
+            let other = table.iter().filter(|(name, value)| {
+                let shared = shared.get(name).map(version);
+                shared.is_some_and(|shared| version(value).is_some_and(|v| Some(v) != shared))
             });
-            findings.extend(own.map(|(name, _)| format!("{}: {name}", member.name)));
+            findings.extend(other.map(|(name, _)| format!("{}: {name}", member.name)));
         }
     }
-    assert_none(
-        &findings,
-        "shared by the workspace, so write `.workspace = true`",
-    );
+    assert_none(&findings, "another version than the workspace's");
+}
+
+/// The version a dependency states; none where it takes the workspace's, or a path.
+fn version(dependency: &toml::Value) -> Option<&str> {
+    match dependency {
+        toml::Value::String(version) => Some(version),
+        table => table.get("version").and_then(toml::Value::as_str),
+    }
 }
 
 fn manifest(path: &Path) -> toml::Value {

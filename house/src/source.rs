@@ -68,6 +68,7 @@ fn parse(path: PathBuf) -> (Source, Vec<PathBuf>) {
     let text = read(&path);
     let file = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", shown(&path)));
     let mut scan = Scan {
+        folder: path.parent().expect("a folder").to_owned(),
         modules: module_folder(&path),
         tests: Vec::new(),
         test_modules: Vec::new(),
@@ -93,6 +94,8 @@ fn module_folder(path: &Path) -> PathBuf {
 }
 
 struct Scan {
+    /// Where the file lies: `#[path]` counts from here.
+    folder: PathBuf,
     modules: PathBuf,
     tests: Vec<RangeInclusive<usize>>,
     test_modules: Vec<PathBuf>,
@@ -117,6 +120,9 @@ impl<'ast> Visit<'ast> for Scan {
                 let folder = self.modules.join(module.ident.to_string());
                 self.test_modules.push(folder.with_extension("rs"));
                 self.test_modules.push(folder);
+                let named = module.attrs.iter().find_map(path_attribute);
+                self.test_modules
+                    .extend(named.map(|name| self.folder.join(name)));
             }
             return;
         }
@@ -160,4 +166,18 @@ fn is_cfg_test(attribute: &syn::Attribute) -> bool {
         && attribute
             .parse_args::<syn::Ident>()
             .is_ok_and(|condition| condition == "test")
+}
+
+/// The file that `#[path = "..."]` names.
+fn path_attribute(attribute: &syn::Attribute) -> Option<String> {
+    let syn::Meta::NameValue(pair) = &attribute.meta else {
+        return None;
+    };
+    match &pair.value {
+        syn::Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(name),
+            ..
+        }) if pair.path.is_ident("path") => Some(name.value()),
+        _ => None,
+    }
 }
