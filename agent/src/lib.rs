@@ -1,1 +1,29 @@
 //! The device side: sync, verify, ledger, plan, drive podman, report.
+//!
+//! One thread, one loop ([`engine`]) that owns all state; everything that waits runs in a task and
+//! sends an [`engine::Event`] back.
+//!
+//! | task | in | out |
+//! |---|---|---|
+//! | bus | the connection, the doorbell | up, down, manifest changed |
+//! | sync | manifest and entries, over the bus | verified content for the ledger |
+//! | podman watch | events of our containers | something changed |
+//! | steps | what `fleet-agent-core` planned | outcomes |
+//! | outbox | states, info | acknowledged |
+//!
+//! Containers start from the ledger, with or without a bus, and are left running when the agent
+//! stops. It must never act on a manifest that it did not verify, and never touch a container
+//! without its own labels.
+
+mod bus;
+pub mod cli;
+pub mod config;
+mod engine;
+mod files;
+mod inventory;
+mod ledger;
+pub mod logging;
+mod podman;
+mod probe;
+
+pub use engine::run;

@@ -1,0 +1,263 @@
+//! The device's one connection to the fleet.
+
+mod credentials;
+mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
+use bytes::Bytes;
+use fleet_agent_core::backoff;
+use fleet_contracts::kv::DesiredKey;
+use fleet_contracts::{DeploymentRef, DeviceId, subject};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+
+pub(crate) use credentials::{CredentialSource, SeedFile};
+pub(crate) use sync::{Fetched, Snapshot, SyncError, Timing, fetch};
+
+use crate::config::Config;
+use crate::engine::Event;
+
+/// Within which the bus must answer a request.
+const REQUEST: Duration = Duration::from_secs(10);
+/// Set by the server: the subject under which a message is stored, and its place in the stream.
+const SUBJECT_HEADER: &str = "Nats-Subject";
+const SEQUENCE_HEADER: &str = "Nats-Sequence";
+
+/// What can go wrong on the bus.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BusError {
+    /// The options do not lead to a connection.
+    #[error("cannot connect to {url}: {source}")]
+    Connect {
+        /// The address.
+        url: String,
+        /// Why.
+        source: async_nats::ConnectError,
+    },
+    /// Subscribing failed.
+    #[error("cannot subscribe to the doorbell: {0}")]
+    Subscribe(#[from] async_nats::SubscribeError),
+    /// No answer.
+    #[error("no answer on {subject}: {source}")]
+    Request {
+        /// The subject.
+        subject: String,
+        /// Why.
+        source: async_nats::RequestError,
+    },
+    /// The store refused a value.
+    #[error("the bus refused {subject}: {message}")]
+    Refused {
+        /// The subject.
+        subject: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// A value of `desired-state`, as received.
+#[derive(Debug, Clone)]
+pub(crate) struct Got {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// The key it is stored under.
+    pub(crate) stored_under: String,
+    /// Its place in the stream.
+    pub(crate) sequence: u64,
+    headers: HeaderMap,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", async_nats::HeaderValue::as_str)
+    }
+}
+
+/// The connection. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Bus {
+    client: Client,
+    device: DeviceId,
+}
+
+impl Bus {
+    /// Starts connecting; does not wait for it. Ups, downs and doorbells go to `events`.
+    pub(crate) async fn start(
+        config: &Config,
+        credentials: Arc<dyn CredentialSource>,
+        events: mpsc::Sender<Event>,
+    ) -> Result<Self, BusError> {
+        let device = config.device_id.clone();
+        let connections = events.clone();
+        let mut options = ConnectOptions::with_auth_callback(move |nonce| {
+            let credentials = credentials.clone();
+            async move {
+                credentials
+                    .authenticate(nonce)
+                    .await
+                    .map_err(async_nats::AuthError::new)
+            }
+        })
+        .name(device.as_str())
+        .custom_inbox_prefix(subject::inbox_prefix(&device))
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempts| {
+            Duration::from_millis(backoff::reconnect_delay(attempts, &mut fastrand::f64))
+        })
+        .request_timeout(Some(REQUEST))
+        .ping_interval(Duration::from_secs(60))
+        // A device sends and hears little; large buffers would be a good part of its memory.
+        .client_capacity(64)
+        .subscription_capacity(64)
+        .read_buffer_capacity(8 * 1024)
+        .event_callback(move |event| {
+            let connections = connections.clone();
+            async move { notice(event, &connections).await }
+        });
+        if let Some(ca) = &config.nats.ca_file {
+            options = options.add_root_certificates(ca.clone());
+        }
+        let url = &config.nats.url;
+        let addresses: Vec<&str> = url.split(',').map(str::trim).collect();
+        let client = options.connect(addresses).await;
+        let client = client.map_err(|source| BusError::Connect {
+            url: url.clone(),
+            source,
+        })?;
+        let doorbell = client.subscribe(subject::down_desired(&device)).await?;
+        tokio::spawn(listen(doorbell, events));
+        Ok(Self { client, device })
+    }
+
+    /// The current value of a key; `None` if there is none.
+    async fn get(&self, key: &DesiredKey) -> Result<Option<Got>, BusError> {
+        let subject = subject::get_desired(key);
+        let answer = self
+            .request(subject.clone(), HeaderMap::new(), Bytes::new())
+            .await?;
+        match answer.status {
+            None | Some(StatusCode::OK) => {}
+            Some(StatusCode::NOT_FOUND) => return Ok(None),
+            Some(status) => {
+                let message = format!("status {status}");
+                return Err(BusError::Refused { subject, message });
+            }
+        }
+        let headers = answer.headers.unwrap_or_default();
+        let text = |name| {
+            headers
+                .get(name)
+                .map_or("", async_nats::HeaderValue::as_str)
+        };
+        // A deleted key answers with its marker.
+        if !text("KV-Operation").is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Got {
+            body: answer.payload,
+            stored_under: text(SUBJECT_HEADER).to_owned(),
+            sequence: text(SEQUENCE_HEADER).parse().unwrap_or_default(),
+            headers,
+        }))
+    }
+
+    /// Stores what the device is.
+    pub(crate) async fn put_info(&self, body: Bytes) -> Result<(), BusError> {
+        self.store(subject::up_info(&self.device), HeaderMap::new(), body)
+            .await
+    }
+
+    /// Stores what became of a deployment; without a body, deletes it.
+    pub(crate) async fn put_state(
+        &self,
+        deployment: &DeploymentRef,
+        body: Option<Bytes>,
+    ) -> Result<(), BusError> {
+        let mut headers = HeaderMap::new();
+        if body.is_none() {
+            headers.insert("KV-Operation", "DEL");
+        }
+        let subject = subject::up_state(&self.device, deployment);
+        self.store(subject, headers, body.unwrap_or_default()).await
+    }
+
+    /// Sends a sign of life. Nobody acknowledges it: the next one follows.
+    pub(crate) async fn heartbeat(&self, body: Bytes) {
+        let subject = subject::up_heartbeat(&self.device);
+        if let Err(error) = self.client.publish(subject, body).await {
+            tracing::debug!(%error, "heartbeat not sent");
+        }
+    }
+
+    /// Gives what was published a moment to leave.
+    pub(crate) async fn flush(&self) {
+        // On the way out nothing is left to be done about a failure.
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.client.flush()).await;
+    }
+
+    async fn store(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(), BusError> {
+        let answer = self.request(subject.clone(), headers, body).await?;
+        let ack: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
+        if ack.get("seq").is_some() {
+            return Ok(());
+        }
+        let said = ack.pointer("/error/description").and_then(|d| d.as_str());
+        let message = said
+            .unwrap_or("no acknowledgement of the stream")
+            .to_owned();
+        Err(BusError::Refused { subject, message })
+    }
+
+    async fn request(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Message, BusError> {
+        let mut request = async_nats::Request::new().payload(body);
+        if !headers.is_empty() {
+            request = request.headers(headers);
+        }
+        let answer = self.client.send_request(subject.clone(), request).await;
+        answer.map_err(|source| BusError::Request { subject, source })
+    }
+}
+
+async fn notice(event: async_nats::Event, events: &mpsc::Sender<Event>) {
+    let event = match event {
+        async_nats::Event::Connected => Event::BusUp,
+        async_nats::Event::Disconnected => Event::BusDown,
+        other => {
+            tracing::warn!(event = %other, "bus");
+            return;
+        }
+    };
+    // The loop has ended: so will this.
+    let _ = events.send(event).await;
+}
+
+async fn listen(mut doorbell: async_nats::Subscriber, events: mpsc::Sender<Event>) {
+    while let Some(message) = doorbell.next().await {
+        let headers = message.headers.unwrap_or_default();
+        let sequence = headers
+            .get(SEQUENCE_HEADER)
+            .and_then(|s| s.as_str().parse().ok());
+        let event = Event::Doorbell {
+            sequence: sequence.unwrap_or_default(),
+        };
+        if events.send(event).await.is_err() {
+            return;
+        }
+    }
+}

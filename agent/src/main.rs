@@ -1,0 +1,47 @@
+//! The device agent.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use fleet_agent::cli::{self, Command};
+use fleet_agent::config::Config;
+use fleet_agent::logging;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fleet-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    match cli::parse(std::env::args().skip(1))? {
+        Command::Help => print!("{}", cli::HELP),
+        Command::Version => println!("fleet-agent {}", env!("CARGO_PKG_VERSION")),
+        Command::CheckConfig => {
+            let path = Config::path();
+            let config = Config::load(&path)?;
+            println!(
+                "{} is valid for device {}",
+                path.display(),
+                config.device_id
+            );
+        }
+        Command::Run => {
+            logging::init();
+            let config = Config::load(&Config::path())?;
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                // Only fsync of the ledger and reading /proc happen off the loop.
+                .max_blocking_threads(2)
+                .thread_stack_size(256 * 1024)
+                .build()
+                .context("cannot start the event loop")?
+                .block_on(fleet_agent::run(config))?;
+        }
+    }
+    Ok(())
+}
