@@ -19,16 +19,8 @@ pub struct Cache {
 impl Cache {
     /// The cache in `FLEET_CACHE_DIR`, or else in `.cache` at the root of the workspace.
     pub fn from_env() -> Self {
-        let base = env::var_os(CACHE_VARIABLE)
-            .filter(|dir| !dir.is_empty())
-            .map_or_else(
-                || {
-                    Path::new(env!("CARGO_MANIFEST_DIR"))
-                        .join("..")
-                        .join(".cache")
-                },
-                PathBuf::from,
-            );
+        let named = env::var_os(CACHE_VARIABLE).filter(|folder| !folder.is_empty());
+        let base = named.map_or_else(|| workspace().join(".cache"), PathBuf::from);
         Self::at(base.join("tools"))
     }
 
@@ -82,6 +74,12 @@ impl Cache {
         fs::rename(&staged, &folder)?;
         Ok(target)
     }
+}
+
+/// The root of the workspace that this crate was built in.
+fn workspace() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
 }
 
 /// Removes a folder with all in it; one that is not there is fine.

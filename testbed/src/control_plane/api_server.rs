@@ -1,0 +1,199 @@
+//! The API server, and the controller manager beside it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use fleet_tools::{Tool, Toolbox};
+
+use super::ControlPlaneError;
+use super::files::Files;
+use crate::journal::Journal;
+use crate::ports;
+use crate::process::{Service, Spec};
+use crate::secret;
+
+/// From empty to ready takes about 4 s; a machine that also compiles takes several times that.
+const READY_TIME: Duration = Duration::from_secs(90);
+/// Only what tests observe: deletion of owned objects and namespaces, and the token controllers.
+/// The other forty would cost processor time and show nothing.
+const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,\
+    serviceaccount-controller,serviceaccount-token-controller,\
+    root-ca-certificate-publisher-controller,clusterrole-aggregation-controller";
+
+/// The API server, and the controller manager beside it.
+#[derive(Debug)]
+pub struct ApiServer {
+    service: Service,
+    manager: Service,
+    files: Files,
+    port: u16,
+}
+
+impl ApiServer {
+    pub(crate) fn start_new(
+        folder: &Path,
+        toolbox: &Toolbox,
+        journal: &Journal,
+        etcd_url: &str,
+    ) -> Result<Self, ControlPlaneError> {
+        let files = Files::create(&folder.join("kubernetes"))?;
+        let logs = folder.join("logs");
+        let port = ports::free().map_err(ControlPlaneError::Port)?;
+        let program = toolbox.path(Tool::KubeApiserver)?;
+        let spec = server_spec(
+            Spec::new("kube-apiserver", program, &logs),
+            &files,
+            port,
+            etcd_url,
+        );
+        let program = toolbox.path(Tool::KubeControllerManager)?;
+        let manager = manager_spec(Spec::new("kube-controller-manager", program, &logs), &files);
+        let server = Self {
+            service: Service::new(spec, journal.clone()),
+            manager: Service::new(manager, journal.clone()),
+            files,
+            port,
+        };
+        server.service.spawn()?;
+        Ok(server)
+    }
+
+    /// Waits until the server answers `/readyz`, and starts the controller manager as soon as it
+    /// can log in.
+    pub(crate) async fn wait_first_ready(&self) -> Result<(), ControlPlaneError> {
+        let certificate_there = || async { self.files.has_certificate() };
+        self.service
+            .wait_ready(READY_TIME, certificate_there)
+            .await?;
+        self.files.write_kubeconfig(&self.url())?;
+        self.wait_ready().await?;
+        Ok(self.manager.spawn()?)
+    }
+
+    /// Waits until the server answers `/readyz`.
+    ///
+    /// # Errors
+    /// When the process ends or is not ready in time.
+    pub async fn wait_ready(&self) -> Result<(), ControlPlaneError> {
+        let client = self.client().await?;
+        let ready = || async {
+            let request = http::Request::get("/readyz").body(Vec::new());
+            let Ok(request) = request else { return false };
+            client.request_text(request).await.is_ok()
+        };
+        Ok(self.service.wait_ready(READY_TIME, ready).await?)
+    }
+
+    /// The kubeconfig of the cluster's admin.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.files.kubeconfig
+    }
+
+    /// Where the server listens.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// A client with the admin's rights.
+    ///
+    /// # Errors
+    /// When the kubeconfig does not load.
+    pub async fn client(&self) -> Result<kube::Client, ControlPlaneError> {
+        secret::install_crypto_provider();
+        let error = |source| ControlPlaneError::Client {
+            path: self.files.kubeconfig.clone(),
+            source,
+        };
+        let kubeconfig = kube::config::Kubeconfig::read_from(&self.files.kubeconfig)
+            .map_err(|e| error(e.into()))?;
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|e| error(e.into()))?;
+        kube::Client::try_from(config).map_err(|e| error(e.into()))
+    }
+
+    /// The server's process.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The controller manager's process.
+    pub fn controller_manager(&self) -> &Service {
+        &self.manager
+    }
+
+    /// Starts the server again on the same port and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it runs already, cannot be started, or does not become ready.
+    pub async fn start(&self) -> Result<(), ControlPlaneError> {
+        self.service.spawn()?;
+        self.wait_ready().await?;
+        // It gives up when the server is away for long.
+        if self.manager.pid().is_none() {
+            self.manager.spawn()?;
+        }
+        Ok(())
+    }
+
+    /// Stops the server at once. It is killed, because its graceful stop waits for open watches,
+    /// and for a minute when etcd went first.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn stop(&self) -> Result<(), ControlPlaneError> {
+        Ok(self.service.kill().await?)
+    }
+}
+
+fn server_spec(spec: Spec, files: &Files, port: u16, etcd_url: &str) -> Spec {
+    spec.args([
+        "--etcd-servers",
+        etcd_url,
+        "--secure-port",
+        &port.to_string(),
+    ])
+    .args(["--bind-address", "127.0.0.1"])
+    // The address of the Service `kubernetes`; loopback is refused there. Nothing in this
+    // profile reaches the server through that Service, so its endpoints are not kept.
+    .args([
+        "--advertise-address=198.18.0.1",
+        "--endpoint-reconciler-type=none",
+    ])
+    .args(["--service-account-issuer", "https://kubernetes.default.svc"])
+    .args(["--service-cluster-ip-range", "10.96.0.0/16"])
+    .args(["--authorization-mode", "Node,RBAC", "--allow-privileged"])
+    // One test is one client: fairness between clients only costs.
+    .args(["--enable-priority-and-fairness=false", "--v=1"])
+    .args(path_args(&[
+        ("--cert-dir", &files.certificates),
+        ("--token-auth-file", &files.tokens),
+        ("--service-account-key-file", &files.public_key),
+        ("--service-account-signing-key-file", &files.private_key),
+    ]))
+}
+
+fn manager_spec(spec: Spec, files: &Files) -> Spec {
+    spec.args(["--use-service-account-credentials", "--leader-elect=false"])
+        .args(["--controllers", CONTROLLERS, "--secure-port", "0"])
+        // Deletion of owned objects is what tests wait for.
+        .args([
+            "--concurrent-gc-syncs=5",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+        ])
+        .args(path_args(&[
+            ("--kubeconfig", &files.kubeconfig),
+            ("--service-account-private-key-file", &files.private_key),
+            ("--root-ca-file", &files.certificate),
+        ]))
+}
+
+fn path_args(pairs: &[(&str, &Path)]) -> Vec<OsString> {
+    pairs
+        .iter()
+        .flat_map(|(flag, path)| [(*flag).into(), path.as_os_str().to_owned()])
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! Keys, tokens and kubeconfig of the API server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::ControlPlaneError;
+use crate::secret;
+
+/// Where everything is, and the admin's token.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) certificates: PathBuf,
+    /// Made by the server at its first start, with the certificate of its authority below it.
+    pub(super) certificate: PathBuf,
+    pub(super) tokens: PathBuf,
+    pub(super) public_key: PathBuf,
+    pub(super) private_key: PathBuf,
+    pub(super) kubeconfig: PathBuf,
+    token: String,
+}
+
+impl Files {
+    /// Makes what the server needs before its first start.
+    pub(super) fn create(home: &Path) -> Result<Self, ControlPlaneError> {
+        make_folder(home)?;
+        let certificates = home.join("certs");
+        let files = Self {
+            certificate: certificates.join("apiserver.crt"),
+            certificates,
+            tokens: home.join("tokens.csv"),
+            public_key: home.join("sa.pub"),
+            private_key: home.join("sa.key"),
+            kubeconfig: home.join("admin.kubeconfig"),
+            token: secret::token(),
+        };
+        let admin = format!("{},admin,admin,\"system:masters\"\n", files.token);
+        write_secret(&files.tokens, &admin)?;
+        files.write_keys()?;
+        Ok(files)
+    }
+
+    /// Whether the server has finished writing its certificate and its authority's.
+    pub(super) fn has_certificate(&self) -> bool {
+        let pem = fs::read_to_string(&self.certificate).unwrap_or_default();
+        pem.matches("-----END CERTIFICATE-----").count() >= 2
+    }
+
+    /// Writes the admin's kubeconfig, which trusts the server's own certificate.
+    pub(super) fn write_kubeconfig(&self, url: &str) -> Result<(), ControlPlaneError> {
+        let pem = fs::read(&self.certificate).map_err(|source| ControlPlaneError::File {
+            path: self.certificate.clone(),
+            source,
+        })?;
+        // JSON is YAML, so every client of kubeconfigs reads this.
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "testbed", "cluster": {
+                "server": url,
+                "certificate-authority-data": STANDARD.encode(pem),
+            }}],
+            "users": [{"name": "admin", "user": {"token": self.token}}],
+            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "admin"}}],
+            "current-context": "testbed",
+        });
+        write_secret(&self.kubeconfig, &format!("{kubeconfig:#}\n"))
+    }
+
+    /// The key pair for service account tokens.
+    fn write_keys(&self) -> Result<(), ControlPlaneError> {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
+            .map_err(|_| ControlPlaneError::Key)?;
+        let private = key.to_pkcs8v1().map_err(|_| ControlPlaneError::Key)?;
+        let public = AsDer::as_der(key.public_key()).map_err(|_| ControlPlaneError::Key)?;
+        write_secret(&self.private_key, &pem("PRIVATE KEY", private.as_ref()))?;
+        write_secret(&self.public_key, &pem("PUBLIC KEY", public.as_ref()))
+    }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in body.as_bytes().chunks(64) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
+
+fn make_folder(path: &Path) -> Result<(), ControlPlaneError> {
+    fs::create_dir_all(path).map_err(|source| ControlPlaneError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write_secret(path: &Path, content: &str) -> Result<(), ControlPlaneError> {
+    secret::write(path, content.as_bytes()).map_err(|source| ControlPlaneError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
