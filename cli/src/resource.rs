@@ -1,6 +1,9 @@
 //! The two kinds a user can name, and the ways to name them.
 
+use std::ffi::OsStr;
 use std::str::FromStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 /// A kind of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,33 @@ impl FromStr for NameArg {
             kind: kind.parse()?,
             name,
         })
+    }
+}
+
+/// Parses a [`NameArg`], and offers the usual names where completion asks.
+#[derive(Debug, Clone, Copy)]
+pub struct NameArgParser;
+
+impl TypedValueParser for NameArgParser {
+    type Value = NameArg;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<NameArg, clap::Error> {
+        let parser = StringValueParser::new().try_map(|text| text.parse::<NameArg>());
+        parser.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let kinds = [KindName::Device, KindName::Deployment];
+        Some(Box::new(
+            kinds
+                .into_iter()
+                .map(|kind| PossibleValue::new(kind.plural())),
+        ))
     }
 }
 

@@ -6,7 +6,7 @@ mod workload;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fleet_contracts::id::InvalidName;
 use fleet_contracts::kv::Bucket;
@@ -14,7 +14,7 @@ use fleet_contracts::kv::Bucket;
 pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
 pub use workload::{SelectorFlags, WorkloadFlags};
 
-use crate::resource::{KindName, NameArg};
+use crate::resource::{KindName, NameArg, NameArgParser};
 
 /// Run containers on a fleet of devices, through Kubernetes.
 #[derive(Debug, Parser)]
@@ -172,7 +172,7 @@ pub struct DeployArgs {
 #[derive(Debug, Args)]
 pub struct GetArgs {
     /// devices (device, dev, fleetdev) or deployments (deployment, dep, fleetdep); also TYPE/NAME
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = NameArgParser)]
     pub resource: NameArg,
     /// Only these
     #[arg(value_name = "NAME")]
@@ -198,22 +198,34 @@ pub struct GetArgs {
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
     /// device or deployment; also TYPE/NAME
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = NameArgParser)]
     pub resource: NameArg,
     /// Its name
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 }
 
+/// What a manifest says already.
+const WORKLOAD: [&str; 7] = [
+    "selectors",
+    "target_device",
+    "target_all",
+    "image",
+    "ports",
+    "env",
+    "file",
+];
+
 /// `fleet plan`.
 #[derive(Debug, Args)]
 #[command(after_help = PLAN_EXAMPLES)]
+#[command(group = ArgGroup::new("subject").required(true).args(["filename", "name"]))]
 pub struct PlanArgs {
     /// A Deployment as YAML or JSON; - for standard input
-    #[arg(short = 'f', long, value_name = "FILE", conflicts_with_all = ["name", "workload"])]
+    #[arg(short = 'f', long, value_name = "FILE", conflicts_with_all = WORKLOAD)]
     pub filename: Option<PathBuf>,
     /// Name of the Deployment
-    #[arg(long, required_unless_present = "filename")]
+    #[arg(long)]
     pub name: Option<String>,
     /// What to run and where.
     #[command(flatten)]

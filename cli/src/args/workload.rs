@@ -11,7 +11,6 @@ use crate::selector::Terms;
 
 /// What to run and where.
 #[derive(Debug, Clone, Default, Args)]
-#[group(id = "workload", multiple = true)]
 pub struct WorkloadFlags {
     /// Where.
     #[command(flatten)]
@@ -42,7 +41,6 @@ pub struct WorkloadFlags {
 
 /// Which devices.
 #[derive(Debug, Clone, Default, Args)]
-#[group(id = "target", multiple = true)]
 pub struct SelectorFlags {
     /// Devices with this label; may be repeated, and all must hold. Also the forms of kubectl:
     /// key!=value, 'key in (a,b)', 'key notin (a,b)', key, '!key'
