@@ -15,12 +15,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::journal::Journal;
-use crate::network::{Bridge, NetworkError};
+use crate::network::{self, Bridge, NetworkError};
 use crate::process::{ProcessError, Service, Signalled, Spec};
 use crate::procfs;
 
 /// Making namespaces takes milliseconds; this is for a machine under load.
 const BOOT_TIME: Duration = Duration::from_secs(30);
+
+/// Where podman keeps what it downloads until it is complete.
+pub(super) const TEMPORARY: &str = "/run/tmp";
 
 /// Numbers of capabilities(7).
 const CAP_NET_ADMIN: u32 = 12;
@@ -32,7 +35,7 @@ const INIT: &str = r"
 set -e
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/netns /run/lock
+mkdir -p /run/netns /run/lock /run/tmp
 mount -t tmpfs tmpfs /dev/shm
 # podman keeps a cache of image layers there, whatever its --root.
 if [ -d /var/lib/containers ]; then mount -t tmpfs tmpfs /var/lib/containers; fi
@@ -51,6 +54,9 @@ pub enum MachineError {
     /// It could not be connected.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A rootless device has no disk of its own.
+    #[error("a device has a disk of its own only with root")]
+    NoDisk,
     /// The first process has no child to enter.
     #[error("the machine {0} has no first process; its log says why")]
     NoInit(String),
@@ -172,6 +178,21 @@ impl Machine {
         })
     }
 
+    /// Fills the disk that pulled images pass through, or frees it again.
+    pub(crate) fn set_disk(&self, disk: Disk) -> Result<(), MachineError> {
+        let Self::Namespaces(machine) = self else {
+            return Err(MachineError::NoDisk);
+        };
+        let mounts = format!("--mount=/proc/{}/ns/mnt", machine.init_pid()?);
+        let command: &[&str] = match disk {
+            // One page, over the folder that is there.
+            Disk::Full => &["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", TEMPORARY],
+            Disk::Free => &["umount", TEMPORARY],
+        };
+        network::run("nsenter", &[&[mounts.as_str(), "--"], command].concat())?;
+        Ok(())
+    }
+
     /// The network, if it is the machine's own.
     pub(crate) fn cable(&self) -> Option<(&Bridge, u8)> {
         match self {
@@ -179,6 +200,13 @@ impl Machine {
             Self::Host { .. } => None,
         }
     }
+}
+
+/// Whether there is room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    Free,
+    Full,
 }
 
 /// How much of the machine a process enters.

@@ -1,6 +1,7 @@
 //! One device: a machine with podman and the agent on it.
 
 mod agent;
+mod faults;
 mod host;
 pub(crate) mod machine;
 mod podman;
@@ -15,7 +16,7 @@ use fleet_contracts::DeviceId;
 
 use crate::images::ImageError;
 use crate::journal::{Entry, Journal, JournalError};
-use crate::network::{Cable, NetworkError};
+use crate::network::NetworkError;
 use crate::process::{ProcessError, Service};
 use agent::Agent;
 pub(crate) use agent::AgentSettings;
@@ -239,22 +240,6 @@ impl Device {
         Ok(self.podman.service().terminate().await?)
     }
 
-    /// Freezes podman's service: its socket accepts and never answers, as when the disk hangs.
-    ///
-    /// # Errors
-    /// When the signal cannot be sent.
-    pub fn freeze_podman(&self) -> Result<(), DeviceError> {
-        Ok(self.podman.service().freeze()?)
-    }
-
-    /// Lets a frozen podman service go on.
-    ///
-    /// # Errors
-    /// When the signal cannot be sent.
-    pub fn thaw_podman(&self) -> Result<(), DeviceError> {
-        Ok(self.podman.service().thaw()?)
-    }
-
     /// The agent's configuration file, which exists once there is a bus.
     pub fn config_path(&self) -> PathBuf {
         self.agent.config_path()
@@ -318,82 +303,5 @@ impl Device {
     /// Changes how often the agent gives a sign of life, from its next start on.
     pub fn set_heartbeat_period(&self, seconds: u32) {
         self.agent.set_heartbeat_period(seconds);
-    }
-
-    /// Cuts the power: agent, podman and containers are gone at once, and so is all in memory.
-    ///
-    /// # Errors
-    /// When a process does not go.
-    pub async fn power_off(&self) -> Result<(), DeviceError> {
-        self.agent.service().kill().await?;
-        self.machine.cut_power().await?;
-        self.podman.service().kill().await?;
-        self.podman.forget_run_state(&self.machine).await;
-        Ok(())
-    }
-
-    /// Boots the machine again: podman runs, no container does. The agent is not started, so that
-    /// a test decides when it is.
-    ///
-    /// # Errors
-    /// When the machine or podman does not come up.
-    pub async fn power_on(&self) -> Result<(), DeviceError> {
-        self.boot().await
-    }
-
-    /// A power cut and a boot. As on a machine where systemd starts the agent, it runs afterwards
-    /// if it ran before.
-    ///
-    /// # Errors
-    /// When something does not go, or does not come back.
-    pub async fn reboot(&self) -> Result<(), DeviceError> {
-        let had_agent = self.agent.service().pid().is_some();
-        self.power_off().await?;
-        self.power_on().await?;
-        if had_agent {
-            self.start_agent().await?;
-        }
-        Ok(())
-    }
-
-    /// Pulls the network cable.
-    ///
-    /// # Errors
-    /// Without root the device has none of its own.
-    pub fn disconnect(&self) -> Result<(), DeviceError> {
-        self.cable(Cable::Pulled)
-    }
-
-    /// Plugs the network cable in again.
-    ///
-    /// # Errors
-    /// Without root the device has none of its own.
-    pub fn reconnect(&self) -> Result<(), DeviceError> {
-        self.cable(Cable::Plugged)
-    }
-
-    fn cable(&self, cable: Cable) -> Result<(), DeviceError> {
-        let (bridge, number) = self
-            .machine
-            .cable()
-            .ok_or_else(|| DeviceError::NoCable(self.id.to_string()))?;
-        Ok(bridge.set_cable(number, cable)?)
-    }
-
-    /// Makes the image `reference` on this device: a web server that answers every request for
-    /// `/` with `body`.
-    ///
-    /// # Errors
-    /// When busybox-static is missing or podman refuses the image.
-    pub async fn load_image(&self, reference: &str, body: &str) -> Result<(), DeviceError> {
-        let archive = self
-            .folder
-            .join(format!("image-{}.tar", crate::secret::token()));
-        crate::images::write_archive(&archive, reference, body)?;
-        let loaded = self
-            .podman_ok(["load", "--input", &archive.to_string_lossy()])
-            .await;
-        let _ = fs::remove_file(&archive);
-        loaded.map(drop)
     }
 }

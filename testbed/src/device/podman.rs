@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::host;
-use super::machine::{Machine, Part};
+use super::machine::{Machine, Part, TEMPORARY};
 use super::{DeviceError, Place};
 use crate::journal::{Journal, MARK};
 use crate::process::{Service, Signalled, Spec};
@@ -67,6 +67,9 @@ impl Podman {
             spec = spec.env("XDG_RUNTIME_DIR", &run);
             // Rootless podman is a parent that waits for a child in the user namespace.
             spec.signalled = Signalled::Child;
+        }
+        if let Machine::Namespaces(_) = machine {
+            spec = spec.env("TMPDIR", TEMPORARY);
         }
         let command = spec.clone();
         let spec = spec

@@ -1,7 +1,7 @@
 //! Devices: real podman, one machine each.
 
 use crate::common::{IMAGE, SOON, assert_serves, body_at, run_web};
-use fleet_testbed::{DeviceError, Testbed, wait};
+use fleet_testbed::{DeviceError, MachineError, Testbed, wait};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -195,4 +195,34 @@ async fn a_frozen_podman_takes_connections_and_answers_once_it_is_thawed() {
     );
     device.thaw_podman().unwrap();
     assert!(asked.await.unwrap().status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_pulled_while_the_disk_is_full() {
+    let bed = Testbed::builder("disk")
+        .registry()
+        .devices(["dev-1"])
+        .start()
+        .await
+        .unwrap();
+    let device = bed.device("dev-1").unwrap();
+    let reference = format!("{}/web:v1", bed.registry().unwrap().address());
+    device.load_image(IMAGE, "big").await.unwrap();
+    device.podman_ok(["push", IMAGE, &reference]).await.unwrap();
+    device.podman_ok(["rmi", "--all", "--force"]).await.unwrap();
+
+    match device.fill_disk() {
+        Err(DeviceError::Machine(MachineError::NoDisk)) => {
+            return eprintln!("skipped: a disk of its own needs root");
+        }
+        filled => filled.unwrap(),
+    }
+    let refused = device.podman_ok(["pull", &reference]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("no space left on device"),
+        "{refused}"
+    );
+
+    device.free_disk().unwrap();
+    device.podman_ok(["pull", &reference]).await.unwrap();
 }
