@@ -96,45 +96,4 @@ impl Device {
             .ok_or_else(|| DeviceError::NoCable(self.id.to_string()))?;
         Ok(bridge.set_cable(number, cable)?)
     }
-
-    /// Fills the disk that images pass through when they are pulled: every pull fails.
-    ///
-    /// # Errors
-    /// Without root the device has none of its own.
-    pub fn fill_disk(&self) -> Result<(), DeviceError> {
-        Ok(self.machine.set_disk(Disk::Full)?)
-    }
-
-    /// Frees the disk again.
-    ///
-    /// # Errors
-    /// When it was not full.
-    pub fn free_disk(&self) -> Result<(), DeviceError> {
-        Ok(self.machine.set_disk(Disk::Free)?)
-    }
-
-    fn cable(&self, cable: Cable) -> Result<(), DeviceError> {
-        let (bridge, number) = self
-            .machine
-            .cable()
-            .ok_or_else(|| DeviceError::NoCable(self.id.to_string()))?;
-        Ok(bridge.set_cable(number, cable)?)
-    }
-
-    /// Makes the image `reference` on this device: a web server that answers every request for
-    /// `/` with `body`.
-    ///
-    /// # Errors
-    /// When busybox-static is missing or podman refuses the image.
-    pub async fn load_image(&self, reference: &str, body: &str) -> Result<(), DeviceError> {
-        let archive = self
-            .folder
-            .join(format!("image-{}.tar", crate::secret::token()));
-        crate::images::write_archive(&archive, reference, body)?;
-        let loaded = self
-            .podman_ok(["load", "--input", &archive.to_string_lossy()])
-            .await;
-        let _ = fs::remove_file(&archive);
-        loaded.map(drop)
-    }
 }

@@ -304,4 +304,21 @@ impl Device {
     pub fn set_heartbeat_period(&self, seconds: u32) {
         self.agent.set_heartbeat_period(seconds);
     }
+
+    /// Makes the image `reference` on this device: a web server that answers every request for
+    /// `/` with `body`.
+    ///
+    /// # Errors
+    /// When busybox-static is missing or podman refuses the image.
+    pub async fn load_image(&self, reference: &str, body: &str) -> Result<(), DeviceError> {
+        let archive = self
+            .folder
+            .join(format!("image-{}.tar", crate::secret::token()));
+        crate::images::write_archive(&archive, reference, body)?;
+        let loaded = self
+            .podman_ok(["load", "--input", &archive.to_string_lossy()])
+            .await;
+        let _ = fs::remove_file(&archive);
+        loaded.map(drop)
+    }
 }
