@@ -28,15 +28,25 @@ pub struct Table {
 const GAP: usize = 3;
 
 impl Table {
-    /// Widths for these rows.
+    /// Widths for these rows; without a header, only the rows count.
     pub fn fitting<C: AsRef<str>>(header: &[&str], rows: &[Vec<C>]) -> Self {
         let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
         for row in rows {
+            widths.resize(widths.len().max(row.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.as_ref().chars().count());
             }
         }
         Self { widths }
+    }
+
+    /// The header's line; nothing if there is none.
+    pub fn header(&self, header: &[&str]) -> String {
+        if header.is_empty() {
+            String::new()
+        } else {
+            self.line(header)
+        }
     }
 
     /// One line, with its end; the last column is not padded.
@@ -68,7 +78,7 @@ pub fn printable(text: &str) -> String {
 pub fn table<C: AsRef<str>>(header: &[&str], rows: &[Vec<C>]) -> String {
     let table = Table::fitting(header, rows);
     rows.iter()
-        .fold(table.line(header), |text, row| text + &table.line(row))
+        .fold(table.header(header), |text, row| text + &table.line(row))
 }
 
 /// The time since then, shortened as kubectl does; `<unknown>` without one.

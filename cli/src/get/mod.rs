@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{ClusterFlags, DocumentFormat, GetArgs, ListFormat};
 use crate::cluster::{Cluster, ClusterError};
 use crate::document::{self, DocumentError};
-use crate::output::{OutputError, Table, emit};
+use crate::output::{self, OutputError, Table, emit};
 use crate::resource::KindName;
 use rows::Columns;
 
@@ -117,13 +117,7 @@ fn render(
         ListFormat::Table | ListFormat::Wide => {
             let columns = Columns::of(args);
             let rows: Vec<_> = objects.iter().map(|o| columns.row(o, now)).collect();
-            let table = Table::fitting(columns.header(), &rows);
-            let header = table.line(columns.header());
-            let lines = rows.iter().map(|row| table.line(row));
-            return Ok(std::iter::once(header)
-                .filter(|_| !args.no_headers)
-                .chain(lines)
-                .collect());
+            return Ok(output::table(columns.header(), &rows));
         }
     };
     let mut items = objects
@@ -221,9 +215,7 @@ impl<'a> Printer<'a> {
             let now = Timestamp::now();
             let rows: Vec<_> = objects.iter().map(|o| columns.row(o, now)).collect();
             let table = Table::fitting(columns.header(), &rows);
-            if !self.args.no_headers {
-                text = table.line(columns.header());
-            }
+            text = table.header(columns.header());
             self.table = Some(table);
         }
         for object in objects {

@@ -21,6 +21,7 @@ pub(super) struct Columns {
     kind: KindName,
     wide: bool,
     namespaces: bool,
+    header: bool,
 }
 
 const DEVICE: &[&str] = &["NAME", "REACHABLE", "ARCH", "AGENT", "AGE"];
@@ -70,10 +71,15 @@ impl Columns {
             kind,
             wide,
             namespaces: args.all_namespaces,
+            header: !args.no_headers,
         }
     }
 
+    /// Empty without headers: rows then need not be as wide as those.
     pub(super) fn header(self) -> &'static [&'static str] {
+        if !self.header {
+            return &[];
+        }
         let header = match (self.kind, self.wide) {
             (KindName::Device, false) => DEVICE,
             (KindName::Device, true) => DEVICE_WIDE,

@@ -33,7 +33,7 @@ impl Said {
 }
 
 /// The program without any configuration of whoever runs the tests.
-pub(crate) fn program(path: &str) -> Command {
+pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(path);
     for variable in [
         "KUBECONFIG",
