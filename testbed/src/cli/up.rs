@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use fleet_testbed::{OperatorOptions, Overview, Testbed};
+use fleet_testbed::{Overview, Testbed};
+use fleet_tools::Event;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Args)]
@@ -21,9 +22,6 @@ pub(super) struct UpArgs {
     /// With a container registry.
     #[arg(long)]
     registry: bool,
-    /// Start the operator, and the agent on every device, too.
-    #[arg(long)]
-    run: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -41,32 +39,31 @@ pub(super) fn run(args: &UpArgs) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(up(args))
+    let outcome = runtime.block_on(up(args));
+    // A build of servers that was interrupted is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn up(args: &UpArgs) -> Result<()> {
     // Listened for from the start, so that Ctrl-C during start-up also stops what runs by then.
     let mut stop = Stop::listen().context("cannot listen for signals")?;
-    let started = tokio::select! {
+    let bed = tokio::select! {
         started = start(args) => started?,
         () = stop.heard() => return Ok(()),
     };
     println!("\nCtrl-C stops everything and removes it.");
     stop.heard().await;
-    println!("stopping {}", started.bed.name());
-    // The operators first: they would log the loss of everything else.
-    drop(started.operators);
-    drop(started.bed);
+    println!("stopping {}", bed.name());
+    drop(bed);
     Ok(())
 }
 
-struct Started {
-    bed: Testbed,
-    operators: Vec<fleet_testbed::Operator>,
-}
-
-async fn start(args: &UpArgs) -> Result<Started> {
+async fn start(args: &UpArgs) -> Result<Testbed> {
     let begin = Instant::now();
+    tokio::task::spawn_blocking(build_tools)
+        .await
+        .context("cannot build the servers")??;
     let devices = (1..=args.devices).map(|number| format!("dev-{number}"));
     let builder = Testbed::builder(&args.name);
     let builder = match args.profile {
@@ -80,13 +77,6 @@ async fn start(args: &UpArgs) -> Result<Started> {
         builder
     };
     let bed = builder.start().await?;
-    let mut operators = Vec::new();
-    if args.run {
-        operators.push(bed.start_operator(OperatorOptions::default())?);
-        for device in bed.devices() {
-            device.start_agent().await?;
-        }
-    }
     println!(
         "{} is ready after {:.1} s",
         bed.name(),
@@ -101,7 +91,18 @@ async fn start(args: &UpArgs) -> Result<Started> {
         );
     }
     println!("\n{}", super::env::lines(&Overview::of(&bed)));
-    Ok(Started { bed, operators })
+    Ok(bed)
+}
+
+/// Everything of the profile at once, `kubectl` included, which only people need.
+fn build_tools() -> Result<()> {
+    let report = &mut |event| {
+        if !matches!(event, Event::Ready { .. }) {
+            eprintln!("{event}");
+        }
+    };
+    fleet_tools::ensure(fleet_tools::Profile::Walking.tools(), report)?;
+    Ok(())
 }
 
 /// The signals that end a foreground program.
