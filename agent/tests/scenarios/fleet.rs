@@ -1,0 +1,261 @@
+//! One device on a bus, and somebody who writes what the operator would.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use fleet_bus::Bus;
+use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
+use fleet_contracts::payload::{self, DesiredEntry, DeviceState, Heartbeat, Phase};
+use fleet_contracts::signing::{KEY_HEADER, ManifestSigner, SIGNATURE_HEADER};
+use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, RefusalReason, Revision};
+use fleet_testbed::{Device, Testbed, wait};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Long enough for a machine that compiles at the same time.
+pub(crate) const SOON: Duration = Duration::from_secs(40);
+
+/// The image most scenarios run: `httpd` on port 80, the page says `v1`.
+pub(crate) const V1: &str = "localhost/fleet-agent/web:v1";
+/// The next one.
+pub(crate) const V2: &str = "localhost/fleet-agent/web:v2";
+
+pub(crate) struct Fleet {
+    pub(crate) bed: Testbed,
+    pub(crate) device: Arc<Device>,
+    pub(crate) signer: ManifestSigner,
+    pub(crate) generation: u64,
+    id: DeviceId,
+    bus: Bus,
+    wanted: Vec<(DeploymentRef, Value)>,
+}
+
+impl Fleet {
+    /// A bus and a device with both images; the agent is not started yet.
+    pub(crate) async fn new(name: &str) -> Self {
+        let bed = Testbed::builder(name)
+            .nats()
+            .devices(["dev-1"])
+            .start()
+            .await
+            .expect("testbed");
+        let device = bed.device("dev-1").expect("device");
+        device.load_image(V1, "v1").await.expect("image");
+        device.load_image(V2, "v2").await.expect("image");
+        let bus = Bus::over(
+            bed.nats()
+                .expect("nats")
+                .operator_client()
+                .await
+                .expect("client"),
+        );
+        fleet_bus::stream::ensure_all(bus.context(), &fleet_bus::stream::StreamSettings::default())
+            .await
+            .expect("streams");
+        let seed = std::fs::read_to_string(bed.signing_key_file()).expect("key");
+        let signer = ManifestSigner::from_base64(&seed).expect("key");
+        Self {
+            bed,
+            device,
+            signer,
+            bus,
+            generation: 0,
+            id: "dev-1".parse().expect("id"),
+            wanted: vec![],
+        }
+    }
+
+    /// The same with its agent running.
+    pub(crate) async fn with_agent(name: &str) -> Self {
+        let fleet = Self::new(name).await;
+        fleet.device.start_agent().await.expect("agent");
+        fleet
+    }
+
+    /// Has the device run these services; the first deployed is the oldest.
+    pub(crate) async fn deploy(&mut self, deployment: &str, services: Value) -> Revision {
+        let reference: DeploymentRef = deployment.parse().expect("reference");
+        let score = json!({"PodmanV0": {"services": services}});
+        match self.wanted.iter_mut().find(|(r, _)| *r == reference) {
+            Some((_, old)) => *old = score.clone(),
+            None => self.wanted.push((reference.clone(), score.clone())),
+        }
+        self.write_entry(&reference, &score, Revision::of(&score))
+            .await;
+        self.write_manifest().await;
+        Revision::of(&score)
+    }
+
+    pub(crate) async fn remove(&mut self, deployment: &str) {
+        self.wanted.retain(|(r, _)| r.to_string() != deployment);
+        self.write_manifest().await;
+    }
+
+    pub(crate) async fn write_entry(
+        &self,
+        deployment: &DeploymentRef,
+        score: &Value,
+        revision: Revision,
+    ) {
+        let entry = DesiredEntry {
+            schema_version: 1,
+            revision,
+            score: score.clone(),
+        };
+        let key = EntryKey {
+            device: self.id.clone(),
+            deployment: deployment.clone(),
+        };
+        let body = payload::encode(&entry).into();
+        self.bus
+            .put(Bucket::DesiredState, &key.to_string(), body)
+            .await
+            .expect("written");
+    }
+
+    /// The manifest of all that is wanted, at this generation.
+    pub(crate) fn manifest(&self, generation: u64) -> Manifest {
+        let deployments: BTreeMap<_, _> = self
+            .wanted
+            .iter()
+            .map(|(r, s)| (r.clone(), Revision::of(s)))
+            .collect();
+        Manifest {
+            schema_version: 1,
+            device: self.id.clone(),
+            generation: Generation(generation),
+            order: self.wanted.iter().map(|(r, _)| r.clone()).collect(),
+            deployments,
+            announced_keys: vec![],
+        }
+    }
+
+    async fn write_manifest(&mut self) {
+        self.generation += 1;
+        let manifest = self.manifest(self.generation);
+        self.send_manifest(&manifest, &self.signer).await;
+    }
+
+    pub(crate) async fn send_manifest(&self, manifest: &Manifest, signer: &ManifestSigner) {
+        let body = payload::encode(manifest);
+        let mut headers = HeaderMap::new();
+        headers.insert(SIGNATURE_HEADER, signer.sign(&body));
+        headers.insert(KEY_HEADER, signer.key_id().to_string());
+        let key = DesiredKey::Manifest(self.id.clone()).to_string();
+        let sent = self
+            .bus
+            .send(Bucket::DesiredState, &key, headers, body.into(), None)
+            .await;
+        sent.expect("sent").acknowledged().await.expect("stored");
+    }
+
+    pub(crate) async fn state(&self, deployment: &str) -> Option<DeviceState> {
+        let stored = self
+            .bus
+            .get(Bucket::DeviceState, &format!("dev-1.{deployment}"))
+            .await
+            .expect("read")?;
+        payload::decode(Bucket::DeviceState, &stored.value).ok()
+    }
+
+    /// Waits until the device reports a state like this.
+    pub(crate) async fn until(
+        &self,
+        deployment: &str,
+        like: impl Fn(&DeviceState) -> bool,
+    ) -> DeviceState {
+        let is = || async { self.state(deployment).await.is_some_and(|s| like(&s)) };
+        let reached = wait::until(SOON, is).await;
+        let state = self.state(deployment).await;
+        assert!(
+            reached,
+            "{deployment} is {state:?}; the agent says:\n{}",
+            self.device.agent_log()
+        );
+        state.expect("just read")
+    }
+
+    pub(crate) async fn until_running(&self, deployment: &str, revision: Revision) -> DeviceState {
+        self.until(deployment, |s| {
+            s.phase == Phase::Running && s.revision == revision
+        })
+        .await
+    }
+
+    pub(crate) async fn until_refused(&self, reason: RefusalReason) {
+        let refused = || async {
+            let stored = self
+                .bus
+                .get(Bucket::DeviceHeartbeat, "dev-1")
+                .await
+                .expect("read");
+            let heartbeat = stored
+                .and_then(|s| payload::decode::<Heartbeat>(Bucket::DeviceHeartbeat, &s.value).ok());
+            heartbeat
+                .and_then(|h| h.refusal)
+                .is_some_and(|r| r.reason == reason)
+        };
+        assert!(
+            wait::until(SOON, refused).await,
+            "no {reason}; the agent says:\n{}",
+            self.device.agent_log()
+        );
+    }
+
+    pub(crate) async fn until_true<F: Future<Output = bool>>(
+        &self,
+        what: &str,
+        predicate: impl Fn() -> F,
+    ) {
+        let log = || self.device.agent_log();
+        assert!(
+            wait::until(SOON, predicate).await,
+            "never {what}; the agent says:\n{}",
+            log()
+        );
+    }
+
+    /// The page that answers on a port of the device.
+    pub(crate) async fn page(&self, port: u16) -> Option<String> {
+        let address = SocketAddr::new(self.device.host_ip(), port);
+        let get = async {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.ok()?;
+            Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+        };
+        tokio::time::timeout(Duration::from_secs(2), get)
+            .await
+            .ok()?
+    }
+
+    /// Full id and state of a container, `running <id>`.
+    pub(crate) async fn container(&self, name: &str) -> Option<String> {
+        let format = "{{.State.Status}} {{.Id}}";
+        self.device
+            .podman_ok(["inspect", "--type", "container", "--format", format, name])
+            .await
+            .ok()
+    }
+
+    pub(crate) async fn until_page(&self, port: u16, body: &str) {
+        self.until_true(&format!("{body} on port {port}"), || async {
+            self.page(port).await.as_deref() == Some(body)
+        })
+        .await;
+    }
+
+    pub(crate) fn ledger(&self) -> std::path::PathBuf {
+        self.device.state_dir().join("ledger.json")
+    }
+}
+
+/// One web server on a port.
+pub(crate) fn web(image: &str, port: u16) -> Value {
+    json!([{"name": "web", "image": image, "ports": [{"hostPort": port, "containerPort": 80}], "stopTimeoutSeconds": 1}])
+}

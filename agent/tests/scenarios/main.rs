@@ -1,0 +1,8 @@
+//! The agent against real servers: nats-server as `fleet-bus` configures it, and podman.
+//!
+//! The operator's part is played by [`fleet::Fleet`], which writes what the operator would.
+
+mod fleet;
+mod lifecycle;
+mod refusals;
+mod trouble;
