@@ -6,8 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PROGRAMS := -p fleet-operator -p fleet-agent -p fleet-cli -p fleet-testbed
-BENCH := cargo run --locked --release --quiet -p fleet-e2e --bin fleet-bench --
+OUT := $${CARGO_TARGET_DIR:-target}
 
 ##@ Start here
 
@@ -20,11 +19,11 @@ help: ## This menu
 
 .PHONY: demo
 demo: setup build ## The whole platform with two devices on this machine; Ctrl-C stops it
-	cargo run --locked --quiet -p fleet-e2e --bin fleet-demo
+	$(OUT)/debug/fleet-demo
 
 .PHONY: demo-auto
 demo-auto: setup build ## The same without a person: apply, upgrade, move, power cut, delete
-	cargo run --locked --quiet -p fleet-e2e --bin fleet-demo -- --auto
+	$(OUT)/debug/fleet-demo --auto
 
 ##@ Build
 
@@ -34,12 +33,13 @@ setup: ## System packages and third-party servers; without root, prints what to 
 	cargo run --locked --quiet -p fleet-tools -- ensure
 
 .PHONY: build
-build: ## Operator, agent and command line
-	cargo build --locked $(PROGRAMS) -p fleet-e2e
+build: ## All programs
+	cargo build --locked --workspace --bins
 
 .PHONY: release
 release: ## The same, optimized; the agent as one static program
-	cargo build --locked --release -p fleet-operator -p fleet-cli
+	cargo build --locked --release --bins -p fleet-operator -p fleet-cli -p fleet-e2e
+	# By itself, so that it gets its own few features and not those of its neighbours.
 	cargo rustc --locked --release -p fleet-agent --bin fleet-agent -- -C target-feature=+crt-static
 
 .PHONY: cross
@@ -74,15 +74,15 @@ fmt: ## Format all sources
 
 .PHONY: bench-agent
 bench-agent: setup release ## Memory, processor time and size of an idle agent; last line JSON
-	$(BENCH) agent
+	$(OUT)/release/fleet-bench agent
 
 .PHONY: bench-loop
 bench-loop: setup release ## From apply to an HTTP answer, beside podman run; last line JSON
-	$(BENCH) loop
+	$(OUT)/release/fleet-bench loop
 
 ##@ Tidy up
 
 .PHONY: clean
 clean: ## Stop testbeds that were left behind and remove build output; keeps .cache
-	-cargo run --locked --quiet -p fleet-testbed -- down --all
+	-$(OUT)/debug/fleet-testbed down --all
 	cargo clean

@@ -5,14 +5,13 @@ cd "$(dirname "$0")/.."
 . .ci/phases.sh
 
 full=${1:-}
-# Programs that scenarios start: cargo builds only a package's own programs for its tests.
-programs=(-p fleet-operator -p fleet-agent -p fleet-cli -p fleet-testbed)
 
 everything() {
 	phase "system packages" tools/system-packages.sh || return
 	phase "third-party servers" cargo run --quiet --locked -p fleet-tools -- ensure || return
-	phase "build" cargo build --locked "${programs[@]}" || return
-	phase "build tests" cargo test --locked --workspace --no-run || return
+	# One build for programs and tests: scenarios start the programs, and `cargo test` alone would
+	# build only some of them.
+	phase "build" cargo build --locked --workspace --all-targets || return
 	phase "format" cargo fmt --all --check
 	phase "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	phase "tests" cargo test --locked --workspace --no-fail-fast
