@@ -122,3 +122,36 @@ fn add_file<W: io::Write>(
 fn hex(content: &[u8]) -> String {
     format!("{:x}", Sha256::digest(content))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn the_layer_is_what_the_configuration_says_and_serves_the_body() {
+        let layer = layer(b"program", "hello").unwrap();
+        let config = config(&hex(&layer)).unwrap();
+        let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(
+            config["rootfs"]["diff_ids"][0],
+            format!("sha256:{}", hex(&layer))
+        );
+
+        let mut archive = tar::Archive::new(layer.as_slice());
+        let mut page = archive
+            .entries()
+            .unwrap()
+            .flatten()
+            .find(|entry| {
+                entry
+                    .path()
+                    .is_ok_and(|path| path.ends_with("www/index.html"))
+            })
+            .unwrap();
+        let mut body = String::new();
+        page.read_to_string(&mut body).unwrap();
+        assert_eq!(body, "hello");
+    }
+}

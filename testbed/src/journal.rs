@@ -259,3 +259,55 @@ fn quiet(program: &str, args: &[&str]) -> bool {
         .status()
         .is_ok_and(|status| status.success())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("fleet-journal-{}", crate::secret::token()));
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn what_was_written_is_read_up_to_the_line_that_a_crash_tore() {
+        let folder = folder();
+        let journal = Journal::create(&folder).unwrap();
+        let entry = Entry::Interface {
+            name: "fleet0".to_owned(),
+        };
+        journal.write(&entry).unwrap();
+        lock(&journal.file).write_all(b"{\"kind\":\"proc").unwrap();
+
+        let entries = read(&folder);
+        assert_eq!(living_owner(&entries), Some(std::process::id()));
+        assert_eq!(entries.get(1..), Some(&[entry][..]));
+        remove(&folder).unwrap();
+        remove(&folder).unwrap();
+        assert_eq!(read(&folder), []);
+    }
+
+    #[test]
+    fn a_process_id_that_was_given_to_another_process_is_not_ours() {
+        let pid = std::process::id();
+        let start = procfs::start_time(pid).unwrap();
+        let process = |start| Entry::Process {
+            name: "etcd".to_owned(),
+            pid,
+            start,
+        };
+        assert_eq!(living_processes(&[process(start - 1)]), []);
+        assert_eq!(
+            living_processes(&[process(start)]),
+            [("etcd".to_owned(), pid)]
+        );
+        assert_eq!(
+            living_owner(&[Entry::Owner {
+                pid,
+                start: start - 1
+            }]),
+            None
+        );
+    }
+}

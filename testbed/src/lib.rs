@@ -39,8 +39,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! | variable | meaning |
+//! |---|---|
+//! | `FLEET_BIN_DIR` | where `fleet-operator` and `fleet-agent` are; default: beside the running program |
+//! | `FLEET_CACHE_DIR` | where the third-party servers are built; see `fleet-tools` |
+//! | `FLEET_TESTBED_KEEP` | set to anything: the logs of tests that pass are kept, too |
+//!
+//! A firewall on the host must let 198.18.0.0/15 in: devices reach the bus there.
+//!
 //! Parts that were not built in answer with [`Error::NoPart`]. [`wait::until`] is the predicate
-//! with a deadline. `FLEET_TESTBED_KEEP=1` keeps the logs of tests that pass, too.
+//! with a deadline.
 
 mod binaries;
 mod builder;

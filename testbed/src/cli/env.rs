@@ -27,3 +27,14 @@ pub(super) fn lines(bed: &Overview) -> String {
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        assert_eq!(quoted("/a b/$c"), "'/a b/$c'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}
