@@ -51,7 +51,13 @@ impl Stage {
             .expect("the testbed starts");
         let client = bed.kube_client().await.expect("a client");
         install_crds(&client).await;
-        let bus = Bus::over(bed.nats().expect("nats").operator_client().await.expect("bus"));
+        let bus = Bus::over(
+            bed.nats()
+                .expect("nats")
+                .operator_client()
+                .await
+                .expect("bus"),
+        );
         ensure_all(bus.context(), &StreamSettings::default())
             .await
             .expect("the streams");
@@ -72,7 +78,9 @@ impl Stage {
         let options = OperatorOptions::replica(name)
             .args(["--lease-duration", "3"])
             .args(args.iter().copied());
-        self.bed.start_operator(options).expect("the operator starts")
+        self.bed
+            .start_operator(options)
+            .expect("the operator starts")
     }
 
     pub fn deployments(&self) -> Api<Deployment> {
@@ -89,7 +97,10 @@ impl Stage {
             "targetSelector": {"matchLabels": labels},
             "score": {"PodmanV0": {"services": [{"name": "web", "image": image}]}},
         });
-        let object = self.apply(name, spec).await.expect("the API server takes it");
+        let object = self
+            .apply(name, spec)
+            .await
+            .expect("the API server takes it");
         object.spec.score.revision()
     }
 
@@ -140,7 +151,11 @@ impl Stage {
             revision,
             phase,
             reason: failed.then_some(DeviceReason::ImageNotFound),
-            message: if failed { "no such image".into() } else { String::new() },
+            message: if failed {
+                "no such image".into()
+            } else {
+                String::new()
+            },
             at: UnixMillis(self.clock.fetch_add(1, Ordering::Relaxed)),
             services: vec![],
         };
@@ -154,7 +169,10 @@ impl Stage {
     }
 
     pub async fn put(&self, bucket: Bucket, key: &str, value: Vec<u8>) {
-        self.bus.put(bucket, key, value.into()).await.expect("stored");
+        self.bus
+            .put(bucket, key, value.into())
+            .await
+            .expect("stored");
     }
 
     /// A device's manifest, as the device would take it: signed by the operator's key.
@@ -334,7 +352,9 @@ async fn install_crds(client: &Client) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in crds().expect("the CRDs") {
         let name = crd.metadata.name.clone().expect("a name");
-        api.create(&PostParams::default(), &crd).await.expect("created");
+        api.create(&PostParams::default(), &crd)
+            .await
+            .expect("created");
         let established = await_condition(api.clone(), &name, is_crd_established());
         tokio::time::timeout(PATIENCE, established)
             .await
