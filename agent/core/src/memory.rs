@@ -14,7 +14,10 @@ pub const STABLE: u64 = 30_000;
 /// From this many crashes in a row on it is called a crash loop.
 pub const CRASH_LOOP: u32 = 3;
 
-/// Restarts after crashes; the first restart is immediate.
+/// The first restart waits so long, in milliseconds: until podman has cleaned up after the run. A
+/// `podman stop` typed by hand would otherwise find the container running again and complain.
+const SETTLE: u64 = 300;
+/// Further restarts after crashes.
 const RESTARTS: Backoff = Backoff {
     base: 1_000,
     cap: 300_000,
@@ -133,7 +136,7 @@ impl Track {
             }
             self.crashes = self.crashes.saturating_add(1);
             let wait = if self.crashes == 1 {
-                0
+                SETTLE
             } else {
                 RESTARTS.delay(self.crashes - 1, dice)
             };

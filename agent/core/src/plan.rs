@@ -136,7 +136,7 @@ pub fn plan(
         .leaving
         .extend(sorted.iter().flat_map(|(_, s)| s.stale.iter().cloned()));
     for (deployment, sorted) in sorted {
-        planner.deployment(deployment, sorted);
+        planner.deployment(deployment, &sorted);
     }
     planner
         .plan
@@ -204,7 +204,7 @@ impl Planner<'_> {
         gone.map(|(id, _)| id.clone()).collect()
     }
 
-    fn deployment(&mut self, deployment: &DesiredDeployment, sorted: Sorted) {
+    fn deployment(&mut self, deployment: &DesiredDeployment, sorted: &Sorted) {
         let missing: Vec<_> = deployment
             .services
             .iter()
@@ -222,7 +222,7 @@ impl Planner<'_> {
             }
         }
         for (service, current) in deployment.services.iter().zip(&sorted.current) {
-            if !self.dependencies_work(service, deployment, &sorted) {
+            if !self.dependencies_work(service, deployment, sorted) {
                 continue;
             }
             match current {
@@ -281,10 +281,10 @@ impl Planner<'_> {
         match state {
             RunState::Running { .. } => self.probe(service, id),
             RunState::Paused if self.may_try(track) => {
-                self.plan.steps.push(Step::Unpause { service, id })
+                self.plan.steps.push(Step::Unpause { service, id });
             }
             RunState::Created if self.may_try(track) => {
-                self.plan.steps.push(Step::Start { service, id })
+                self.plan.steps.push(Step::Start { service, id });
             }
             RunState::Exited { code } if restarts(service.spec.restart_policy, code) => {
                 let not_before = track.map_or(Tick(0), |t| t.not_before);

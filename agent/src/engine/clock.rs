@@ -14,7 +14,7 @@ impl Clock {
         Self(Instant::now())
     }
 
-    pub(super) fn now(&self) -> Tick {
+    pub(super) fn now(self) -> Tick {
         Tick(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
@@ -36,7 +36,7 @@ impl Timer {
         Self(tick)
     }
 
-    pub(super) fn due(&self) -> Tick {
+    pub(super) fn due(self) -> Tick {
         self.0
     }
 

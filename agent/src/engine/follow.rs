@@ -137,7 +137,7 @@ impl Engine {
             Ok(fetched) => self.fetched(fetched),
             Err(SyncError::Refused(Refused { reason, message })) => self.refuse(reason, message),
             Err(SyncError::NoManifest) => {
-                tracing::debug!("no manifest on the bus; keeping what runs")
+                tracing::debug!("no manifest on the bus; keeping what runs");
             }
             Err(SyncError::Bus(error)) => {
                 tracing::warn!(%error, "sync failed; will be tried again");
@@ -156,16 +156,13 @@ impl Engine {
     }
 
     fn fetched(&mut self, fetched: Fetched) {
-        match fetched.refused {
-            Some(Refused { reason, message }) => {
-                self.refuse(reason, message);
-                self.sync_again_later();
-            }
-            None => {
-                self.sync.failures = 0;
-                let unwritable = |r: &Refusal| r.reason == RefusalReason::LedgerUnwritable;
-                self.refusal = self.refusal.take().filter(unwritable);
-            }
+        if let Some(Refused { reason, message }) = fetched.refused {
+            self.refuse(reason, message);
+            self.sync_again_later();
+        } else {
+            self.sync.failures = 0;
+            let unwritable = |r: &Refusal| r.reason == RefusalReason::LedgerUnwritable;
+            self.refusal = self.refusal.take().filter(unwritable);
         }
         let Some(content) = fetched.content else {
             return;
