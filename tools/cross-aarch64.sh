@@ -63,9 +63,9 @@ fi
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$compiler
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static'
 export CC_aarch64_unknown_linux_gnu=$compiler
-cargo build --locked --release --target "$target" -p "$package"
+cargo build --locked --profile agent --target "$target" -p "$package" --bin "$package"
 
-program=${CARGO_TARGET_DIR:-target}/$target/release/$package
+program=${CARGO_TARGET_DIR:-target}/$target/agent/$package
 [ -f "$program" ] || {
 	say "cargo built no $program"
 	exit 1
