@@ -19,6 +19,9 @@ const RESYNC: Backoff = Backoff {
     cap: 60_000,
 };
 
+/// A body may be missing so often before it is called a refusal.
+const PATIENCE: u32 = 3;
+
 /// The sync: one at a time.
 #[derive(Debug, Default)]
 pub(super) struct SyncState {
@@ -157,8 +160,11 @@ impl Engine {
 
     fn fetched(&mut self, fetched: Fetched) {
         if let Some(Refused { reason, message }) = fetched.refused {
-            self.refuse(reason, message);
             self.sync_again_later();
+            // A body may be of a manifest that is only just being written.
+            if reason != RefusalReason::EntryMissing || self.sync.failures >= PATIENCE {
+                self.refuse(reason, message);
+            }
         } else {
             self.sync.failures = 0;
             let unwritable = |r: &Refusal| r.reason == RefusalReason::LedgerUnwritable;

@@ -1,0 +1,10 @@
+//! The planner against a model of a device.
+
+#![allow(
+    clippy::expect_used,
+    reason = "a scenario that cannot be set up has failed"
+)]
+
+mod laws;
+mod scenarios;
+mod world;
