@@ -18,6 +18,7 @@ use crate::overview::Overview;
 use crate::registry::Registry;
 use crate::remains;
 use crate::runtime_folder::RuntimeFolder;
+use crate::secret;
 use crate::testbed::{SigningKey, Testbed, make_folder};
 
 /// A port that was free when it was chosen may be taken when its server binds it, by a connection
@@ -136,7 +137,7 @@ impl Builder {
             registry: None,
             devices: Mutex::new(BTreeMap::new()),
             runtime_folder: RuntimeFolder::create(&journal)?,
-            loopback: fastrand::u8(1..=250),
+            loopback: secret::random(),
             journal,
             folder,
         };

@@ -40,7 +40,7 @@ pub struct Testbed {
     pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
     pub(crate) runtime_folder: RuntimeFolder,
     /// Numbers the rootless devices of this testbed apart from those of others.
-    pub(crate) loopback: u8,
+    pub(crate) loopback: [u8; 2],
 }
 
 /// The key that signs manifests: the operator's, and what devices trust.

@@ -229,8 +229,10 @@ impl Namespaces {
 }
 
 /// A loopback address for a rootless device.
-pub(crate) fn loopback(bed: u8, number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(127, 77, bed, number.saturating_add(10))
+pub(crate) fn loopback(bed: [u8; 2], number: u8) -> Ipv4Addr {
+    let [high, low] = bed;
+    // The upper half of 127/8, away from what distributions put there (127.0.x.y).
+    Ipv4Addr::new(127, high | 0x80, low, number.saturating_add(10))
 }
 
 /// Whether this process may make namespaces and interfaces: it is root, with the capabilities for
