@@ -1,5 +1,6 @@
 //! What the scenarios share.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,4 +94,10 @@ fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, fields)| !fields.starts_with('Z'))
+}
+
+/// Says on the real standard error, which the test harness does not keep to itself, that a test
+/// cannot do its part on this machine.
+pub(crate) fn skip(what: &str, why: &dyn std::error::Error) {
+    let _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
 }

@@ -1,6 +1,6 @@
 //! Devices: real podman, one machine each.
 
-use crate::common::{IMAGE, SOON, assert_serves, body_at, run_web};
+use crate::common::{IMAGE, SOON, assert_serves, body_at, run_web, skip};
 use fleet_testbed::{DeviceError, MachineError, Testbed, wait};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -107,7 +107,9 @@ async fn a_pulled_cable_cuts_a_device_off_until_it_is_plugged_in_again() {
     assert_serves(&device, "there").await;
 
     match device.disconnect() {
-        Err(DeviceError::NoCable(_)) => return eprintln!("skipped: a cable of its own needs root"),
+        Err(error @ DeviceError::NoCable(_)) => {
+            return skip("pulling the cable of a device", &error);
+        }
         disconnected => disconnected.unwrap(),
     }
     assert_eq!(body_at(SocketAddr::new(device.host_ip(), 8080)).await, None);
@@ -212,8 +214,8 @@ async fn nothing_is_pulled_while_the_disk_is_full() {
     device.podman_ok(["rmi", "--all", "--force"]).await.unwrap();
 
     match device.fill_disk() {
-        Err(DeviceError::Machine(MachineError::NoDisk)) => {
-            return eprintln!("skipped: a disk of its own needs root");
+        Err(error @ DeviceError::Machine(MachineError::NoDisk)) => {
+            return skip("filling the disk of a device", &error);
         }
         filled => filled.unwrap(),
     }
