@@ -138,10 +138,11 @@ async fn silence_and_refusals_show_on_the_device_and_in_the_counts() {
         ..heartbeat("dev-1")
     };
     let beats = async {
+        let mut period = tokio::time::interval(std::time::Duration::from_millis(200));
         loop {
+            period.tick().await;
             let value = encode(&refusing);
             stage.put(Bucket::DeviceHeartbeat, "dev-1", value).await;
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
     };
     let checks = async {
