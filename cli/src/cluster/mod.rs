@@ -1,6 +1,7 @@
 //! Reaching the API server the way kubectl does.
 
 mod error;
+mod proxy;
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -144,10 +145,20 @@ async fn load(flags: &ClusterFlags) -> Result<(Config, String), ClusterError> {
             merged.merge(read(file)?)
         })
         .map_err(|e| kubeconfig_error(e, &named, flags))?;
-    Config::from_custom_kubeconfig(merged, &options)
+    let own_proxy = proxy::is_configured(&merged, flags.context.as_deref());
+    let mut config = Config::from_custom_kubeconfig(merged, &options)
         .await
-        .map(|config| (config, named.clone()))
-        .map_err(|e| kubeconfig_error(e, &named, flags))
+        .map_err(|e| kubeconfig_error(e, &named, flags))?;
+    let (url, no_proxy) = (&config.cluster_url, no_proxy());
+    if !own_proxy && proxy::is_bypassed(url.scheme_str(), url.host().unwrap_or(""), &no_proxy) {
+        config.proxy_url = None;
+    }
+    Ok((config, named))
+}
+
+fn no_proxy() -> String {
+    let variable = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
+    variable.unwrap_or_default()
 }
 
 fn kubeconfig_error(source: KubeconfigError, file: &str, flags: &ClusterFlags) -> ClusterError {

@@ -57,7 +57,13 @@ pub(super) async fn until_ready(
             state,
         })
     })?;
-    Ok(emit(format!("{name} runs on every device it matches\n"))?)
+    Ok(emit(if view.matched {
+        format!("{name} runs on every device it matches\n")
+    } else {
+        format!(
+            "{name} is applied, but matches no device; `fleet get devices` shows their labels\n"
+        )
+    })?)
 }
 
 /// Waits until the object is gone: its keys are off the bus then.
@@ -110,6 +116,7 @@ fn changes(
 struct View {
     terminal: bool,
     last: String,
+    matched: bool,
 }
 
 impl View {
@@ -117,6 +124,7 @@ impl View {
         Self {
             terminal: std::io::stdout().is_terminal(),
             last: String::new(),
+            matched: false,
         }
     }
 
@@ -127,16 +135,17 @@ impl View {
             .and_then(last_error)
             .map(|e| format!("; {}", printable(&e)));
         let state = counts(deployment, generation) + error.as_deref().unwrap_or("");
+        self.matched = aggregate.is_some_and(|a| a.matched_device_count > 0);
         if state == self.last {
             return Ok(state);
         }
         self.last.clone_from(&state);
-        match aggregate.filter(|_| self.terminal) {
-            // Return to the line's start and clear it.
-            Some(aggregate) => emit(format!("\r\x1b[2K{} {state}", bar(aggregate, BAR)))?,
-            None if self.terminal => emit(format!("\r\x1b[2K{state}"))?,
-            None => emit(format!("{state}\n"))?,
-        }
+        let bar = aggregate.map(|aggregate| bar(aggregate, BAR) + " ");
+        emit(if self.terminal {
+            redraw(&(bar.unwrap_or_default() + &state))
+        } else {
+            format!("{state}\n")
+        })?;
         Ok(state)
     }
 
@@ -147,4 +156,17 @@ impl View {
             Ok(())
         }
     }
+}
+
+/// Replaces the line at the cursor. A line that wraps could not be replaced, so it is cut.
+fn redraw(text: &str) -> String {
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
+    // A terminal that does not know its width says 0.
+    let columns = if columns == 0 {
+        80
+    } else {
+        usize::from(columns)
+    };
+    let cut: String = text.chars().take(columns - 1).collect();
+    format!("\r\x1b[2K{cut}")
 }

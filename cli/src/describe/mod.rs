@@ -13,7 +13,7 @@ use crate::args::{ClusterFlags, DescribeArgs};
 use crate::cluster::{Cluster, ClusterError};
 use crate::output::{OutputError, emit};
 use crate::resource::KindName;
-use crate::selector;
+use crate::selector::Targets;
 
 /// Why an object could not be described.
 #[derive(Debug, thiserror::Error)]
@@ -58,12 +58,11 @@ async fn describe_device(cluster: &Cluster, name: &str) -> Result<String, Cluste
         .get(name)
         .await
         .map_err(|e| cluster.explain(e))?;
-    let labels = device.metadata.labels.clone().unwrap_or_default();
     let deployments = cluster
         .list(&cluster.all_deployments(), ListParams::default())
         .await;
     let matching = deployments.map(|mut all| {
-        all.retain(|deployment| selector::targets(&deployment.spec, &labels));
+        all.retain(|deployment| Targets::of(&deployment.spec).contain(&device));
         all
     });
     let events = events::of(cluster, KindName::Device, &device).await;
@@ -81,14 +80,12 @@ async fn describe_deployment(cluster: &Cluster, name: &str) -> Result<String, Cl
         .get(name)
         .await
         .map_err(|e| cluster.explain(e))?;
+    let targets = Targets::of(&deployment.spec);
     let devices = cluster
         .list(&cluster.devices(), ListParams::default())
         .await;
     let matching = devices.map(|mut all: Vec<Device>| {
-        all.retain(|device| {
-            let labels = device.metadata.labels.clone().unwrap_or_default();
-            selector::targets(&deployment.spec, &labels)
-        });
+        all.retain(|device| targets.contain(device));
         all
     });
     let events = events::of(cluster, KindName::Deployment, &deployment).await;

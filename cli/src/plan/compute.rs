@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::claims::{self, Claim};
 use crate::deploy::progress::condition;
-use crate::selector::{Labels, targets};
+use crate::selector::Targets;
 
 /// What the plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -146,13 +146,14 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     let old_revision = existing.map(|d| d.spec.score.revision());
     let new_revision = wanted.spec.score.revision();
     let rivals = rivals(facts);
+    let now = existing.map(|d| Targets::of(&d.spec));
+    let then = Targets::of(&wanted.spec);
     let mut devices: Vec<_> = facts
         .devices
         .iter()
         .filter_map(|device| {
-            let labels = device.metadata.labels.clone().unwrap_or_default();
-            let before = existing.is_some_and(|d| targets(&d.spec, &labels));
-            let after = targets(&wanted.spec, &labels);
+            let before = now.as_ref().is_some_and(|targets| targets.contain(device));
+            let after = then.contain(device);
             let change = match (before, after) {
                 (false, false) => return None,
                 (false, true) => Change::Start,
@@ -161,7 +162,7 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
                 (true, true) => Change::Update,
             };
             let clashes = if after {
-                clashes(&rivals, &labels)
+                clashes(&rivals, device)
             } else {
                 vec![]
             };
@@ -211,15 +212,15 @@ fn reachable(device: &Device) -> Reachability {
 }
 
 /// Another Deployment and the claims it shares with the planned one.
-struct Rival<'a> {
-    deployment: &'a Deployment,
+struct Rival {
+    targets: Targets,
     name: String,
     shared: BTreeSet<String>,
     winner: Winner,
 }
 
 /// Those of the others that claim something the planned one claims, wherever they run.
-fn rivals<'a>(facts: &Facts<'a>) -> Vec<Rival<'a>> {
+fn rivals(facts: &Facts<'_>) -> Vec<Rival> {
     let mine = claims::of(facts.wanted);
     let living = facts
         .others
@@ -237,7 +238,7 @@ fn rivals<'a>(facts: &Facts<'a>) -> Vec<Rival<'a>> {
                 .collect();
             let (namespace, name) = identity(deployment);
             (!shared.is_empty()).then(|| Rival {
-                deployment,
+                targets: Targets::of(&deployment.spec),
                 name: format!("{namespace}/{name}"),
                 shared,
                 winner: winner(facts.existing, deployment),
@@ -271,10 +272,8 @@ fn winner(existing: Option<&Deployment>, other: &Deployment) -> Winner {
     }
 }
 
-fn clashes(rivals: &[Rival<'_>], labels: &Labels) -> Vec<Clash> {
-    let here = rivals
-        .iter()
-        .filter(|rival| targets(&rival.deployment.spec, labels));
+fn clashes(rivals: &[Rival], device: &Device) -> Vec<Clash> {
+    let here = rivals.iter().filter(|rival| rival.targets.contain(device));
     here.flat_map(|rival| {
         rival.shared.iter().map(|claim| Clash {
             claim: claim.clone(),

@@ -2,38 +2,34 @@
 
 mod parse;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use fleet_api::{DeploymentSpec, Operator, Requirement, TargetSelector};
+use fleet_api::{DeploymentSpec, Device, Operator, TargetSelector};
+use fleet_operator_core::labels::Labels;
+use fleet_operator_core::targeting::Selector;
 
 pub use parse::{InvalidSelector, Term, Terms, to_target};
 
-/// Labels of an object.
-pub type Labels = BTreeMap<String, String>;
+/// The devices of a Deployment, judged by the very code by which the operator judges.
+#[derive(Debug, Clone)]
+pub struct Targets(Option<Selector>);
 
-/// Whether a Deployment is for a device with these labels. Exactly Kubernetes' semantics, but for
-/// one thing: an empty selector matches nothing unless `targetAll` is set.
-pub fn targets(spec: &DeploymentSpec, labels: &Labels) -> bool {
-    let selector = &spec.target_selector;
-    if selector.is_empty() {
-        return spec.target_all;
+impl Targets {
+    /// Of this spec. A selector that the operator refuses matches nothing.
+    pub fn of(spec: &DeploymentSpec) -> Self {
+        Self(Selector::parse(&spec.target_selector, spec.target_all).ok())
     }
-    let has = |(key, value): (&String, &String)| labels.get(key) == Some(value);
-    selector.match_labels.iter().all(has)
-        && selector
-            .match_expressions
-            .iter()
-            .all(|rule| holds(rule, labels))
-}
 
-fn holds(rule: &Requirement, labels: &Labels) -> bool {
-    let value = labels.get(&rule.key);
-    match rule.operator {
-        Operator::In => value.is_some_and(|v| rule.values.contains(v)),
-        Operator::NotIn => value.is_none_or(|v| !rule.values.contains(v)),
-        Operator::Exists => value.is_some(),
-        Operator::DoesNotExist => value.is_none(),
+    /// Whether a device is one of them.
+    pub fn contain(&self, device: &Device) -> bool {
+        let labels = device
+            .metadata
+            .labels
+            .as_ref()
+            .unwrap_or(const { &Labels::new() });
+        self.0
+            .as_ref()
+            .is_some_and(|selector| selector.matches(labels))
     }
 }
 
@@ -75,6 +71,7 @@ fn show_rules(selector: &TargetSelector) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fleet_api::Requirement;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -84,6 +81,17 @@ mod tests {
             target_all,
             score: serde_json::from_str(r#"{"PodmanV0":{"services":[]}}"#).expect("score"),
         }
+    }
+
+    fn targets(spec: &DeploymentSpec, labels: &Labels) -> bool {
+        let mut device = Device::new(
+            "pi-7",
+            fleet_api::DeviceSpec {
+                inventory: fleet_contracts::payload::Inventory::default(),
+            },
+        );
+        device.metadata.labels = Some(labels.clone());
+        Targets::of(spec).contain(&device)
     }
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {

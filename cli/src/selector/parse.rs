@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use fleet_api::{Operator, Requirement, TargetSelector};
+use fleet_operator_core::labels::{is_key, is_value};
 
 /// Why a selector was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,42 +159,11 @@ fn checked_key(key: &str) -> Result<String, InvalidSelector> {
 
 fn checked_value(value: &str) -> Result<String, InvalidSelector> {
     let value = value.trim().to_owned();
-    if value.is_empty() || is_name(&value) {
+    if is_value(&value) {
         Ok(value)
     } else {
         Err(InvalidSelector::Value(value))
     }
-}
-
-fn is_key(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_prefix(prefix) && is_name(name),
-        None => is_name(key),
-    }
-}
-
-/// An RFC 1123 subdomain.
-fn is_prefix(prefix: &str) -> bool {
-    prefix.len() <= 253
-        && prefix.split('.').all(|label| {
-            label
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                && is_edge(label)
-        })
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= 63
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        && is_edge(name)
-}
-
-fn is_edge(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The program as its users run it: offline, against a real API server, and against a real NATS.
 
-#![allow(clippy::expect_used, reason = "a helper of a test that fails has failed the test")]
+#![allow(
+    clippy::expect_used,
+    reason = "a helper of a test that fails has failed the test"
+)]
 
 mod bed;
 mod bus;
