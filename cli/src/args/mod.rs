@@ -73,17 +73,17 @@ pub enum Command {
 }
 
 const DEPLOY_EXAMPLES: &str = "Examples:
-  # Run nginx on every device with the label site=lab
-  fleet deploy --name web --selector site=lab --image docker.io/library/nginx:1.27 --port 8080:80
+  # Run it on every device with the label site=lab
+  fleet deploy --name web --selector site=lab --image registry.example/team/web:1.27 --port 8080:80
 
   # The same on one device, and wait until it runs
-  fleet deploy --name web --target-device pi-7 --image docker.io/library/nginx:1.27 --wait
+  fleet deploy --name web --target-device pi-7 --image registry.example/team/web:1.27 --wait
 
   # Services written by hand
   fleet deploy --name shop --selector 'tier in (edge,core)' --file score.json
 
   # Only print what would be applied; kubectl takes it
-  fleet deploy --name web --target-all --image docker.io/library/nginx:1.27 --print | kubectl apply -f -
+  fleet deploy --name web --target-all --image registry.example/team/web:1.27 --print | kubectl apply -f -
 
   # Remove it from all devices
   fleet deploy --name web --delete";
@@ -104,7 +104,7 @@ const PLAN_EXAMPLES: &str = "Examples:
   fleet plan -f deployment.yaml
 
   # The same flags as deploy
-  fleet plan --name web --selector site=lab --image docker.io/library/nginx:1.28 --port 8080:80
+  fleet plan --name web --selector site=lab --image registry.example/team/web:1.28 --port 8080:80
 
   # For scripts: exit code 0 nothing to change, 2 something to change, 1 failed
   fleet plan -f deployment.yaml --detailed-exitcode -o json";

@@ -10,7 +10,7 @@ fn flags() -> WorkloadFlags {
             selectors: vec!["site=lab".parse().expect("selector")],
             ..Default::default()
         },
-        image: Some("docker.io/library/nginx:1.27".parse().expect("image")),
+        image: Some("registry.example/team/web:1.27".parse().expect("image")),
         ..Default::default()
     }
 }
@@ -54,7 +54,7 @@ fn all_flags_together() {
           - env:
               COUNTRY: "NO"
               EMPTY: ""
-            image: docker.io/library/nginx:1.27
+            image: registry.example/team/web:1.27
             name: web
             ports:
             - containerPort: 80

@@ -15,7 +15,7 @@ const WEB: [&str; 5] = [
     "--name",
     "web",
     "--image",
-    "docker.io/library/nginx:1.27",
+    "registry.example/team/web:1.27",
 ];
 
 fn web(more: &[&'static str]) -> Said {
