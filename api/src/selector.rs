@@ -79,7 +79,7 @@ fn match_labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
             "pattern": r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
         },
         "x-kubernetes-validations": [{
-            "rule": r"self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))",
+            "rule": r"self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
             "message": "keys must be label keys: an optional DNS prefix and '/', then 1 to 63 of letters, digits, '-', '_', '.', starting and ending with a letter or digit",
         }],
     })

@@ -220,6 +220,14 @@ fn refused() -> Vec<(&'static str, Value, &'static [&'static str])> {
             &["matchLabels", "should match"],
         ),
         (
+            "long label key",
+            deployment(
+                "d",
+                json!({"targetSelector": {"matchLabels": {"x".repeat(64): "c"}}, "score": spec(web())["score"]}),
+            ),
+            &["matchLabels", "label keys"],
+        ),
+        (
             "bad label key",
             deployment(
                 "d",

@@ -108,9 +108,11 @@ impl ApiServer {
         let kubeconfig = kube::config::Kubeconfig::read_from(&self.files.kubeconfig)
             .map_err(|e| error(e.into()))?;
         let options = kube::config::KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .map_err(|e| error(e.into()))?;
+        // The server is on this machine; HTTPS_PROXY of the environment is not for it.
+        config.proxy_url = None;
         kube::Client::try_from(config).map_err(|e| error(e.into()))
     }
 
