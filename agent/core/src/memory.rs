@@ -146,6 +146,8 @@ impl Track {
     }
 
     fn runs(&mut self, id: &ContainerId, started: i64, now: Tick) {
+        // Whatever went wrong, it runs: a start that seemed to time out may have worked.
+        self.trouble = None;
         let known = self.run.as_mut().filter(|r| r.id == *id);
         match known {
             // The listing after our own start tells podman's time of it.
@@ -241,7 +243,7 @@ impl Memory {
         }
     }
 
-    /// How often each service was restarted by now, its crashes included.
+    /// What the health checks of a service say.
     pub fn verdict(&self, key: &ServiceKey) -> Verdict {
         self.tracks
             .get(key)

@@ -2,9 +2,11 @@
 
 mod clock;
 mod follow;
+mod listing;
 mod outbox;
 mod stages;
 mod steps;
+mod vitals;
 mod watch;
 
 use std::sync::Arc;
@@ -13,17 +15,16 @@ use std::time::Duration;
 use fleet_agent_core::desired::Problem;
 use fleet_agent_core::plan::Busy;
 use fleet_agent_core::{Desired, Lane, Memory, Observed, Outcome, ServiceKey, Tick, backoff, plan};
-use fleet_contracts::payload::{DeviceInfo, Heartbeat, Refusal, SCHEMA_VERSION, encode};
-use fleet_contracts::{DeviceReason, Generation};
+use fleet_contracts::payload::{DeviceInfo, Refusal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::bus::{Bus, BusError, Fetched, SeedFile, SyncError};
 use crate::config::Config;
-use crate::inventory;
 use crate::ledger::{Content, Ledger, LedgerError};
 use crate::podman::{Podman, PodmanError, PodmanInfo};
 use clock::{Clock, Timer};
+use listing::Listing;
 use outbox::{Item, Outbox};
 use stages::Stages;
 use steps::{Executor, Took};
@@ -131,15 +132,6 @@ struct Engine {
     relist: Timer,
     inventory: Timer,
     wake: Option<Tick>,
-}
-
-#[derive(Default)]
-struct Listing {
-    under_way: bool,
-    again: bool,
-    /// Whether there was one since podman was last away.
-    fresh: bool,
-    epoch: u64,
 }
 
 /// Runs until told to stop by SIGTERM or SIGINT; containers are left running.
@@ -342,99 +334,5 @@ impl Engine {
             fleet_agent_core::Done::Removed { .. } => self.note_departed(&outcome.key.deployment),
             _ => {}
         }
-    }
-
-    /// Starts listing the containers, or has it done again after the listing under way.
-    fn list(&mut self) {
-        if self.listing.under_way {
-            self.listing.again = true;
-            return;
-        }
-        self.listing.under_way = true;
-        self.listing.again = false;
-        self.relist.set(self.clock.now() + RELIST);
-        let (podman, device, epoch) = (
-            self.podman.clone(),
-            self.config.device_id.clone(),
-            self.listing.epoch,
-        );
-        let events = self.events.clone();
-        tokio::spawn(async move {
-            let result = podman.list(&device).await;
-            let _ = events.send(Event::Listed { epoch, result }).await;
-        });
-    }
-
-    fn listed(&mut self, epoch: u64, result: Result<Observed, PodmanError>) {
-        self.listing.under_way = false;
-        let again = self.listing.again;
-        match result {
-            // What a step did since then may be missing in it.
-            Ok(_) if epoch != self.listing.epoch => return self.list(),
-            Ok(observed) => {
-                if self.podman_away.take().is_some() {
-                    tracing::info!("podman answers again");
-                }
-                self.observed = observed;
-                self.listing.fresh = true;
-            }
-            Err(error) => {
-                let message = error.to_string();
-                let since = self.podman_away.as_ref().map(|(since, _)| *since);
-                if since.is_none() {
-                    tracing::warn!(error = message, "podman is not available");
-                }
-                let problem = Problem {
-                    reason: DeviceReason::PodmanUnavailable,
-                    message,
-                };
-                self.podman_away = Some((since.unwrap_or_else(|| self.clock.now()), problem));
-                self.listing.fresh = false;
-                return;
-            }
-        }
-        if again {
-            self.list();
-        }
-    }
-
-    fn read_inventory(&self) {
-        let (podman, events) = (self.podman.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let info = podman.info().await.ok();
-            let _ = events.send(Event::Inventory(info)).await;
-        });
-    }
-
-    fn inventory_read(&mut self, podman: Option<&PodmanInfo>) {
-        let info = DeviceInfo {
-            schema_version: SCHEMA_VERSION,
-            device: self.config.device_id.clone(),
-            labels: self.config.labels.clone(),
-            inventory: inventory::read(podman, &self.config.state_dir),
-            at: clock::wall(),
-        };
-        let same = |old: &DeviceInfo| old.labels == info.labels && old.inventory == info.inventory;
-        if !self.info.as_ref().is_some_and(same) {
-            self.outbox.put(Item::Info, Some(encode(&info).into()));
-            self.info = Some(info);
-        }
-    }
-
-    async fn send_heartbeat(&self) {
-        if !self.connected {
-            return;
-        }
-        let heartbeat = Heartbeat {
-            schema_version: SCHEMA_VERSION,
-            device: self.config.device_id.clone(),
-            at: clock::wall(),
-            generation: self
-                .content
-                .as_ref()
-                .map_or(Generation::default(), |c| c.manifest.generation),
-            refusal: self.refusal.clone(),
-        };
-        self.bus.heartbeat(encode(&heartbeat).into()).await;
     }
 }

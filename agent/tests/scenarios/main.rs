@@ -2,7 +2,10 @@
 //!
 //! The operator's part is played by [`fleet::Fleet`], which writes what the operator would.
 
-#![allow(clippy::expect_used, reason = "a scenario that cannot be set up has failed")]
+#![allow(
+    clippy::expect_used,
+    reason = "a scenario that cannot be set up has failed"
+)]
 
 mod fleet;
 mod lifecycle;

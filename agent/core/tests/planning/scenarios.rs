@@ -283,3 +283,14 @@ fn a_score_that_cannot_be_read_leaves_what_runs_alone() {
     );
     assert_eq!(world.running().len(), 1);
 }
+
+#[test]
+fn a_start_that_only_seemed_to_fail_is_forgotten_when_the_container_runs() {
+    let mut world = World::default();
+    world.want(&[("a.b", web("v1"))]);
+    world.settle();
+    world.fail_change("a.b", "web", DeviceReason::PodmanUnavailable);
+    assert_eq!(world.report()["a.b"].phase, Phase::Failed);
+    world.settle();
+    assert_eq!(world.report()["a.b"].phase, Phase::Running);
+}

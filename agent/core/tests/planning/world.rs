@@ -166,6 +166,29 @@ impl World {
         }
     }
 
+    /// Has a step of a service fail, whatever it was.
+    pub(crate) fn fail_change(&mut self, deployment: &str, service: &str, reason: DeviceReason) {
+        let key = ServiceKey {
+            deployment: reference(deployment),
+            service: service.parse().expect("name"),
+        };
+        let hash = self
+            .desired
+            .services()
+            .find(|s| s.key == key)
+            .map(|s| s.hash);
+        let done = Done::Failed(Failure {
+            reason,
+            message: "it failed".into(),
+        });
+        self.memory.record(
+            &self.desired,
+            &Outcome { key, hash, done },
+            self.now,
+            &mut dice,
+        );
+    }
+
     pub(crate) fn ended(&mut self, code: i32) {
         for container in self.observed.containers.values_mut() {
             container.state = RunState::Exited { code };
