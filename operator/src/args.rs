@@ -1,9 +1,10 @@
 //! The command line; every option is a variable of the environment too.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// The operator of fleet-platform.
 #[derive(Debug, Parser)]
@@ -14,10 +15,28 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Parses the command line; without a subcommand, `run` is meant.
+    pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Self {
+        let mut args: Vec<_> = args.into_iter().collect();
+        let named = args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| {
+            let command = Self::command();
+            let is_ours = command
+                .get_subcommands()
+                .any(|known| known.get_name() == arg);
+            is_ours || ["help", "--help", "-h", "--version", "-V"].contains(&arg)
+        });
+        if !named {
+            args.insert(1.min(args.len()), "run".into());
+        }
+        Self::parse_from(args)
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the operator.
+    /// Run the operator (the default).
     Run(Box<RunArgs>),
     /// Print the custom resource definitions as YAML.
     Crds,
@@ -78,4 +97,29 @@ pub struct RunArgs {
     /// How log lines look.
     #[arg(long, env = "FLEET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILES: [&str; 4] = ["--nats-seed-file", "/n", "--signing-key-file", "/s"];
+
+    fn parse(args: &[&str]) -> Cli {
+        let program = std::iter::once("fleet-operator");
+        let args = program.chain(args.iter().copied()).map(OsString::from);
+        Cli::from_command_line(args)
+    }
+
+    #[test]
+    fn run_is_meant_where_nothing_else_is_named() {
+        let with_name = [&["run"][..], &FILES].concat();
+        for args in [&FILES[..], &with_name] {
+            let Command::Run(run) = parse(args).command else {
+                panic!("run is meant by {args:?}");
+            };
+            assert_eq!(run.signing_key_file, PathBuf::from("/s"));
+        }
+        assert!(matches!(parse(&["crds"]).command, Command::Crds));
+    }
 }

@@ -3,14 +3,13 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use fleet_operator::args::{Cli, Command, LogFormat, RunArgs};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    match Cli::from_command_line(std::env::args_os()).command {
         Command::Crds => {
             let yaml = fleet_api::crds_yaml()?;
             std::io::stdout().write_all(yaml.as_bytes())?;

@@ -11,10 +11,8 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use support::{Stage, eventually, heartbeat};
 
-type Answer = Option<(String, String)>;
-
-fn answer(status: &str, message: &str) -> Answer {
-    Some((status.to_owned(), message.to_owned()))
+fn answer(status: &str, message: &str) -> (String, String) {
+    (status.to_owned(), message.to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +30,7 @@ async fn labels_route_workloads_whoever_set_them() {
         .await;
     stage.wait_runs("dev-1", &[("web", web)]).await;
     let dropped = r#"dropped "bad key" (invalid key), "note" (invalid value)"#;
-    eventually("LabelsAccepted", answer("False", dropped), || {
+    eventually("LabelsAccepted", Some(answer("False", dropped)), || {
         stage.device_condition("dev-1", "LabelsAccepted")
     })
     .await;
@@ -54,7 +52,7 @@ async fn labels_route_workloads_whoever_set_them() {
     stage.wait_runs("dev-1", &[("gold", gold)]).await;
     eventually(
         "LabelsAccepted",
-        answer("True", "all labels were usable"),
+        Some(answer("True", "all labels were usable")),
         || stage.device_condition("dev-1", "LabelsAccepted"),
     )
     .await;
@@ -150,7 +148,7 @@ async fn silence_and_refusals_show_on_the_device_and_in_the_counts() {
         stage.wait_counts("web", [1, 0, 0, 1, 0]).await;
         eventually(
             "Synced",
-            answer("False", "BadSignature: unknown key"),
+            Some(answer("False", "BadSignature: unknown key")),
             || stage.device_condition("dev-1", "Synced"),
         )
         .await;

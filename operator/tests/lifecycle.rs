@@ -10,10 +10,8 @@ use kube::Api;
 use serde_json::json;
 use support::{Stage, eventually};
 
-type Answer = Option<(String, String)>;
-
-fn answer(status: &str, reason: &str) -> Answer {
-    Some((status.to_owned(), reason.to_owned()))
+fn answer(status: &str, reason: &str) -> (String, String) {
+    (status.to_owned(), reason.to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,11 +31,14 @@ async fn a_status_counts_names_the_last_error_and_moves_with_each_report() {
     let condition = |kind: &'static str| stage.condition("web", kind);
     assert_eq!(
         condition("Progressing").await,
-        answer("True", "DevicesFailed")
+        Some(answer("True", "DevicesFailed"))
     );
     stage.report("dev-3", "web", v1, Phase::Completed).await;
     stage.wait_counts("web", [3, 2, 1, 0, 0]).await;
-    assert_eq!(condition("Stalled").await, answer("True", "DevicesFailed"));
+    assert_eq!(
+        condition("Stalled").await,
+        Some(answer("True", "DevicesFailed"))
+    );
     let status = stage.deployment("web").await.status.expect("a status");
     let error = status.aggregate.last_error.expect("a last error");
     assert_eq!(
@@ -51,7 +52,10 @@ async fn a_status_counts_names_the_last_error_and_moves_with_each_report() {
 
     stage.report("dev-2", "web", v1, Phase::Running).await;
     stage.wait_counts("web", [3, 3, 0, 0, 0]).await;
-    assert_eq!(condition("Ready").await, answer("True", "AllSucceeded"));
+    assert_eq!(
+        condition("Ready").await,
+        Some(answer("True", "AllSucceeded"))
+    );
     let status = stage.deployment("web").await.status.expect("a status");
     assert_eq!(status.aggregate.last_error, None);
 

@@ -6,9 +6,14 @@ use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeviceId, Manifest};
 use fleet_operator_core::mirror::{ManifestWrite, Plan, Put};
 use futures::future::try_join_all;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{Done, Failure, Writers};
 use crate::clock;
+use crate::rejected::chain;
+
+/// Deletions of one device under way at once; purging is work for the server.
+const DELETIONS_AT_ONCE: usize = 8;
 
 /// Bodies first, then the manifest that names them, then the deletion of bodies nobody names: a
 /// device that follows its manifest at any moment finds what it needs.
@@ -66,10 +71,10 @@ impl Writers {
         body: &[u8],
         expected: u64,
     ) -> Result<(), Failure> {
-        let (key_id, signature) = self.shared.lock().mirror.sign(body);
+        let signer = self.shared.lock().mirror.sending(&manifest.device, body);
         let mut headers = HeaderMap::new();
-        headers.insert(KEY_HEADER, key_id.as_str());
-        headers.insert(SIGNATURE_HEADER, signature.as_str());
+        headers.insert(KEY_HEADER, signer.key_id().to_string());
+        headers.insert(SIGNATURE_HEADER, signer.sign(body));
         let key = DesiredKey::Manifest(manifest.device.clone()).to_string();
         let body = Bytes::copy_from_slice(body);
         let bucket = Bucket::DesiredState;
@@ -91,14 +96,29 @@ impl Writers {
         Ok(())
     }
 
+    /// Marks keys as deleted, for the watches of standbys, and then removes the markers: otherwise
+    /// one would stay for every pair there ever was.
     async fn delete_entries(&self, keys: &[EntryKey]) -> Result<(), Failure> {
-        let deletions = keys.iter().map(|key| async move {
-            let text = key.to_string();
-            let sequence = self.bus.delete(Bucket::DesiredState, &text).await?;
-            self.shared.lock().mirror.entry_deleted(key, sequence);
-            Ok::<_, WriteError>(())
+        let deletions = keys.iter().cloned().map(|key| {
+            let writers = self.clone();
+            async move { writers.delete_entry(&key).await }
         });
-        try_join_all(deletions).await?;
+        stream::iter(deletions)
+            .buffer_unordered(DELETIONS_AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(())
+    }
+
+    async fn delete_entry(&self, key: &EntryKey) -> Result<(), WriteError> {
+        let bucket = Bucket::DesiredState;
+        let text = key.to_string();
+        let sequence = self.bus.delete(bucket, &text).await?;
+        self.shared.lock().mirror.entry_deleted(key, sequence);
+        if let Err(error) = self.bus.purge(bucket, &text, sequence).await {
+            let error = chain(&error);
+            tracing::debug!(key = text, error, "deletion marker not removed");
+        }
         Ok(())
     }
 

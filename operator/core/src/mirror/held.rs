@@ -17,6 +17,8 @@ pub(super) struct Held {
     /// The Deployments it names, and their revisions.
     pub(super) lines: Vec<(u32, Revision)>,
     pub(super) entries: HashMap<u32, Entry>,
+    /// Fingerprint of the manifest we sent last: its echo needs no verification.
+    pub(super) sent: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -191,9 +191,12 @@ impl Mirror {
         self.names.find(reference).is_some()
     }
 
-    /// Signs a manifest: its body, and the values of `Fleet-Key` and `Fleet-Signature`.
-    pub fn sign(&self, body: &[u8]) -> (String, String) {
-        (self.signer.key_id().to_string(), self.signer.sign(body))
+    /// A manifest is about to be sent. Signing is left to the caller, who need not hold a lock for
+    /// it.
+    pub fn sending(&mut self, device: &DeviceId, body: &[u8]) -> Arc<ManifestSigner> {
+        let held = self.devices.entry(device.clone()).or_default();
+        held.sent = Some(print(body));
+        Arc::clone(&self.signer)
     }
 
     fn entry_stored(&mut self, key: &EntryKey, sequence: u64, print: u64) -> bool {
@@ -229,14 +232,20 @@ impl Mirror {
         if plausible {
             held.generation = held.generation.max(Some(manifest.generation));
         }
-        let trusted = [self.signer.trusted()];
-        let signed = verify(&trusted, message.key_id, message.signature, message.body);
-        if signed.is_err() || manifest.device != device || !plausible {
+        let ours = held.sent == Some(print(message.body));
+        let signed = ours || self.is_signed(message);
+        if !signed || manifest.device != device || !plausible {
             return Err(ForeignError::Unsigned(device));
         }
+        let held = self.devices.entry(device.clone()).or_default();
         held.content = Some(content_print(&manifest));
         self.name_lines(&device, &manifest);
-        Ok(Some(device))
+        Ok((!ours).then_some(device))
+    }
+
+    fn is_signed(&self, message: Message<'_>) -> bool {
+        let trusted = [self.signer.trusted()];
+        verify(&trusted, message.key_id, message.signature, message.body).is_ok()
     }
 
     fn name_lines(&mut self, device: &DeviceId, manifest: &Manifest) {

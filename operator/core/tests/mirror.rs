@@ -1,0 +1,207 @@
+//! The mirror of `desired-state`: plan, carry out, plan again.
+#![allow(clippy::expect_used, reason = "test code")]
+
+mod support;
+
+use std::sync::Arc;
+
+use fleet_contracts::signing::ManifestSigner;
+use fleet_contracts::{Generation, UnixMillis};
+use fleet_operator_core::index::{Desired, LivenessConfig};
+use fleet_operator_core::mirror::{ManifestWrite, Message, Mirror, Plan};
+use fleet_operator_core::{FleetIndex, Input};
+use support::{Object, device, key, reference, seen};
+
+const EU: &[(&str, &str)] = &[("region", "eu")];
+const KEY: [u8; 32] = [7; 32];
+
+/// A stream, with what a watch and acknowledgements tell the mirror.
+struct Stream {
+    mirror: Mirror,
+    sequence: u64,
+}
+
+impl Stream {
+    fn new() -> Self {
+        let signer = Arc::new(ManifestSigner::from_seed(&KEY));
+        Self {
+            mirror: Mirror::new(signer, vec![]),
+            sequence: 0,
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    fn plan(&self, desired: Option<&Desired>) -> Plan {
+        let now = UnixMillis(1_000);
+        self.mirror
+            .plan(&device("a"), desired, now)
+            .expect("it fits")
+    }
+
+    fn carry_out(&mut self, plan: &Plan) {
+        for put in &plan.puts {
+            let sequence = self.next();
+            self.mirror.stored(put, sequence);
+        }
+        match &plan.manifest {
+            Some(ManifestWrite::Put { manifest, .. }) => {
+                let sequence = self.next();
+                self.mirror.manifest_stored(manifest, sequence);
+            }
+            Some(ManifestWrite::Delete) => {
+                let sequence = self.next();
+                self.mirror.manifest_deleted(&device("a"), sequence);
+            }
+            None => {}
+        }
+        for key in &plan.deletes {
+            let sequence = self.next();
+            self.mirror.entry_deleted(key, sequence);
+        }
+    }
+
+    /// A message by somebody, told by the watch.
+    fn foreign(&mut self, key: &str, signer: &[u8; 32], body: &[u8]) -> Result<bool, &'static str> {
+        let signer = ManifestSigner::from_seed(signer);
+        let (key_id, signature) = (signer.key_id().to_string(), signer.sign(body));
+        let message = Message {
+            key,
+            sequence: self.next(),
+            key_id: &key_id,
+            signature: &signature,
+            body,
+        };
+        let news = self.mirror.put(message);
+        news.map(|device| device.is_some()).map_err(|e| e.reason())
+    }
+}
+
+fn desired(objects: &[Object]) -> Desired {
+    let mut index = FleetIndex::new(LivenessConfig::default(), UnixMillis(0));
+    let inputs = objects.iter().map(Object::input);
+    let inputs: Vec<Input> = inputs.chain([seen("a", EU)]).collect();
+    for input in inputs {
+        index.apply(input, UnixMillis(0));
+    }
+    index.desired(&device("a")).expect("a device")
+}
+
+/// Generation and expected sequence of the manifest that a plan stores.
+fn manifest_of(plan: &Plan) -> (Generation, u64) {
+    let Some(ManifestWrite::Put {
+        manifest, expected, ..
+    }) = &plan.manifest
+    else {
+        unreachable!("a manifest to store, not {:?}", plan.manifest)
+    };
+    (manifest.generation, *expected)
+}
+
+#[test]
+fn after_a_plan_is_carried_out_there_is_nothing_to_do() {
+    let mut stream = Stream::new();
+    let wanted = desired(&[Object::new("web"), Object::new("db")]);
+    let first = stream.plan(Some(&wanted));
+    assert_eq!((first.puts.len(), first.deletes.len()), (2, 0));
+    assert_eq!(manifest_of(&first), (Generation(1_000), 0));
+    stream.carry_out(&first);
+    assert!(stream.plan(Some(&wanted)).is_empty());
+
+    let less = desired(&[Object::new("web")]);
+    let second = stream.plan(Some(&less));
+    assert_eq!(second.puts, []);
+    assert_eq!(second.deletes, [key("a", "db")]);
+    assert_eq!(manifest_of(&second), (Generation(1_001), 3));
+    assert!(stream.mirror.names(&reference("db")));
+    stream.carry_out(&second);
+    assert!(!stream.mirror.names(&reference("db")));
+    assert!(stream.plan(Some(&less)).is_empty());
+
+    let nothing = stream.plan(Some(&Desired::default()));
+    assert_eq!(manifest_of(&nothing), (Generation(1_002), 4));
+    stream.carry_out(&nothing);
+    assert!(stream.plan(Some(&Desired::default())).is_empty());
+
+    let forgotten = stream.plan(None);
+    assert_eq!(forgotten.manifest, Some(ManifestWrite::Delete));
+    stream.carry_out(&forgotten);
+    assert!(stream.plan(None).is_empty());
+    assert_eq!(stream.mirror.devices().count(), 0);
+    assert_eq!(
+        manifest_of(&stream.plan(Some(&wanted))).0,
+        Generation(1_003),
+        "a device that comes back remembers the last generation"
+    );
+}
+
+#[test]
+fn what_others_wrote_over_ours_is_written_again() {
+    let mut stream = Stream::new();
+    let wanted = desired(&[Object::new("web")]);
+    let plan = stream.plan(Some(&wanted));
+    stream.carry_out(&plan);
+
+    assert_eq!(stream.foreign("a.shop.web", &KEY, b"rubbish"), Ok(true));
+    let repair = stream.plan(Some(&wanted));
+    assert_eq!((repair.puts.len(), &repair.manifest), (1, &None));
+    stream.carry_out(&repair);
+
+    assert_eq!(
+        stream.foreign("a._manifest", &KEY, b"rubbish"),
+        Err("Malformed")
+    );
+    let repair = stream.plan(Some(&wanted));
+    assert_eq!(manifest_of(&repair), (Generation(1_001), 5));
+    stream.carry_out(&repair);
+    assert_eq!(stream.foreign("rubbish", &KEY, b""), Err("ForeignKey"));
+    assert!(stream.plan(Some(&wanted)).is_empty());
+}
+
+#[test]
+fn a_manifest_signed_by_another_is_replaced_by_one_of_a_higher_generation() {
+    let mut stream = Stream::new();
+    let wanted = desired(&[Object::new("web")]);
+    let plan = stream.plan(Some(&wanted));
+    stream.carry_out(&plan);
+    let Some(ManifestWrite::Put { mut manifest, .. }) = plan.manifest else {
+        unreachable!("a manifest was written")
+    };
+    manifest.generation = Generation(5_000);
+    let body = fleet_contracts::payload::encode(&manifest);
+    assert_eq!(
+        stream.foreign("a._manifest", &[9; 32], &body),
+        Err("BadSignature")
+    );
+    assert_eq!(
+        manifest_of(&stream.plan(Some(&wanted))),
+        (Generation(5_001), 3)
+    );
+    assert_eq!(
+        stream.foreign("a._manifest", &KEY, &body),
+        Ok(true),
+        "our own key, from before a restart"
+    );
+    assert!(stream.plan(Some(&wanted)).is_empty());
+    assert_eq!(
+        stream.foreign("b._manifest", &KEY, &body),
+        Err("BadSignature"),
+        "a manifest copied under another device's key"
+    );
+}
+
+#[test]
+fn the_lines_of_a_deployment_are_told_for_carrying_over() {
+    let mut stream = Stream::new();
+    let web = Object::new("web");
+    let plan = stream.plan(Some(&desired(std::slice::from_ref(&web))));
+    stream.carry_out(&plan);
+    assert_eq!(
+        stream.mirror.lines(&reference("web")),
+        [(key("a", "web"), web.revision())]
+    );
+    assert_eq!(stream.mirror.lines(&reference("db")), []);
+}
