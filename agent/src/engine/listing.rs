@@ -9,6 +9,8 @@ use crate::podman::PodmanError;
 
 /// While podman is away it is asked so often, in milliseconds.
 const PODMAN_RETRY: u64 = 3_000;
+
+/// The state of the listing: one at a time.
 #[derive(Default)]
 pub(super) struct Listing {
     under_way: bool,
