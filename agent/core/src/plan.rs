@@ -78,9 +78,10 @@ impl Step {
         }
     }
 
-    /// Whether it may run before the ledger holds what it is for.
-    pub const fn is_harmless(&self) -> bool {
-        matches!(self, Self::EnsureImage(_) | Self::Probe { .. })
+    /// Whether it may run before the ledger holds what it is for. Only what starts something new may
+    /// not: after a power cut the old ledger would make good what was removed.
+    pub const fn may_precede_ledger(&self) -> bool {
+        !matches!(self, Self::Run(_) | Self::Start { .. })
     }
 }
 

@@ -305,8 +305,8 @@ impl Engine {
         let plan = plan(desired, &self.observed, &self.memory, &self.busy, now);
         self.wake = plan.wake_at;
         for step in plan.steps {
-            // Nothing changes on the device before the ledger would bring it back after a power cut.
-            if self.store.durable() || step.is_harmless() {
+            // Nothing new runs before the ledger would bring it back after a power cut.
+            if self.store.durable() || step.may_precede_ledger() {
                 self.busy.insert((step.key().clone(), step.lane()));
                 self.executor.start(step, self.events.clone());
             }
