@@ -24,6 +24,8 @@ pub struct Known {
 pub struct DeploymentKnown {
     /// `metadata.uid`.
     pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
     /// Whether it is being deleted.

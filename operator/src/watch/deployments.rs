@@ -32,6 +32,13 @@ impl Objects<Deployment> for DeploymentWatch {
     type Key = DeploymentRef;
 
     fn applied(&mut self, object: DeserializeGuard<Deployment>) -> Option<DeploymentRef> {
+        if let Some(reference) = self.key(&object)
+            && self.is_known(&reference, &object)
+        {
+            // Mostly the echo of our own status: nothing in it for the index.
+            self.remember(&reference, object);
+            return Some(reference);
+        }
         let admitted = match self.admitted(&object) {
             Ok(admitted) => admitted,
             Err(error) => {
@@ -73,6 +80,18 @@ impl Objects<Deployment> for DeploymentWatch {
 }
 
 impl DeploymentWatch {
+    /// Whether the index was told of this generation of this object already.
+    fn is_known(&self, reference: &DeploymentRef, object: &DeserializeGuard<Deployment>) -> bool {
+        let meta = kube::Resource::meta(object);
+        let state = self.shared.lock();
+        let known = state.known.deployments.get(reference);
+        known.is_some_and(|known| {
+            Some(&known.uid) == meta.uid.as_ref()
+                && Some(known.generation) == meta.generation
+                && known.deleting == meta.deletion_timestamp.is_some()
+        })
+    }
+
     fn admitted(&self, object: &DeserializeGuard<Deployment>) -> Result<Admitted, AdmitError> {
         match &object.0 {
             Ok(object) => admit(object),
@@ -89,6 +108,7 @@ impl DeploymentWatch {
         let meta = kube::Resource::meta(&object);
         let known = DeploymentKnown {
             uid: meta.uid.clone().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
             finalizers: meta.finalizers.clone().unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
             status: object.0.ok().and_then(|d| d.status).unwrap_or_default(),

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events;
 use kube::{Api, Resource as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::conditions::{conditions, present, time};
 use super::{Done, Failure, MANAGER, Writers, api, is_missing};
@@ -30,16 +30,14 @@ impl Writers {
         };
         let objects: Api<Deployment> =
             Api::namespaced(self.client.clone(), reference.namespace.as_str());
-        let patch = json!({
-            "apiVersion": Deployment::api_version(&()), "kind": Deployment::kind(&()),
-            // The uid keeps the status of a deleted Deployment off its successor.
-            "metadata": {"name": reference.name, "namespace": reference.namespace, "uid": wanted.uid},
-            "status": wanted.status,
-        });
-        let params = PatchParams::apply(MANAGER).force();
-        let written =
-            api(objects.patch_status(reference.name.as_str(), &params, &Patch::Apply(&patch)))
-                .await;
+        let patch = patch(&wanted)?;
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        // A merge patch: the whole status is ours, and it costs the API server less than an apply.
+        let name = reference.name.as_str();
+        let written = api(objects.patch_status(name, &params, &Patch::Merge(&patch))).await;
         match written {
             Ok(_) => {}
             Err(failure) if is_missing(&failure) => return Ok(Done::Unchanged),
@@ -108,6 +106,18 @@ impl Writers {
             tracing::warn!(deployment = %reference, reason = event.reason, error, "Event not sent");
         }
     }
+}
+
+fn patch(wanted: &Wanted) -> Result<Value, serde_json::Error> {
+    let mut status = serde_json::to_value(&wanted.status)?;
+    if wanted.status.aggregate.last_error.is_none()
+        && let Some(aggregate) = status.get_mut("aggregate").and_then(Value::as_object_mut)
+    {
+        // What is left out of a merge patch would stay.
+        aggregate.insert("lastError".to_owned(), Value::Null);
+    }
+    // The uid keeps the status of a deleted Deployment off its successor.
+    Ok(json!({"metadata": {"uid": wanted.uid}, "status": status}))
 }
 
 fn status(view: &View, before: &DeploymentStatus) -> DeploymentStatus {
