@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | a `Deployment` object | [`admit`] | [`Admitted`](admit::Admitted): selector and score, or a reason to refuse them |
 //! | a `DeviceInfo` | [`describe`], [`labels`] | labels that Kubernetes takes, and what was dropped |
-//! | events of CRs and buckets | [`index`] | [`Dirty`](index::Dirty): what has to be written again, and the documents to write |
+//! | events of CRs and buckets | [`index`] | [`Dirty`]: what has to be written again, and the documents to write |
 //! | what `desired-state` holds | [`mirror`] | the writes that make it what it should be, in order |
 //! | dirty keys | [`queue`] | which to write now: rate limits, back-off, one writer per key |
 //! | the index's documents | [`status`] | conditions and Events |

@@ -153,6 +153,15 @@ impl State {
     fn mark(&mut self, dirty: Dirty) {
         if self.active {
             self.queues.mark(dirty, clock::now());
+        } else if self.leading {
+            // A leader that waits for a watch looks at all objects afterwards, but what is to be
+            // forgotten is in no object any more.
+            let kept = Dirty {
+                forgotten: dirty.forgotten,
+                reports: dirty.reports,
+                ..Dirty::default()
+            };
+            self.queues.mark(kept, clock::now());
         }
     }
 }
