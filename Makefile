@@ -39,10 +39,10 @@ build: ## All programs
 .PHONY: release
 release: ## The same, optimized; the agent as one static program
 	cargo build --locked --release --bins -p fleet-operator -p fleet-cli -p fleet-e2e
-	# By itself, so that it gets its own few features and not those of its neighbours; and beside the
-	# others, where the benchmarks look.
-	# Packed relocations: fewer pages of its own in memory. A C library older than glibc 2.36 links
-	# such a program into one that cannot start, so it is started once.
+	@# By itself, so that it gets its own few features and not those of its neighbours; and beside the
+	@# others, where the benchmarks look.
+	@# Packed relocations: fewer pages of its own in memory. A C library older than glibc 2.36 links
+	@# such a program into one that cannot start, so it is started once.
 	cargo rustc --locked --profile agent -p fleet-agent --bin fleet-agent -- \
 		-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 	$(OUT)/agent/fleet-agent --version
