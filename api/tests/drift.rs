@@ -1,4 +1,5 @@
 //! The committed CRDs are what the types say.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 #[test]
 fn the_committed_crds_are_current() {

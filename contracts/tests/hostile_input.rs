@@ -1,4 +1,5 @@
 //! Whatever lies on the bus: reading it answers, and never panics.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{DesiredEntry, DeviceInfo, DeviceState, Heartbeat, decode, encode};

@@ -1,4 +1,5 @@
 //! Payloads of every released version parse, and their scores keep their revision.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use fleet_contracts::payload::{DeviceInfo, DeviceState, Heartbeat, Phase};
 use fleet_contracts::{DeviceReason, Manifest, ReconcileScore, Revision};

@@ -11,8 +11,11 @@ use crate::Error;
 /// How long one try may take. A connection may be taken by a port forwarder whose container is
 /// gone; such a try must not hold up the next.
 const TRY: Duration = Duration::from_millis(500);
+/// How long a connection may take. While a container is being replaced its port may lead nowhere
+/// for a moment, and what is sent then is lost, not refused.
+const CONNECT: Duration = Duration::from_millis(40);
 /// Between two tries; sets the resolution of what the benchmarks measure.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(2);
 /// More than any test page.
 const MAX_ANSWER: u64 = 64 * 1024;
 
@@ -37,7 +40,7 @@ pub async fn status(address: SocketAddr, path: &str) -> Option<u16> {
 }
 
 async fn exchange(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address).await?;
+    let mut stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await??;
     let request = format!("GET {path} HTTP/1.1\r\nHost: device\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();

@@ -1,4 +1,10 @@
 //! The API server refuses bad input by itself, and says which field broke which rule.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "json! values read best in place"
+)]
+#![allow(clippy::too_many_lines, reason = "the cases are one table")]
 
 use fleet_api::Deployment;
 use fleet_e2e::platform::install_crds;

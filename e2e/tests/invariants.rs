@@ -1,4 +1,5 @@
 //! The promises of ARCHITECTURE.md that only the whole platform can hold.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use std::time::Duration;
 

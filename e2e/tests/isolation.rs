@@ -1,6 +1,7 @@
 //! A device can read only its own desired state and write only its own keys; nothing it sends can
 //! land under another device's key. Each attack is one that works where devices share an account
 //! with the buckets.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The demo's regression, as `make demo-auto` runs it.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use fleet_e2e::{Platform, regression};
 

@@ -1,5 +1,6 @@
 //! The buckets' streams: made once, repaired when somebody changed them, and watched through the
 //! loss of everything they held.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use std::time::Duration;
 
