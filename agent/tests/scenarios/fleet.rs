@@ -11,7 +11,7 @@ use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{self, DesiredEntry, DeviceState, Heartbeat, Phase};
 use fleet_contracts::signing::{KEY_HEADER, ManifestSigner, SIGNATURE_HEADER};
 use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, RefusalReason, Revision};
-use fleet_testbed::{Device, Testbed, wait};
+use fleet_testbed::{Builder, Device, Testbed, wait};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -37,12 +37,13 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A bus and a device with both images; the agent is not started yet.
     pub(crate) async fn new(name: &str) -> Self {
-        let bed = Testbed::builder(name)
-            .nats()
-            .devices(["dev-1"])
-            .start()
-            .await
-            .expect("testbed");
+        Self::on(Testbed::builder(name)).await
+    }
+
+    /// The same on a testbed with more parts.
+    pub(crate) async fn on(builder: Builder) -> Self {
+        let builder = builder.nats().devices(["dev-1"]);
+        let bed = builder.start().await.expect("testbed");
         let device = bed.device("dev-1").expect("device");
         device.load_image(V1, "v1").await.expect("image");
         device.load_image(V2, "v2").await.expect("image");

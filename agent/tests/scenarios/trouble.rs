@@ -2,6 +2,7 @@
 
 use fleet_contracts::DeviceReason;
 use fleet_contracts::payload::Phase;
+use fleet_testbed::Testbed;
 use serde_json::json;
 
 use crate::fleet::{Fleet, V1, V2, web};
@@ -141,4 +142,32 @@ async fn podman_may_go_away_and_come_back() {
     fleet.device.start_podman().await.expect("starts");
     fleet.until_running("shop.web", second).await;
     fleet.until_page(8080, "v2").await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_and_the_image_comes_once_there_is_room() {
+    let mut fleet = Fleet::on(Testbed::builder("agent-disk").registry()).await;
+    let device = fleet.device.clone();
+    let registry = fleet.bed.registry().expect("registry").address();
+    let remote = format!("{registry}/web:v1");
+    device
+        .podman_ok(["push", V1, &remote])
+        .await
+        .expect("pushed");
+    device
+        .podman_ok(["rmi", "--all", "--force"])
+        .await
+        .expect("emptied");
+    if let Err(error) = device.fill_disk() {
+        println!("skipped: a full disk under the agent: {error}");
+        return;
+    }
+    device.start_agent().await.expect("agent");
+    let revision = fleet.deploy("shop.web", web(&remote, 8080)).await;
+    let failed = fleet.until("shop.web", |s| s.phase == Phase::Failed).await;
+    assert_eq!(failed.reason, Some(DeviceReason::NoSpace), "{failed:?}");
+
+    device.free_disk().expect("freed");
+    fleet.until_running("shop.web", revision).await;
+    fleet.until_page(8080, "v1").await;
 }
