@@ -7,6 +7,7 @@ use fleet_api::{Deployment, DeploymentSpec};
 use fleet_contracts::kv::Bucket;
 use fleet_contracts::payload::{DesiredEntry, SCHEMA_VERSION, encode};
 use fleet_contracts::{DeploymentRef, Revision, UnixMillis};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::body::Body;
 use crate::targeting::Selector;
@@ -103,20 +104,25 @@ pub struct Identity<'a> {
     pub deleting: bool,
 }
 
+impl<'a> From<&'a ObjectMeta> for Identity<'a> {
+    fn from(meta: &'a ObjectMeta) -> Self {
+        let created = meta.creation_timestamp.as_ref();
+        Self {
+            namespace: meta.namespace.as_deref().unwrap_or_default(),
+            name: meta.name.as_deref().unwrap_or_default(),
+            uid: meta.uid.as_deref().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
+            created: created.map_or(UnixMillis(0), |t| {
+                UnixMillis(t.0.as_millisecond().try_into().unwrap_or_default())
+            }),
+            deleting: meta.deletion_timestamp.is_some(),
+        }
+    }
+}
+
 /// Judges an object that could be read.
 pub fn admit(object: &Deployment) -> Result<Admitted, AdmitError> {
-    let meta = &object.metadata;
-    let created = meta.creation_timestamp.as_ref();
-    let identity = Identity {
-        namespace: meta.namespace.as_deref().unwrap_or_default(),
-        name: meta.name.as_deref().unwrap_or_default(),
-        uid: meta.uid.as_deref().unwrap_or_default(),
-        generation: meta.generation.unwrap_or_default(),
-        created: created.map_or(UnixMillis(0), |t| {
-            UnixMillis(t.0.as_millisecond().try_into().unwrap_or_default())
-        }),
-        deleting: meta.deletion_timestamp.is_some(),
-    };
+    let identity = Identity::from(&object.metadata);
     admit_as(&identity, judge(&object.spec))
 }
 

@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use fleet_api::condition::ConditionReason;
 use fleet_api::{Deployment, FINALIZER};
-use fleet_contracts::{DeploymentRef, UnixMillis};
+use fleet_contracts::DeploymentRef;
 use fleet_operator_core::Input;
 use fleet_operator_core::admit::{AdmitError, Admitted, Identity, admit, admit_unreadable};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt as _};
 
@@ -99,7 +98,7 @@ impl DeploymentWatch {
                 let meta = &invalid.metadata;
                 let reason = ConditionReason::InvalidScore.as_str();
                 self.shared.metrics.rejected("deployments", reason);
-                admit_unreadable(&identity(meta), &invalid.error)
+                admit_unreadable(&Identity::from(meta), &invalid.error)
             }
         }
     }
@@ -124,19 +123,5 @@ impl DeploymentWatch {
             state.queues.finalizers.mark([reference.clone()], now);
         }
         state.known.deployments.insert(reference.clone(), known);
-    }
-}
-
-fn identity(meta: &ObjectMeta) -> Identity<'_> {
-    let created = meta.creation_timestamp.as_ref();
-    Identity {
-        namespace: meta.namespace.as_deref().unwrap_or_default(),
-        name: meta.name.as_deref().unwrap_or_default(),
-        uid: meta.uid.as_deref().unwrap_or_default(),
-        generation: meta.generation.unwrap_or_default(),
-        created: created.map_or(UnixMillis(0), |t| {
-            UnixMillis(t.0.as_millisecond().try_into().unwrap_or_default())
-        }),
-        deleting: meta.deletion_timestamp.is_some(),
     }
 }
