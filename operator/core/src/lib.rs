@@ -13,6 +13,7 @@
 //! | dirty keys | [`queue`] | which to write now: rate limits, back-off, one writer per key |
 //! | the index's documents | [`status`] | conditions and Events |
 //! | the Lease object | [`lease`] | who leads |
+//! | | [`rbac`] | what the operator and people may do, and why |
 
 pub mod admit;
 mod body;
@@ -22,6 +23,7 @@ pub mod labels;
 pub mod lease;
 pub mod mirror;
 pub mod queue;
+pub mod rbac;
 mod slots;
 pub mod status;
 pub mod targeting;

@@ -1,0 +1,310 @@
+//! What the operator may do in a cluster, and what people may do with our resources; each rule with
+//! the reason it exists.
+//!
+//! This is the only place where permissions are stated. The chart's roles are made from it, the
+//! testbed lets the operator run under exactly it, and at its start the operator asks the API server
+//! whether it holds. A rule that nothing uses fails a test, as does a request that no rule covers.
+//!
+//! Not here, because nothing needs it: `get` of our resources (the operator lists and watches),
+//! `deployments/finalizers` (that is for owner references that block a deletion, and the operator
+//! sets none), Secrets, Pods, and anything with a wildcard.
+
+mod people;
+
+use std::fmt;
+
+use fleet_api::GROUP;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+pub use people::{BuiltInRole, USER_ROLES, UserRole};
+
+/// The Lease's name where `--lease-name` does not say another.
+pub const DEFAULT_LEASE: &str = "fleet-operator";
+
+const DEPLOYMENTS: &str = "deployments";
+const DEVICES: &str = "devices";
+
+/// Which kind of role carries a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// A `ClusterRole`: everywhere.
+    Cluster,
+    /// A `Role` in the namespace of the Lease, and nowhere else.
+    LeaseNamespace,
+}
+
+/// What may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Read one object.
+    Get,
+    /// Read all objects.
+    List,
+    /// Follow changes.
+    Watch,
+    /// Make an object.
+    Create,
+    /// Replace an object.
+    Update,
+    /// Change parts of an object; server-side apply, too.
+    Patch,
+    /// Delete one object.
+    Delete,
+    /// Delete many objects with one request.
+    DeleteCollection,
+}
+
+impl Verb {
+    /// As RBAC spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::DeleteCollection => "deletecollection",
+        }
+    }
+}
+
+/// Which objects a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Names {
+    /// All.
+    Any,
+    /// The Lease of `--lease-name`.
+    Lease,
+}
+
+/// One rule and its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// Which role carries it.
+    pub scope: Scope,
+    /// The API group.
+    pub api_group: &'static str,
+    /// The resource, with its subresource after a slash.
+    pub resource: &'static str,
+    /// What may be done.
+    pub verbs: &'static [Verb],
+    /// To which objects.
+    pub names: Names,
+    /// Why it is needed.
+    pub reason: &'static str,
+}
+
+impl Grant {
+    const fn cluster(resource: &'static str, verbs: &'static [Verb], reason: &'static str) -> Self {
+        Self {
+            scope: Scope::Cluster,
+            api_group: GROUP,
+            resource,
+            verbs,
+            names: Names::Any,
+            reason,
+        }
+    }
+
+    const fn lease(verbs: &'static [Verb], names: Names, reason: &'static str) -> Self {
+        Self {
+            scope: Scope::LeaseNamespace,
+            api_group: "coordination.k8s.io",
+            resource: "leases",
+            verbs,
+            names,
+            reason,
+        }
+    }
+
+    /// As a rule of a role, where the Lease has this name.
+    pub fn policy_rule(&self, lease: &str) -> PolicyRule {
+        PolicyRule {
+            api_groups: Some(vec![self.api_group.to_owned()]),
+            resources: Some(vec![self.resource.to_owned()]),
+            verbs: self.verbs.iter().map(|v| v.as_str().to_owned()).collect(),
+            resource_names: match self.names {
+                Names::Any => None,
+                Names::Lease => Some(vec![lease.to_owned()]),
+            },
+            ..PolicyRule::default()
+        }
+    }
+}
+
+/// Everything the operator may do.
+pub const GRANTS: &[Grant] = &[
+    Grant::cluster(
+        DEPLOYMENTS,
+        &[Verb::List, Verb::Watch],
+        "what devices shall run is computed from all Deployments of all namespaces",
+    ),
+    Grant::cluster(
+        DEPLOYMENTS,
+        &[Verb::Patch],
+        "a finalizer keeps a deleted Deployment until its last key is off the bus; it is put on and \
+         taken off by patches",
+    ),
+    Grant::cluster(
+        "deployments/status",
+        &[Verb::Patch],
+        "counts and conditions of a Deployment are written to its status",
+    ),
+    Grant::cluster(
+        DEVICES,
+        &[Verb::List, Verb::Watch],
+        "selectors are compared with the labels of all Devices",
+    ),
+    // The API server asks for `create` where an apply finds no object.
+    Grant::cluster(
+        DEVICES,
+        &[Verb::Create, Verb::Patch],
+        "a device that registers becomes a Device, and later changes of what it says are applied to it",
+    ),
+    Grant::cluster(
+        "devices/status",
+        &[Verb::Patch],
+        "whether a device is reachable and in sync is written to its status",
+    ),
+    // An Event lives in the namespace of the Deployment that it is about. A repeated one becomes a
+    // series by a patch.
+    Grant {
+        scope: Scope::Cluster,
+        api_group: "events.k8s.io",
+        resource: "events",
+        verbs: &[Verb::Create, Verb::Patch],
+        names: Names::Any,
+        reason: "each change of a Deployment's state is told in an Event beside it",
+    },
+    // An object that does not exist yet has no name to compare with: RBAC cannot restrict `create`
+    // to one name, so this one is for any Lease of the namespace.
+    Grant::lease(
+        &[Verb::Create],
+        Names::Any,
+        "the first replica ever makes the Lease by which replicas agree on a leader",
+    ),
+    Grant::lease(
+        &[Verb::Get, Verb::Update],
+        Names::Lease,
+        "the leader renews and releases the Lease, and a standby takes it over",
+    ),
+];
+
+/// The rules of the operator's `ClusterRole`.
+pub fn cluster_rules() -> Vec<PolicyRule> {
+    rules(Scope::Cluster, DEFAULT_LEASE)
+}
+
+/// The rules of the operator's `Role` in the namespace of the Lease.
+pub fn lease_rules(lease: &str) -> Vec<PolicyRule> {
+    rules(Scope::LeaseNamespace, lease)
+}
+
+fn rules(scope: Scope, lease: &str) -> Vec<PolicyRule> {
+    let grants = GRANTS.iter().filter(|grant| grant.scope == scope);
+    grants.map(|grant| grant.policy_rule(lease)).collect()
+}
+
+/// One verb of a grant: the smallest permission that can be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// Where it comes from.
+    pub grant: &'static Grant,
+    /// What may be done.
+    pub verb: Verb,
+}
+
+impl Permission {
+    /// The resource without its subresource.
+    pub fn resource(&self) -> &'static str {
+        let resource = self.grant.resource;
+        resource.split_once('/').map_or(resource, |(main, _)| main)
+    }
+
+    /// The subresource, if it is about one.
+    pub fn subresource(&self) -> Option<&'static str> {
+        self.grant.resource.split_once('/').map(|(_, sub)| sub)
+    }
+}
+
+/// `patch deployments.fleet.nationtech.io/status`, as `kubectl auth can-i` takes it.
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, resource) = (self.verb.as_str(), self.resource());
+        write!(f, "{verb} {resource}.{}", self.grant.api_group)?;
+        self.subresource().map_or(Ok(()), |sub| write!(f, "/{sub}"))
+    }
+}
+
+/// Every permission of the operator, one by one.
+pub fn permissions() -> impl Iterator<Item = Permission> {
+    GRANTS.iter().flat_map(|grant| {
+        let verbs = grant.verbs.iter();
+        verbs.map(move |verb| Permission { grant, verb: *verb })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Grant> {
+        GRANTS
+            .iter()
+            .chain(USER_ROLES.iter().flat_map(|r| r.grants))
+    }
+
+    #[test]
+    fn no_permission_is_granted_twice_and_each_has_a_reason() {
+        let mut seen = BTreeSet::new();
+        for permission in permissions() {
+            assert!(seen.insert(permission.to_string()), "twice: {permission}");
+        }
+        assert!(all().all(|grant| !grant.reason.is_empty()));
+    }
+
+    #[test]
+    fn nothing_is_granted_by_wildcard() {
+        let wild = |text: &str| text.contains('*') || text.is_empty();
+        assert!(!all().any(|g| wild(g.resource) || wild(g.api_group) || g.verbs.is_empty()));
+    }
+
+    #[test]
+    fn our_resources_are_those_of_the_crds() {
+        let crds = fleet_api::crds().expect("the types form CRDs");
+        let known: BTreeSet<_> = crds
+            .into_iter()
+            .flat_map(|crd| {
+                let plural = crd.spec.names.plural;
+                [format!("{plural}/status"), plural]
+            })
+            .collect();
+        let ours = all().filter(|grant| grant.api_group == GROUP);
+        let unknown: Vec<_> = ours.filter(|g| !known.contains(g.resource)).collect();
+        assert_eq!(unknown, Vec::<&Grant>::new());
+    }
+
+    #[test]
+    fn only_the_one_lease_may_be_read_and_changed() {
+        let rules = lease_rules("mine");
+        let named = |verb: &str| -> Vec<_> {
+            let with = rules.iter().filter(|r| r.verbs.iter().any(|v| v == verb));
+            with.map(|rule| rule.resource_names.clone()).collect()
+        };
+        let mine = Some(vec!["mine".to_owned()]);
+        assert_eq!(named("get"), [mine.clone()]);
+        assert_eq!(named("update"), [mine]);
+        assert_eq!(named("create"), [None]);
+    }
+
+    #[test]
+    fn a_permission_reads_as_kubectl_takes_it() {
+        let texts: Vec<_> = permissions().map(|p| p.to_string()).collect();
+        assert!(texts.contains(&"patch deployments.fleet.nationtech.io/status".to_owned()));
+        assert!(texts.contains(&"create leases.coordination.k8s.io".to_owned()));
+    }
+}
