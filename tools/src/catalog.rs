@@ -1,9 +1,9 @@
-//! What there is: tools, the Go modules they come from, and the profiles that need them.
+//! What there is: tools, the packages they are built from, and the profiles that need them.
 
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
+use crate::module::Module;
 
 /// A third-party program that tests and demo run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,12 +12,30 @@ pub enum Tool {
     Etcd,
     /// The Kubernetes API server.
     KubeApiserver,
-    /// Garbage collection, namespaces, service accounts.
+    /// Garbage collection, namespaces, service accounts, workloads.
     KubeControllerManager,
     /// The Kubernetes command line.
     Kubectl,
     /// The message bus.
     NatsServer,
+    /// The package manager of charts.
+    Helm,
+    /// Its previous major version, which many installations still use.
+    Helm3,
+    /// Chooses a node for each pod.
+    KubeScheduler,
+    /// Runs the pods of a node.
+    Kubelet,
+    /// Makes the addresses of Services lead to pods.
+    KubeProxy,
+    /// Runs containers for the kubelet.
+    Containerd,
+    /// One process of it for each pod; containerd finds it beside itself on `PATH`.
+    ContainerdShim,
+    /// Brings images into containerd's store.
+    Ctr,
+    /// Answers names of Services.
+    Coredns,
 }
 
 /// A set of tools that one kind of environment needs.
@@ -25,27 +43,29 @@ pub enum Tool {
 pub enum Profile {
     /// Control plane and bus, without a node: what the walking demo and most tests need.
     Walking,
-}
-
-/// A pinned Go module that one or more tools are built from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Module {
-    /// `go.etcd.io/etcd/server/v3`
-    Etcd,
-    /// `k8s.io/kubernetes`
-    Kubernetes,
-    /// `github.com/nats-io/nats-server/v2`
-    Nats,
+    /// Control plane and bus with a node that runs pods.
+    Node,
+    /// What renders, checks and installs charts.
+    Charts,
 }
 
 impl Tool {
     /// Every tool, in the order in which they are listed.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 14] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::Kubectl,
         Self::NatsServer,
+        Self::KubeScheduler,
+        Self::Kubelet,
+        Self::KubeProxy,
+        Self::Containerd,
+        Self::ContainerdShim,
+        Self::Ctr,
+        Self::Coredns,
+        Self::Helm,
+        Self::Helm3,
     ];
 
     /// The file name of the program.
@@ -56,6 +76,15 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::NatsServer => "nats-server",
+            Self::Helm => "helm",
+            Self::Helm3 => "helm3",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::Containerd => "containerd",
+            Self::ContainerdShim => "containerd-shim-runc-v2",
+            Self::Ctr => "ctr",
+            Self::Coredns => "coredns",
         }
     }
 
@@ -63,8 +92,17 @@ impl Tool {
     pub fn module(self) -> Module {
         match self {
             Self::Etcd => Module::Etcd,
-            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => Module::Kubernetes,
+            Self::KubeApiserver
+            | Self::KubeControllerManager
+            | Self::Kubectl
+            | Self::KubeScheduler
+            | Self::Kubelet
+            | Self::KubeProxy => Module::Kubernetes,
             Self::NatsServer => Module::Nats,
+            Self::Helm => Module::Helm,
+            Self::Helm3 => Module::Helm3,
+            Self::Containerd | Self::ContainerdShim | Self::Ctr => Module::Containerd,
+            Self::Coredns => Module::Coredns,
         }
     }
 
@@ -81,6 +119,17 @@ impl Tool {
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::NatsServer => "github.com/nats-io/nats-server/v2",
+            Self::Helm => "helm.sh/helm/v4/cmd/helm",
+            Self::Helm3 => "helm.sh/helm/v3/cmd/helm",
+            Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+            Self::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
+            Self::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
+            Self::Containerd => "github.com/containerd/containerd/v2/cmd/containerd",
+            Self::ContainerdShim => {
+                "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+            }
+            Self::Ctr => "github.com/containerd/containerd/v2/cmd/ctr",
+            Self::Coredns => "github.com/coredns/coredns",
         }
     }
 
@@ -88,6 +137,8 @@ impl Tool {
     pub(crate) fn version_args(self) -> &'static [&'static str] {
         match self {
             Self::Kubectl => &["version", "--client"],
+            Self::Helm | Self::Helm3 => &["version", "--short"],
+            Self::ContainerdShim => &["-v"],
             _ => &["--version"],
         }
     }
@@ -103,76 +154,35 @@ impl Tool {
     }
 }
 
-impl Module {
-    pub(crate) fn version(self) -> &'static str {
-        match self {
-            Self::Etcd => "3.7.3",
-            Self::Kubernetes => "1.36.3",
-            Self::Nats => "2.15.1",
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Etcd => "etcd",
-            Self::Kubernetes => "kubernetes",
-            Self::Nats => "nats",
-        }
-    }
-
-    pub(crate) fn go_mod(self) -> &'static str {
-        match self {
-            Self::Etcd => include_str!("../deps/etcd/go.mod"),
-            Self::Kubernetes => include_str!("../deps/kubernetes/go.mod"),
-            Self::Nats => include_str!("../deps/nats/go.mod"),
-        }
-    }
-
-    pub(crate) fn go_sum(self) -> &'static str {
-        match self {
-            Self::Etcd => include_str!("../deps/etcd/go.sum"),
-            Self::Kubernetes => include_str!("../deps/kubernetes/go.sum"),
-            Self::Nats => include_str!("../deps/nats/go.sum"),
-        }
-    }
-
-    /// Linker flags. Symbols are stripped everywhere: nobody debugs these, and it halves the cache.
-    pub(crate) fn ldflags(self) -> &'static str {
-        match self {
-            Self::Etcd | Self::Nats => "-s -w",
-            // Without these the server reports "v0.0.0-master", and kubectl and helm refuse it.
-            Self::Kubernetes => concat!(
-                "-s -w",
-                " -X k8s.io/component-base/version.gitVersion=v1.36.3",
-                " -X k8s.io/component-base/version.gitMajor=1",
-                " -X k8s.io/component-base/version.gitMinor=36",
-                " -X k8s.io/client-go/pkg/version.gitVersion=v1.36.3",
-            ),
-        }
-    }
-
-    /// A short hash over `go.mod`, `go.sum` and the flags.
-    pub(crate) fn digest(self) -> String {
-        let mut hash = Sha256::new();
-        for part in [
-            self.go_mod(),
-            self.go_sum(),
-            self.ldflags(),
-            "CGO_ENABLED=0 -trimpath",
-        ] {
-            hash.update(part.len().to_le_bytes());
-            hash.update(part);
-        }
-        let hash = format!("{:x}", hash.finalize());
-        hash.chars().take(12).collect()
-    }
-}
+const WALKING: [Tool; 5] = [
+    Tool::Etcd,
+    Tool::KubeApiserver,
+    Tool::KubeControllerManager,
+    Tool::Kubectl,
+    Tool::NatsServer,
+];
+const NODE: [Tool; 12] = [
+    Tool::Etcd,
+    Tool::KubeApiserver,
+    Tool::KubeControllerManager,
+    Tool::Kubectl,
+    Tool::NatsServer,
+    Tool::KubeScheduler,
+    Tool::Kubelet,
+    Tool::KubeProxy,
+    Tool::Containerd,
+    Tool::ContainerdShim,
+    Tool::Ctr,
+    Tool::Coredns,
+];
 
 impl Profile {
     /// The tools of this profile.
     pub fn tools(self) -> &'static [Tool] {
         match self {
-            Self::Walking => &Tool::ALL,
+            Self::Walking => &WALKING,
+            Self::Node => &NODE,
+            Self::Charts => &[Tool::Helm, Tool::Helm3],
         }
     }
 }
@@ -200,7 +210,11 @@ impl FromStr for Profile {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "walking" => Ok(Self::Walking),
-            _ => Err(format!("no profile is called {name:?}; there is: walking")),
+            "node" => Ok(Self::Node),
+            "charts" => Ok(Self::Charts),
+            _ => Err(format!(
+                "no profile is called {name:?}; there are: walking, node, charts"
+            )),
         }
     }
 }
@@ -208,19 +222,6 @@ impl FromStr for Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_pin_names_the_version_it_claims() {
-        for module in [Module::Etcd, Module::Kubernetes, Module::Nats] {
-            let pin = format!(" v{}\n", module.version());
-            assert!(
-                module.go_mod().contains(&pin),
-                "{module:?} does not require{pin}"
-            );
-        }
-        let version = format!("gitVersion=v{} ", Module::Kubernetes.version());
-        assert!(Module::Kubernetes.ldflags().contains(&version));
-    }
 
     #[test]
     fn names_parse_back() {
@@ -240,5 +241,27 @@ mod tests {
         let keys: std::collections::BTreeSet<_> = Tool::ALL.map(Tool::cache_key).into();
         assert_eq!(keys.len(), Tool::ALL.len());
         assert!(Tool::Etcd.cache_key().starts_with("etcd-3.7.3-"));
+    }
+
+    #[test]
+    fn several_programs_of_a_module_are_named_by_their_packages() {
+        // `go build` of several packages takes a folder and names the files itself.
+        for tool in Tool::ALL {
+            let shared = Tool::ALL
+                .iter()
+                .any(|other| *other != tool && other.module() == tool.module());
+            let last = tool.package().rsplit('/').next().unwrap();
+            assert!(!shared || last == tool.name(), "{tool}");
+        }
+    }
+
+    #[test]
+    fn the_profiles_together_are_all_tools() {
+        let together: std::collections::BTreeSet<Tool> = ["walking", "node", "charts"]
+            .iter()
+            .flat_map(|name| name.parse::<Profile>().unwrap().tools())
+            .copied()
+            .collect();
+        assert_eq!(together, Tool::ALL.into());
     }
 }

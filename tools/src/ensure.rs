@@ -9,9 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, remove_if_there};
-use crate::catalog::{Module, Tool};
+use crate::catalog::Tool;
 use crate::external::{self, Sources};
 use crate::gobuild::{self, BuildError};
+use crate::module::Module;
 use crate::progress::{Event, Origin};
 
 /// A build that says nothing for longer than this looks hung to whoever watches.

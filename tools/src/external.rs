@@ -72,10 +72,13 @@ pub(crate) fn check_version(tool: Tool, path: &Path) -> Result<(), ExternalError
 }
 
 /// Whether one word of the answer is the version, with or without a leading `v`. A suffix such as
-/// `-rc.1` makes another word, and so another version.
+/// `-rc.1` makes another word, and so another version; a commit behind `+g` does not.
 fn names_version(answer: &str, version: &str) -> bool {
     answer
         .split_whitespace()
+        // CoreDNS writes its name and version as one word.
+        .map(|word| word.strip_prefix("CoreDNS-").unwrap_or(word))
+        .map(|word| word.split_once("+g").map_or(word, |(release, _)| release))
         .any(|word| word.strip_prefix('v').unwrap_or(word) == version)
 }
 
@@ -91,6 +94,9 @@ mod tests {
         ));
         assert!(names_version("Kubernetes v1.36.3\n", "1.36.3"));
         assert!(names_version("nats-server: v2.15.1", "2.15.1"));
+        assert!(names_version("CoreDNS-1.15.0\nlinux/amd64", "1.15.0"));
+        assert!(names_version("v4.3.1+g1234567", "4.3.1"));
+        assert!(!names_version("containerd 2.4.2+unknown", "2.4.2"));
         assert!(!names_version("Kubernetes v1.36.3-rc.1", "1.36.3"));
         assert!(!names_version("Client Version: v1.36.30", "1.36.3"));
         assert!(!names_version("", "1.36.3"));

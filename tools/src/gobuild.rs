@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::catalog::{Module, Tool};
+use crate::catalog::Tool;
+use crate::module::Module;
 
 /// How often a build is tried when the network looks like the cause.
 const ATTEMPTS: u32 = 3;

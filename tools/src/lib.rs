@@ -26,11 +26,13 @@ mod catalog;
 mod ensure;
 mod external;
 mod gobuild;
+mod module;
 mod progress;
 
 pub use cache::Cache;
-pub use catalog::{Module, Profile, Tool};
+pub use catalog::{Profile, Tool};
 pub use ensure::{Error, Toolbox, ensure, ensure_in};
 pub use external::{ExternalError, Sources};
 pub use gobuild::BuildError;
+pub use module::Module;
 pub use progress::{Event, Origin};

@@ -16,11 +16,11 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make every tool of a profile ready, building what is missing.
+    /// Make tools ready, building what is missing.
     Ensure {
-        /// Which set of tools.
-        #[arg(long, default_value = "walking")]
-        profile: Profile,
+        /// Only this set of tools: walking, node or charts; all tools if none is named.
+        #[arg(long)]
+        profile: Option<Profile>,
     },
     /// Show every tool, its version and its place in the cache.
     List,
@@ -35,7 +35,8 @@ fn main() -> Result<()> {
     match Args::parse().command {
         Command::Ensure { profile } => {
             let start = Instant::now();
-            ensure(profile.tools(), &mut |event| {
+            let tools = profile.map_or(&Tool::ALL[..], Profile::tools);
+            ensure(tools, &mut |event| {
                 eprintln!("[{:>4} s] {event}", start.elapsed().as_secs());
             })?;
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use fleet_tools::{Cache, Error, Event, Origin, Sources, Tool, ensure_in};
+use fleet_tools::{Cache, Error, Event, Origin, Sources, Tool, ensure, ensure_in};
 
 /// A program that answers with this version, whatever it is asked. Another process writes it: a
 /// file that this one had open could not be run while a neighbouring test starts a process.
@@ -102,6 +102,37 @@ fn a_program_of_another_version_is_passed_over_and_named() {
         toolbox.path(Tool::Etcd),
         Err(Error::NotEnsured(Tool::Etcd))
     ));
+}
+
+/// Helm refuses charts by its own version and by that of Kubernetes, and so both have to be right
+/// in what is built here.
+#[test]
+fn helm_tells_its_pinned_version_and_a_kubernetes_of_today() {
+    let tools = [Tool::Helm, Tool::Helm3];
+    let toolbox = ensure(&tools, &mut |event| eprintln!("{event}")).unwrap();
+    let chart = tempfile::tempdir().unwrap();
+    let metadata =
+        r#"{"apiVersion": "v2", "name": "needs", "version": "1.0.0", "kubeVersion": ">=1.33.0"}"#;
+    fs::write(chart.path().join("Chart.yaml"), metadata).unwrap();
+    for tool in tools {
+        let helm = |args: &[&str]| {
+            let output = Command::new(toolbox.path(tool).unwrap())
+                .args(args)
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{tool} {args:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(
+            helm(&["version", "--short"]).trim(),
+            format!("v{}", tool.version())
+        );
+        helm(&["template", &chart.path().to_string_lossy()]);
+    }
 }
 
 /// A real build, of the smallest tool; the Go tool chain's cache makes it a link of a second where

@@ -1,0 +1,185 @@
+//! The pinned Go modules: their versions, hashes and flags.
+
+use sha2::{Digest, Sha256};
+
+/// A pinned Go module that one or more tools are built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Module {
+    /// `go.etcd.io/etcd/server/v3`
+    Etcd,
+    /// `k8s.io/kubernetes`
+    Kubernetes,
+    /// `github.com/nats-io/nats-server/v2`
+    Nats,
+    /// `helm.sh/helm/v4`
+    Helm,
+    /// `helm.sh/helm/v3`
+    Helm3,
+    /// `github.com/containerd/containerd/v2`
+    Containerd,
+    /// `github.com/coredns/coredns`
+    Coredns,
+}
+
+/// What decides a module's binaries.
+struct Pin {
+    name: &'static str,
+    version: &'static str,
+    go_mod: &'static str,
+    go_sum: &'static str,
+    /// What the linker writes into the programs.
+    definitions: &'static str,
+}
+
+/// The pin of `deps/$name`.
+macro_rules! pin {
+    ($name:literal, $version:literal, [$($definition:expr),* $(,)?]) => {
+        &Pin {
+            name: $name,
+            version: $version,
+            go_mod: include_str!(concat!("../deps/", $name, "/go.mod")),
+            go_sum: include_str!(concat!("../deps/", $name, "/go.sum")),
+            // Symbols are stripped everywhere: nobody debugs these, and it halves the cache.
+            definitions: concat!("-s -w", $(" -X ", $definition),*),
+        }
+    };
+}
+
+impl Module {
+    /// Every module.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Etcd,
+        Self::Kubernetes,
+        Self::Nats,
+        Self::Helm,
+        Self::Helm3,
+        Self::Containerd,
+        Self::Coredns,
+    ];
+
+    fn pin(self) -> &'static Pin {
+        match self {
+            Self::Etcd => pin!("etcd", "3.7.3", []),
+            Self::Nats => pin!("nats", "2.15.1", []),
+            Self::Coredns => pin!("coredns", "1.15.0", []),
+            // Without these the server reports "v0.0.0-master", and kubectl and helm refuse it.
+            Self::Kubernetes => pin!(
+                "kubernetes",
+                "1.36.3",
+                [
+                    "k8s.io/component-base/version.gitVersion=v1.36.3",
+                    "k8s.io/component-base/version.gitMajor=1",
+                    "k8s.io/component-base/version.gitMinor=36",
+                    "k8s.io/client-go/pkg/version.gitVersion=v1.36.3",
+                ]
+            ),
+            // The source says "2.4.2+unknown".
+            Self::Containerd => pin!(
+                "containerd",
+                "2.4.2",
+                ["github.com/containerd/containerd/v2/version.Version=v2.4.2"]
+            ),
+            // The source says "v4.3". Which Kubernetes `helm template` renders for, Helm 4 takes
+            // from the client-go that it was built with.
+            Self::Helm => pin!(
+                "helm",
+                "4.3.1",
+                ["helm.sh/helm/v4/internal/version.version=v4.3.1"]
+            ),
+            // Helm 3 is told by its makefile; without that it renders for Kubernetes 1.20, which
+            // today's charts refuse.
+            Self::Helm3 => pin!(
+                "helm3",
+                "3.22.0",
+                [
+                    "helm.sh/helm/v3/internal/version.version=v3.22.0",
+                    "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1",
+                    "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
+                    "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
+                    "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
+                ]
+            ),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        self.pin().name
+    }
+
+    pub(crate) fn version(self) -> &'static str {
+        self.pin().version
+    }
+
+    pub(crate) fn go_mod(self) -> &'static str {
+        self.pin().go_mod
+    }
+
+    pub(crate) fn go_sum(self) -> &'static str {
+        self.pin().go_sum
+    }
+
+    pub(crate) fn ldflags(self) -> &'static str {
+        self.pin().definitions
+    }
+
+    /// A short hash over `go.mod`, `go.sum` and the flags.
+    pub(crate) fn digest(self) -> String {
+        let mut hash = Sha256::new();
+        for part in [
+            self.go_mod(),
+            self.go_sum(),
+            self.ldflags(),
+            "CGO_ENABLED=0 -trimpath",
+        ] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let hash = format!("{:x}", hash.finalize());
+        hash.chars().take(12).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pin_names_the_version_it_claims() {
+        for module in Module::ALL {
+            let pin = format!(" v{}\n", module.version());
+            assert!(
+                module.go_mod().contains(&pin),
+                "{module:?} does not require{pin}"
+            );
+        }
+        for module in [
+            Module::Kubernetes,
+            Module::Containerd,
+            Module::Helm,
+            Module::Helm3,
+        ] {
+            let version = format!("ersion=v{}", module.version());
+            let mut words = module.ldflags().split_whitespace();
+            assert!(
+                words.any(|word| word.ends_with(&version)),
+                "{module:?} is linked as another version"
+            );
+        }
+    }
+
+    #[test]
+    fn helm_3_renders_for_the_kubernetes_that_it_is_a_client_of() {
+        let client = Module::Helm3.go_mod().split("k8s.io/client-go v0.").nth(1);
+        let minor = client.and_then(|rest| rest.split('.').next()).unwrap();
+        let flags = Module::Helm3.ldflags();
+        let set = format!("k8sVersionMinor={minor}");
+        assert_eq!(
+            flags
+                .split_whitespace()
+                .filter(|word| word.ends_with(&set))
+                .count(),
+            2
+        );
+    }
+}
