@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod describe;
 pub mod document;
 pub mod get;
+pub mod keys;
 pub mod kv;
 pub mod output;
 pub mod plan;
@@ -42,6 +43,8 @@ enum CliError {
     Describe(#[from] describe::DescribeError),
     #[error(transparent)]
     Kv(#[from] kv::KvError),
+    #[error(transparent)]
+    Keys(#[from] keys::KeysError),
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
     #[error(transparent)]
@@ -103,6 +106,7 @@ fn command(arguments: &[OsString]) -> clap::Command {
 fn run(cli: &Cli, arguments: &[OsString]) -> Result<ExitCode, CliError> {
     match &cli.command {
         Command::Version => output::emit(format!("fleet {}\n", env!("CARGO_PKG_VERSION")))?,
+        Command::Keys(command) => keys::run(command)?,
         Command::Completion(args) => {
             output::emit(completion::script(command(arguments), args.shell))?;
         }
@@ -130,7 +134,7 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
         }
         Command::Kv(command) => kv::run(command).await?,
         // Answered before the runtime was started.
-        Command::Version | Command::Completion(_) => {}
+        Command::Version | Command::Completion(_) | Command::Keys(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! The command line as types. What a flag's text may be is decided here, once, by parsing.
 
+mod keys;
 mod values;
 mod workload;
 
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use fleet_contracts::id::InvalidName;
 use fleet_contracts::kv::Bucket;
 
+pub use keys::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
 pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
 pub use workload::{SelectorFlags, WorkloadFlags};
 
@@ -65,6 +67,9 @@ pub enum Command {
     /// Look into the buckets on the bus
     #[command(subcommand, after_help = KV_EXAMPLES)]
     Kv(KvCommand),
+    /// Make the keys of a platform, and the configuration of a NATS server for them
+    #[command(subcommand, after_help = keys::EXAMPLES)]
+    Keys(KeysCommand),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion(CompletionArgs),

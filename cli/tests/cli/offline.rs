@@ -29,6 +29,7 @@ fn web(more: &[&'static str]) -> Said {
 #[case(&["describe", "--help"])]
 #[case(&["plan", "--help"])]
 #[case(&["kv", "--help"])]
+#[case(&["keys", "--help"])]
 #[case(&["completion", "--help"])]
 fn every_command_has_help_with_examples(#[case] args: &[&str]) {
     let help = fleet(args).ok();
