@@ -8,4 +8,4 @@
 mod values;
 mod yaml;
 
-pub use values::{Kind, Path, ValueRef};
+pub use values::{Kind, Path, ValueRef, ValuesDoc, ValuesError};

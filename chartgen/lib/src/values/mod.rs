@@ -1,5 +1,16 @@
 //! The interface of a chart: the `Values` struct, and all that is written from it.
 
+mod check;
+mod data;
+mod doc;
+mod error;
+mod field;
 mod path;
+mod prose;
+mod render;
+mod schema;
+mod table;
 
+pub use doc::ValuesDoc;
+pub use error::ValuesError;
 pub use path::{Kind, Path, ValueRef};

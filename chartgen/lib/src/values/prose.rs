@@ -1,0 +1,112 @@
+//! Documentation comments as text for people, wherever it is written.
+
+/// A part of a text that stands for itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// Running text, on one line here; wrapping it changes nothing.
+    Paragraph(String),
+    /// Lines whose breaks mean something: lists, tables, code.
+    Lines(Vec<String>),
+}
+
+/// The blocks of a text, which blank lines and the starts of lists part.
+pub(super) fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let (mut fenced, mut fresh) = (false, true);
+    for line in text.split(is_break).map(str::trim_end) {
+        let fence = line.trim_start().starts_with("```");
+        if line.is_empty() && !fenced {
+            fresh = true;
+            continue;
+        }
+        let verbatim = fenced || fence || is_verbatim(line);
+        match blocks.last_mut() {
+            Some(Block::Lines(lines)) if !fresh && (verbatim || fenced) => lines.push(clean(line)),
+            // A line below a list item goes on with the item.
+            Some(Block::Lines(lines)) if !fresh && !fence => lines.push(clean(line)),
+            Some(Block::Paragraph(words)) if !fresh && !verbatim => {
+                words.push(' ');
+                words.push_str(&clean(line.trim()));
+            }
+            _ if verbatim => blocks.push(Block::Lines(vec![clean(line)])),
+            _ => blocks.push(Block::Paragraph(clean(line.trim()))),
+        }
+        fresh = false;
+        fenced ^= fence;
+    }
+    blocks
+}
+
+/// What some reader of YAML takes for the end of a line, and so of a comment.
+fn is_break(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Comments hold no control characters.
+fn clean(line: &str) -> String {
+    let readable = |letter: char| {
+        if letter.is_control() || letter == '\u{feff}' {
+            ' '
+        } else {
+            letter
+        }
+    };
+    line.chars().map(readable).collect()
+}
+
+/// Lists, tables, quotes, headings and indented code of Markdown.
+fn is_verbatim(line: &str) -> bool {
+    let text = line.trim_start();
+    let numbered = text.split_once(['.', ')']).is_some_and(|(number, rest)| {
+        !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()) && rest.starts_with(' ')
+    });
+    let marked = ["- ", "* ", "+ ", "|", ">", "#"]
+        .iter()
+        .any(|mark| text.starts_with(mark));
+    numbered || marked || line.starts_with("    ") || line.starts_with('\t')
+}
+
+/// A text as lines of at most `width` letters where words allow it.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for block in blocks(text) {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        match block {
+            Block::Paragraph(words) => lines.extend(wrap(&words, width)),
+            Block::Lines(kept) => lines.extend(kept),
+        }
+    }
+    lines
+}
+
+fn wrap(words: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in words.split(' ') {
+        let letters = word.chars().count();
+        if length > 0 && length + 1 + letters > width {
+            lines.push(String::new());
+            length = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if length > 0 {
+                line.push(' ');
+                length += 1;
+            }
+            line.push_str(word);
+            length += letters;
+        }
+    }
+    lines
+}
+
+/// A text on one line, for the cell of a table.
+pub(super) fn one_line(text: &str) -> String {
+    let parts = blocks(text).into_iter().map(|block| match block {
+        Block::Paragraph(words) => words,
+        Block::Lines(lines) => lines.join("<br>"),
+    });
+    parts.collect::<Vec<_>>().join("<br>")
+}
