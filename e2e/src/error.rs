@@ -20,9 +20,6 @@ pub enum Error {
     /// A bucket could not be read.
     #[error(transparent)]
     Store(#[from] fleet_bus::StoreError),
-    /// The CRDs could not be built.
-    #[error(transparent)]
-    Crds(#[from] fleet_api::CrdError),
     /// The API server refused a request.
     #[error("the API server refused to {operation}")]
     Kube {

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fleet_api::{Deployment, Device};
-use fleet_testbed::{Operator, OperatorOptions, Testbed, wait};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use fleet_testbed::{Operator, OperatorOptions, OperatorRights, Testbed, wait};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 
 use crate::{Error, http, workload};
@@ -54,8 +53,9 @@ impl Platform {
             .start()
             .await?;
         let client = bed.kube_client().await?;
-        progress("installing the CRDs");
-        install_crds(&client).await?;
+        progress("installing the CRDs and the operator's roles");
+        bed.install_crds().await?;
+        bed.grant_operator(&OperatorRights::default()).await?;
         progress("starting the operator");
         let period =
             heartbeat.map(|seconds| ["--heartbeat-period".to_owned(), seconds.to_string()]);
@@ -177,32 +177,6 @@ impl Platform {
     pub fn kubeconfig(&self) -> Result<&Path, Error> {
         Ok(self.bed.kubeconfig()?)
     }
-}
-
-/// Installs the CRDs and waits until they are served.
-pub async fn install_crds(client: &kube::Client) -> Result<(), Error> {
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for crd in fleet_api::crds()? {
-        let name = crd.metadata.name.clone().unwrap_or_default();
-        api.patch(
-            &name,
-            &PatchParams::apply(MANAGER).force(),
-            &Patch::Apply(&crd),
-        )
-        .await
-        .map_err(Error::kube(format!("install {name}")))?;
-        let served = || async {
-            let found = api.get(&name).await.ok().and_then(|crd| crd.status);
-            let conditions = found
-                .and_then(|status| status.conditions)
-                .unwrap_or_default();
-            conditions
-                .iter()
-                .any(|c| c.type_ == "Established" && c.status == "True")
-        };
-        expect(START, format!("{name} is established"), served).await?;
-    }
-    Ok(())
 }
 
 /// Waits until an operator says that it is ready.

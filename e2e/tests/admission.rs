@@ -7,7 +7,6 @@
 #![allow(clippy::too_many_lines, reason = "the cases are one table")]
 
 use fleet_api::Deployment;
-use fleet_e2e::platform::install_crds;
 use fleet_testbed::Testbed;
 use kube::Client;
 use kube::api::{Api, PostParams};
@@ -293,7 +292,7 @@ async fn bad_input_is_refused_with_field_and_rule() {
         .await
         .expect("starts");
     let client = bed.kube_client().await.expect("connects");
-    install_crds(&client).await.expect("installed");
+    bed.install_crds().await.expect("installed");
     for (case, object) in accepted() {
         assert_eq!(answer(&client, &object).await, Ok(()), "{case}");
     }

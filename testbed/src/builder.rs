@@ -34,6 +34,7 @@ pub struct Builder {
     nats: bool,
     registry: bool,
     devices: Vec<String>,
+    audited: Vec<String>,
 }
 
 impl Builder {
@@ -44,12 +45,19 @@ impl Builder {
             nats: false,
             registry: false,
             devices: Vec::new(),
+            audited: Vec::new(),
         }
     }
 
     /// With etcd, the API server and the controller manager.
     pub fn control_plane(mut self) -> Self {
         self.control_plane = true;
+        self
+    }
+
+    /// With a record of what these users ask of the API server: [`ApiServer::audited`].
+    pub fn audit<U: Into<String>>(mut self, users: impl IntoIterator<Item = U>) -> Self {
+        self.audited.extend(users.into_iter().map(Into::into));
         self
     }
 
@@ -160,7 +168,8 @@ impl Builder {
         if self.control_plane {
             let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
             bed.etcd = Some(etcd);
-            let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url)?;
+            let audited = &self.audited;
+            let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url, audited)?;
             bed.api_server = Some(server);
         }
         Ok(bed)

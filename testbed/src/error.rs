@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::control_plane::ControlPlaneError;
 use crate::device::DeviceError;
+use crate::install::InstallError;
 use crate::journal::JournalError;
 use crate::nats::NatsError;
 use crate::network::NetworkError;
@@ -36,6 +37,9 @@ pub enum Error {
     /// The control plane.
     #[error(transparent)]
     ControlPlane(#[from] ControlPlaneError),
+    /// The CRDs or permissions.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// The bus.
     #[error(transparent)]
     Nats(#[from] NatsError),

@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! # async fn scenario() -> Result<(), fleet_testbed::Error> {
-//! use fleet_testbed::{OperatorOptions, Testbed};
+//! use fleet_testbed::{OperatorOptions, OperatorRights, Testbed};
 //!
 //! let bed = Testbed::builder("status")
 //!     .control_plane()            // etcd, API server, controller manager
@@ -26,6 +26,8 @@
 //!     .await?;
 //! let client = bed.kube_client().await?;             // kube::Client, cluster admin
 //! let bus = bed.nats()?.operator_client().await?;    // async_nats::Client, account PLATFORM
+//! bed.install_crds().await?;
+//! bed.grant_operator(&OperatorRights::default()).await?; // no more than the product is granted
 //! let operator = bed.start_operator(OperatorOptions::default())?;
 //! let device = bed.device("dev-1")?;
 //! device.load_image("localhost/fleet-demo/web:v1", "v1").await?;
@@ -56,6 +58,7 @@ mod control_plane;
 mod device;
 mod error;
 mod images;
+mod install;
 mod journal;
 mod nats;
 mod network;
@@ -72,11 +75,12 @@ mod testbed;
 pub mod wait;
 
 pub use builder::Builder;
-pub use control_plane::{ApiServer, ControlPlaneError, Etcd};
+pub use control_plane::{ApiServer, ControlPlaneError, Etcd, OPERATOR_USER, Request};
 pub use device::machine::MachineError;
 pub use device::{Device, DeviceError};
 pub use error::Error;
 pub use images::ImageError;
+pub use install::{InstallError, OperatorRights};
 pub use journal::JournalError;
 pub use nats::{KeyError, Nats, NatsError};
 pub use network::NetworkError;

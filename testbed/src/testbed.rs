@@ -214,7 +214,8 @@ impl Testbed {
         Ok(self.device(device)?.load_image(reference, body).await?)
     }
 
-    /// Starts a replica of the operator. It does not wait until that is ready.
+    /// Starts a replica of the operator, which may do what [`grant_operator`](Self::grant_operator)
+    /// gave it. It does not wait until that is ready.
     ///
     /// # Errors
     /// When the testbed lacks the control plane or the bus, or the program is not built.
@@ -238,7 +239,7 @@ impl Testbed {
             .args(["--metrics-addr", &format!("127.0.0.1:{metrics_port}")])
             .args(["--identity", &options.name])
             .args(options.args)
-            .env("KUBECONFIG", self.kubeconfig()?);
+            .env("KUBECONFIG", self.api_server()?.operator_kubeconfig());
         let spec = options
             .env
             .iter()

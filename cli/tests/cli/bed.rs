@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use fleet_api::{Deployment, Device};
 use fleet_testbed::{Testbed, wait};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -44,18 +43,7 @@ impl Bed {
 
     /// Applies our CRDs and waits until the server serves them.
     pub(crate) async fn install(&self) {
-        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        for crd in fleet_api::crds().expect("CRDs") {
-            api.create(&PostParams::default(), &crd)
-                .await
-                .expect("a CRD");
-        }
-        let (devices, deployments) = (self.devices(), self.deployments());
-        let served = || async {
-            let params = kube::api::ListParams::default();
-            devices.list(&params).await.is_ok() && deployments.list(&params).await.is_ok()
-        };
-        assert!(wait::until(SOON, served).await, "the CRDs are not served");
+        self.testbed.install_crds().await.expect("CRDs");
     }
 
     /// The devices.

@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fleet_api::{Deployment, Device, crds};
+use fleet_api::{Deployment, Device};
 use fleet_bus::stream::ensure_all;
 use fleet_bus::{Bus, StreamSettings};
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
@@ -23,11 +23,8 @@ use fleet_contracts::payload::{
 use fleet_contracts::reason::DeviceReason;
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER, TrustedKey, verify};
 use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, Revision, UnixMillis};
-use fleet_testbed::{Operator, OperatorOptions, Testbed};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use kube::runtime::conditions::is_crd_established;
-use kube::runtime::wait::await_condition;
+use fleet_testbed::{Builder, Operator, OperatorOptions, OperatorRights, Testbed};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -42,15 +39,17 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The operator may do what the product grants it, and nothing else.
     pub async fn open(name: &str) -> Self {
-        let bed = Testbed::builder(name)
-            .control_plane()
-            .nats()
-            .start()
-            .await
-            .expect("the testbed starts");
+        Self::open_with(Testbed::builder(name), &OperatorRights::default()).await
+    }
+
+    pub async fn open_with(builder: Builder, rights: &OperatorRights) -> Self {
+        let bed = builder.control_plane().nats().start().await;
+        let bed = bed.expect("the testbed starts");
         let client = bed.kube_client().await.expect("a client");
-        install_crds(&client).await;
+        bed.install_crds().await.expect("CRDs");
+        bed.grant_operator(rights).await.expect("permissions");
         let bus = Bus::over(
             bed.nats()
                 .expect("nats")
@@ -345,20 +344,5 @@ where
             "{what}: expected {expected:?}, found {found:?}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn install_crds(client: &Client) {
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for crd in crds().expect("the CRDs") {
-        let name = crd.metadata.name.clone().expect("a name");
-        api.create(&PostParams::default(), &crd)
-            .await
-            .expect("created");
-        let established = await_condition(api.clone(), &name, is_crd_established());
-        tokio::time::timeout(PATIENCE, established)
-            .await
-            .expect("in time")
-            .expect("established");
     }
 }

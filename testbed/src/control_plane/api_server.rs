@@ -7,6 +7,7 @@ use std::time::Duration;
 use fleet_tools::{Tool, Toolbox};
 
 use super::ControlPlaneError;
+use super::audit::{AuditLog, Request};
 use super::files::Files;
 use crate::journal::Journal;
 use crate::ports;
@@ -27,6 +28,7 @@ pub struct ApiServer {
     service: Service,
     manager: Service,
     files: Files,
+    audit: Option<AuditLog>,
     port: u16,
 }
 
@@ -36,8 +38,12 @@ impl ApiServer {
         toolbox: &Toolbox,
         journal: &Journal,
         etcd_url: &str,
+        audited: &[String],
     ) -> Result<Self, ControlPlaneError> {
-        let files = Files::create(&folder.join("kubernetes"))?;
+        let home = folder.join("kubernetes");
+        let files = Files::create(&home)?;
+        let audit = (!audited.is_empty()).then(|| AuditLog::create(&home, audited));
+        let audit = audit.transpose()?;
         let logs = folder.join("logs");
         let port = ports::free().map_err(ControlPlaneError::Port)?;
         let program = toolbox.path(Tool::KubeApiserver)?;
@@ -46,13 +52,17 @@ impl ApiServer {
             &files,
             port,
             etcd_url,
-        );
+        )
+        .args(path_args(
+            &audit.iter().flat_map(AuditLog::args).collect::<Vec<_>>(),
+        ));
         let program = toolbox.path(Tool::KubeControllerManager)?;
         let manager = manager_spec(Spec::new("kube-controller-manager", program, &logs), &files);
         let server = Self {
             service: Service::new(spec, journal.clone()),
             manager: Service::new(manager, journal.clone()),
             files,
+            audit,
             port,
         };
         server.service.spawn()?;
@@ -66,7 +76,7 @@ impl ApiServer {
         self.service
             .wait_ready(READY_TIME, certificate_there)
             .await?;
-        self.files.write_kubeconfig(&self.url())?;
+        self.files.write_kubeconfigs(&self.url())?;
         self.wait_ready().await?;
         Ok(self.manager.spawn()?)
     }
@@ -88,6 +98,22 @@ impl ApiServer {
     /// The kubeconfig of the cluster's admin.
     pub fn kubeconfig(&self) -> &Path {
         &self.files.kubeconfig
+    }
+
+    /// The kubeconfig of the operator, which may do what [`grant_operator`] gave it.
+    ///
+    /// [`grant_operator`]: crate::Testbed::grant_operator
+    pub fn operator_kubeconfig(&self) -> &Path {
+        &self.files.operator_kubeconfig
+    }
+
+    /// What the audited users have asked so far.
+    ///
+    /// # Errors
+    /// When there is no audit log, or it cannot be read.
+    pub fn audited(&self) -> Result<Vec<Request>, ControlPlaneError> {
+        let audit = self.audit.as_ref().ok_or(ControlPlaneError::NoAuditLog)?;
+        audit.read()
     }
 
     /// Where the server listens.

@@ -12,7 +12,11 @@ use serde_json::json;
 use super::ControlPlaneError;
 use crate::secret;
 
-/// Where everything is, and the admin's token.
+/// The user that the operator is to the API server. It is in no group but the one of everybody who
+/// is logged in, so it may do what its roles say.
+pub const OPERATOR_USER: &str = "fleet-operator";
+
+/// Where everything is, and the users' tokens.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) certificates: PathBuf,
@@ -22,7 +26,9 @@ pub(super) struct Files {
     pub(super) public_key: PathBuf,
     pub(super) private_key: PathBuf,
     pub(super) kubeconfig: PathBuf,
+    pub(super) operator_kubeconfig: PathBuf,
     token: String,
+    operator_token: String,
 }
 
 impl Files {
@@ -37,10 +43,15 @@ impl Files {
             public_key: home.join("sa.pub"),
             private_key: home.join("sa.key"),
             kubeconfig: home.join("admin.kubeconfig"),
+            operator_kubeconfig: home.join("operator.kubeconfig"),
             token: secret::token(),
+            operator_token: secret::token(),
         };
-        let admin = format!("{},admin,admin,\"system:masters\"\n", files.token);
-        write_secret(&files.tokens, &admin)?;
+        let users = format!(
+            "{},admin,admin,\"system:masters\"\n{},{OPERATOR_USER},{OPERATOR_USER}\n",
+            files.token, files.operator_token
+        );
+        write_secret(&files.tokens, &users)?;
         files.write_keys()?;
         Ok(files)
     }
@@ -51,25 +62,25 @@ impl Files {
         pem.matches("-----END CERTIFICATE-----").count() >= 2
     }
 
-    /// Writes the admin's kubeconfig, which trusts the server's own certificate.
-    pub(super) fn write_kubeconfig(&self, url: &str) -> Result<(), ControlPlaneError> {
+    /// Writes the kubeconfigs, which trust the server's own certificate.
+    pub(super) fn write_kubeconfigs(&self, url: &str) -> Result<(), ControlPlaneError> {
         let pem = fs::read(&self.certificate).map_err(|source| ControlPlaneError::File {
             path: self.certificate.clone(),
             source,
         })?;
-        // JSON is YAML, so every client of kubeconfigs reads this.
-        let kubeconfig = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "testbed", "cluster": {
-                "server": url,
-                "certificate-authority-data": STANDARD.encode(pem),
-            }}],
-            "users": [{"name": "admin", "user": {"token": self.token}}],
-            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "admin"}}],
-            "current-context": "testbed",
-        });
-        write_secret(&self.kubeconfig, &format!("{kubeconfig:#}\n"))
+        let authority = STANDARD.encode(pem);
+        let users = [
+            (&self.kubeconfig, "admin", &self.token),
+            (
+                &self.operator_kubeconfig,
+                OPERATOR_USER,
+                &self.operator_token,
+            ),
+        ];
+        users.into_iter().try_for_each(|(path, user, token)| {
+            let kubeconfig = kubeconfig(url, &authority, user, token);
+            write_secret(path, &format!("{kubeconfig:#}\n"))
+        })
     }
 
     /// The key pair for service account tokens.
@@ -81,6 +92,21 @@ impl Files {
         write_secret(&self.private_key, &pem("PRIVATE KEY", private.as_ref()))?;
         write_secret(&self.public_key, &pem("PUBLIC KEY", public.as_ref()))
     }
+}
+
+/// JSON is YAML, so every client of kubeconfigs reads this.
+fn kubeconfig(url: &str, authority: &str, user: &str, token: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "testbed", "cluster": {
+            "server": url,
+            "certificate-authority-data": authority,
+        }}],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": user}}],
+        "current-context": "testbed",
+    })
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! etcd, the Kubernetes API server and the controller manager.
 
 mod api_server;
+mod audit;
 mod etcd;
 mod files;
 
@@ -10,7 +11,9 @@ use std::path::PathBuf;
 use crate::process::ProcessError;
 
 pub use api_server::ApiServer;
+pub use audit::Request;
 pub use etcd::Etcd;
+pub use files::OPERATOR_USER;
 
 /// Why the control plane did not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,9 @@ pub enum ControlPlaneError {
     /// No free port was found.
     #[error("cannot find a free port on 127.0.0.1")]
     Port(#[source] io::Error),
+    /// The audit log was not asked for.
+    #[error("this API server keeps no audit log: call `.audit()` on the builder")]
+    NoAuditLog,
     /// The kubeconfig of this testbed does not load.
     #[error("cannot make a client from {path}", path = .path.display())]
     Client {

@@ -14,6 +14,7 @@ mod people;
 use std::fmt;
 
 use fleet_api::GROUP;
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 pub use people::{BuiltInRole, USER_ROLES, UserRole};
@@ -77,6 +78,15 @@ pub enum Names {
     Any,
     /// The Lease of `--lease-name`.
     Lease,
+}
+
+/// Where the Lease is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasePlace {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// One rule and its reason.
@@ -226,6 +236,26 @@ impl Permission {
     /// The subresource, if it is about one.
     pub fn subresource(&self) -> Option<&'static str> {
         self.grant.resource.split_once('/').map(|(_, sub)| sub)
+    }
+
+    /// The question whether somebody has it, for an access review.
+    pub fn question(&self, lease: &LeasePlace) -> ResourceAttributes {
+        ResourceAttributes {
+            group: Some(self.grant.api_group.to_owned()),
+            resource: Some(self.resource().to_owned()),
+            subresource: self.subresource().map(str::to_owned),
+            verb: Some(self.verb.as_str().to_owned()),
+            // None asks for all namespaces.
+            namespace: match self.grant.scope {
+                Scope::Cluster => None,
+                Scope::LeaseNamespace => Some(lease.namespace.clone()),
+            },
+            name: match self.grant.names {
+                Names::Any => None,
+                Names::Lease => Some(lease.name.clone()),
+            },
+            ..ResourceAttributes::default()
+        }
     }
 }
 
