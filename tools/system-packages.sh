@@ -53,7 +53,7 @@ need() {
     fi
 }
 
-# What needs it: devices.
+# What needs it: devices, and for most of it the node.
 has podman || need podman podman podman
 has runc || need runc runc runc
 has conmon /usr/libexec/podman/conmon || need conmon conmon conmon
@@ -65,6 +65,9 @@ has sysctl /usr/sbin/sysctl || need procps procps-ng procps-ng
 # Rootless devices.
 has newuidmap || need uidmap shadow-utils shadow
 has slirp4netns || need slirp4netns slirp4netns slirp4netns
+# A node with pods: containerd comes from tools/, the plugins for the pods' network do not.
+has /usr/lib/cni/ptp /usr/libexec/cni/ptp /opt/cni/bin/ptp ||
+    need containernetworking-plugins containernetworking-plugins cni-plugins
 # Test images.
 has_static_busybox || need busybox-static busybox busybox
 # Tests that pull.
