@@ -32,9 +32,9 @@ setup: ## System packages and third-party servers; without root, prints what to 
 	tools/system-packages.sh
 	cargo run --locked --quiet -p fleet-tools -- ensure
 
-# The part of it that the demo needs: building a kubelet would only keep people waiting.
+# Building a kubelet would only keep people waiting for the demo.
 .PHONY: servers
-servers:
+servers: ## The part of `make setup` that the demo needs
 	tools/system-packages.sh
 	cargo run --locked --quiet -p fleet-tools -- ensure --profile walking
 
