@@ -37,6 +37,9 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator (the default).
+    ///
+    /// The API server is the one of KUBECONFIG, else of ~/.kube/config, else of the pod. Proxies of
+    /// the environment (`HTTPS_PROXY`) are not used for it; a `proxy-url` of the kubeconfig is.
     Run(Box<RunArgs>),
     /// Print the custom resource definitions as YAML.
     Crds,
@@ -82,16 +85,18 @@ pub struct RunArgs {
     /// Seconds without a heartbeat after which a device is stale. Default: two periods.
     #[arg(long, env = "FLEET_STALE_AFTER")]
     pub stale_after: Option<f64>,
-    /// Namespace of the Lease.
-    #[arg(long, env = "FLEET_LEASE_NAMESPACE", default_value = "default")]
-    pub lease_namespace: String,
-    /// Name of the Lease.
-    #[arg(long, env = "FLEET_LEASE_NAME", default_value = "fleet-operator")]
+    /// Namespace of the Lease. Default: in a pod the pod's own, else that of the kubeconfig's
+    /// context, else `default`.
+    #[arg(long, env = "FLEET_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of the Lease. The role must name the same.
+    #[arg(long, env = "FLEET_LEASE_NAME", default_value = fleet_operator_core::rbac::DEFAULT_LEASE)]
     pub lease_name: String,
     /// Seconds after which a Lease that was not renewed may be taken.
     #[arg(long, env = "FLEET_LEASE_DURATION", default_value_t = 15.0)]
     pub lease_duration: f64,
-    /// Name of this replica; in a pod, the pod's. Default: random.
+    /// Name of this replica, different from that of every other. Default: in a pod the pod's
+    /// (HOSTNAME), else random.
     #[arg(long, env = "FLEET_IDENTITY")]
     pub identity: Option<String>,
     /// How log lines look.

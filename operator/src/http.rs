@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Totals;
+use crate::permissions::Permissions;
 use crate::state::Shared;
 use crate::tasks::Tasks;
 
@@ -23,6 +24,8 @@ pub struct Pages {
     pub shared: Arc<Shared>,
     /// The tasks that must run.
     pub tasks: Arc<Tasks>,
+    /// What the API server lets this operator do.
+    pub permissions: Arc<Permissions>,
     /// The connection that must stand; `None` while it is still to be made.
     pub bus: Arc<std::sync::OnceLock<Bus>>,
 }
@@ -76,14 +79,22 @@ async fn healthz(Extracted(pages): Extracted<Pages>) -> (StatusCode, String) {
     }
 }
 
-/// Whether every watch has delivered its first list and the bus is connected.
-async fn readyz(Extracted(pages): Extracted<Pages>) -> (StatusCode, &'static str) {
+/// Whether this replica can do its work, or take it over: every watch has delivered its first list,
+/// the bus is connected, no permission is missing. Says all that is in the way. Who leads does not
+/// matter.
+async fn readyz(Extracted(pages): Extracted<Pages>) -> (StatusCode, String) {
+    let mut problems = pages.permissions.problems();
     if !pages.bus.get().is_some_and(Bus::is_connected) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "not connected to NATS\n");
+        problems.push("not connected to NATS".to_owned());
     }
-    if !pages.shared.is_synced() {
-        let text = "a watch has not delivered its first list\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, text);
+    let awaited = pages.shared.awaited();
+    problems.extend(awaited.iter().map(|source| {
+        let name = source.name();
+        format!("the watch of {name} has not delivered its first list")
+    }));
+    if problems.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n")
     }
-    (StatusCode::OK, "ok\n")
 }

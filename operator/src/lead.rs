@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_operator_core::lease::{Election, LeaseTerms, Record, Step};
+use fleet_operator_core::rbac::LeasePlace;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -14,16 +15,15 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::refusal;
 use crate::rejected::chain;
 use crate::state::Shared;
 
 /// Where the Lease is, and whose candidate this is.
 #[derive(Debug, Clone)]
 pub struct LeadSettings {
-    /// Namespace of the Lease.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// Where the Lease is.
+    pub lease: LeasePlace,
     /// This replica.
     pub identity: String,
     /// How long a Lease lasts.
@@ -37,7 +37,7 @@ pub async fn lead(
     settings: LeadSettings,
     stop: CancellationToken,
 ) {
-    let api = Api::namespaced(client, &settings.namespace);
+    let api = Api::namespaced(client, &settings.lease.namespace);
     let election = Election::new(settings.identity.clone(), settings.terms);
     let mut candidate = Candidate {
         shared,
@@ -73,8 +73,9 @@ impl Candidate {
         match tokio::time::timeout(limit, self.look()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
+                let reason = refusal::reason(&error);
                 let error = chain(&error);
-                tracing::warn!(error, "could not read or write the lease");
+                tracing::warn!(reason, error, "could not read or write the lease");
             }
             Err(_) => tracing::warn!("the API server did not answer about the lease in time"),
         }
@@ -82,7 +83,7 @@ impl Candidate {
     }
 
     async fn look(&mut self) -> Result<(), kube::Error> {
-        let found = self.api.get_opt(&self.settings.name).await?;
+        let found = self.api.get_opt(&self.settings.lease.name).await?;
         let record = found.as_ref().map(record);
         let now = clock::now();
         match self.election.look(record, now) {
@@ -90,7 +91,7 @@ impl Candidate {
             Step::Take | Step::Renew => {
                 let lease = self.lease(found.as_ref());
                 let params = PostParams::default();
-                let name = &self.settings.name;
+                let name = &self.settings.lease.name;
                 let written = match found {
                     None => self.api.create(&params, &lease).await,
                     Some(_) => self.api.replace(name, &params, &lease).await,
@@ -141,8 +142,8 @@ impl Candidate {
         let seconds = self.settings.terms.duration.div_ceil(1_000);
         Lease {
             metadata: ObjectMeta {
-                name: Some(self.settings.name.clone()),
-                namespace: Some(self.settings.namespace.clone()),
+                name: Some(self.settings.lease.name.clone()),
+                namespace: Some(self.settings.lease.namespace.clone()),
                 // With the version that was read, a write that lost a race is refused.
                 resource_version: found.and_then(|l| l.metadata.resource_version.clone()),
                 ..ObjectMeta::default()
@@ -170,14 +171,14 @@ impl Candidate {
         self.election.resign();
         self.announce();
         let released = async {
-            let mut lease = self.api.get(&self.settings.name).await?;
+            let mut lease = self.api.get(&self.settings.lease.name).await?;
             if let Some(spec) = &mut lease.spec
                 && spec.holder_identity.as_deref() == Some(self.election.identity())
             {
                 spec.holder_identity = Some(String::new());
                 let params = PostParams::default();
                 self.api
-                    .replace(&self.settings.name, &params, &lease)
+                    .replace(&self.settings.lease.name, &params, &lease)
                     .await?;
             }
             Ok::<_, kube::Error>(())

@@ -7,6 +7,7 @@
 //! | seven writers | queues | KV entries, objects, statuses, Events |
 //! | lead | the Lease | whether the writers may write |
 //! | pages | HTTP | metrics, health, readiness |
+//! | permissions, until none is missing | access reviews | whether this replica can be ready |
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -26,9 +27,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::RunArgs;
 use crate::clock;
+use crate::cluster::{self, ConfigError};
 use crate::http::{Pages, serve};
 use crate::lead::{LeadSettings, lead};
 use crate::metrics::Metrics;
+use crate::permissions;
 use crate::rejected::{Rejected, chain};
 use crate::state::Shared;
 use crate::tasks::Tasks;
@@ -67,9 +70,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    /// There is no usable kubeconfig.
+    /// There is no way to an API server.
     #[error("failed to find out how to reach the API server")]
-    Config(#[from] kube::config::InferConfigError),
+    Config(#[from] ConfigError),
     /// The client could not be made of it.
     #[error("failed to make a client for the API server")]
     Client(#[from] kube::Error),
@@ -111,11 +114,17 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let pages = Pages {
         shared: Arc::clone(&shared),
         tasks: Arc::default(),
+        permissions: Arc::default(),
         bus: Arc::new(OnceLock::new()),
     };
     let tracker = TaskTracker::new();
     listen(&args, &pages, &tracker, &stop).await?;
-    let client = Client::try_from(kube::Config::infer().await?)?;
+    let config = cluster::config().await?;
+    let settings = lead_settings(&args, &config)?;
+    let client = Client::try_from(config)?;
+    let asked = Arc::clone(&pages.permissions);
+    let asking = permissions::check(asked, client.clone(), settings.lease.clone());
+    tracker.spawn(stop.clone().run_until_cancelled_owned(asking));
     let Some(bus) = connect(&args, &stop).await else {
         return Ok(());
     };
@@ -128,7 +137,6 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let tasks = &pages.tasks;
     start_watches(&shared, tasks, &tracker, &bus, &client, &streams);
     tasks.add("ticker", tracker.spawn(tick(Arc::clone(&shared))));
-    let settings = lead_settings(&args)?;
     let writers = Writers::new(Arc::clone(&shared), bus, client.clone(), &settings.identity);
     writers.spawn(&tracker, |name, task| tasks.add(name, task));
     let leading = tracker.spawn(lead(shared, client, settings, stop.clone()));
@@ -249,13 +257,12 @@ async fn tick(shared: Arc<Shared>) {
     }
 }
 
-fn lead_settings(args: &RunArgs) -> Result<LeadSettings, RunError> {
+fn lead_settings(args: &RunArgs, config: &kube::Config) -> Result<LeadSettings, RunError> {
     let duration = millis(seconds("--lease-duration", args.lease_duration)?);
-    let identity = args.identity.clone();
+    let (namespace, name) = (args.lease_namespace.clone(), args.lease_name.clone());
     Ok(LeadSettings {
-        namespace: args.lease_namespace.clone(),
-        name: args.lease_name.clone(),
-        identity: identity.unwrap_or_else(|| format!("fleet-operator-{:08x}", fastrand::u32(..))),
+        lease: cluster::lease_place(namespace, name, config),
+        identity: cluster::identity(args.identity.clone(), |name| std::env::var(name).ok()),
         // client-go's proportions of 15, 10 and 2 seconds.
         terms: LeaseTerms {
             duration,

@@ -29,9 +29,13 @@ impl Shared {
         self.settle(&mut state);
     }
 
-    /// Whether every source has told all it has.
-    pub fn is_synced(&self) -> bool {
-        self.lock().is_synced()
+    /// The sources that have not told all they have.
+    pub fn awaited(&self) -> Vec<Source> {
+        let state = self.lock();
+        let awaited = Source::ALL
+            .into_iter()
+            .filter(|s| !state.synced.contains(s));
+        awaited.collect()
     }
 
     fn settle(&self, state: &mut State) {

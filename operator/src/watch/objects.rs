@@ -11,6 +11,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::backoff::Backoff;
+use crate::refusal::watch_reason;
 use crate::rejected::chain;
 use crate::state::{Shared, Source};
 
@@ -61,9 +62,11 @@ pub(super) async fn follow<K, O>(
                 }
             }
             Err(error) => {
+                let reason = watch_reason(&error);
                 let error = chain(&error);
                 tracing::warn!(
                     source = source.name(),
+                    reason,
                     error,
                     "watch failed; opening it again"
                 );

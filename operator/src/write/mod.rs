@@ -26,6 +26,7 @@ use fleet_operator_core::mirror::PlanError;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio_util::task::TaskTracker;
 
+use crate::refusal;
 use crate::state::Shared;
 use drain::drain;
 
@@ -62,11 +63,10 @@ pub enum Failure {
 
 impl Failure {
     /// The stable reason.
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::ApiTimeout => "ApiTimeout",
-            Self::Api(kube::Error::Api(_)) => "ApiRefused",
-            Self::Api(_) => "ApiUnreachable",
+            Self::Api(error) => refusal::reason(error),
             Self::Write(WriteError::Conflict { .. }) => "Conflict",
             Self::Write(WriteError::Server { .. }) | Self::Store(_) => "BusUnreachable",
             Self::Plan(error) => error.reason().as_str(),
