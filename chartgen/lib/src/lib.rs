@@ -5,7 +5,10 @@
 //! fields of that struct. Text is written once, at the end, by an emitter that owns quoting and
 //! white space; no text is searched or replaced on the way.
 
+mod package;
 mod values;
 mod yaml;
 
+pub use package::{Package, PackageError, package};
+pub use values::common;
 pub use values::{Kind, Path, ValueRef, ValuesDoc, ValuesError};

@@ -59,6 +59,7 @@ impl ValuesDoc {
             .map_err(|source| ValuesError::Serialize { type_name, source })?;
         let mut schema = schema::of::<V>();
         schema::tidy(&mut schema);
+        schema::explain(&mut schema);
         if schema.get("properties").is_none() || !default.is_object() {
             return Err(ValuesError::NotAStruct { type_name });
         }

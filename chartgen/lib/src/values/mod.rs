@@ -1,6 +1,7 @@
 //! The interface of a chart: the `Values` struct, and all that is written from it.
 
 mod check;
+pub mod common;
 mod data;
 mod doc;
 mod error;

@@ -75,8 +75,20 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
         match block {
             Block::Paragraph(words) => lines.extend(wrap(&words, width)),
-            Block::Lines(kept) => lines.extend(kept),
+            Block::Lines(kept) => lines.extend(kept.iter().flat_map(|line| hang(line, width))),
         }
+    }
+    lines
+}
+
+/// An item of a list may be wrapped if what follows stands below its text; nothing else may.
+fn hang(line: &str, width: usize) -> Vec<String> {
+    let Some(text) = line.strip_prefix("- ") else {
+        return vec![line.to_owned()];
+    };
+    let mut lines = wrap(text, width.saturating_sub(2));
+    for (number, line) in lines.iter_mut().enumerate() {
+        line.insert_str(0, if number == 0 { "- " } else { "  " });
     }
     lines
 }

@@ -16,7 +16,7 @@ pub(super) fn values_yaml(fields: &[Field]) -> String {
     let mut text = HEADER.to_owned();
     for field in fields {
         text.push('\n');
-        write_field(&mut text, field, 0, Set::Yes);
+        write_field(&mut text, field, "", Set::Yes);
     }
     text
 }
@@ -28,29 +28,25 @@ enum Set {
     No,
 }
 
-fn write_field(text: &mut String, field: &Field, depth: usize, parent: Set) {
-    let set = match (&field.default, parent) {
-        (Some(_), Set::Yes) => Set::Yes,
-        _ => Set::No,
-    };
-    // The comment of a key inside a comment is one too, so a reader can take both out together.
-    let outer = if parent == Set::No { "# " } else { "" };
-    let pad = "  ".repeat(depth);
-    for line in comment(field, WIDTH.saturating_sub(pad.len() + outer.len())) {
-        push_line(text, &[&pad, outer, &line]);
+/// `pad` comes before every line. Below a key that stands in a comment it begins a comment as well,
+/// so taking the outer marks away uncovers the block as it should stand.
+fn write_field(text: &mut String, field: &Field, pad: &str, parent: Set) {
+    for line in comment(field, WIDTH.saturating_sub(pad.len())) {
+        push_line(text, &[pad, &line]);
     }
-    let mark = if set == Set::No { "# " } else { "" };
+    let set = field.default.as_ref().map_or(Set::No, |_| parent);
+    let mark = if parent == set { "" } else { "# " };
     let key = yaml::scalar(field.key());
     match &field.default {
         Some(value) if field.fields.is_empty() => {
             for line in data::entry(&key, value) {
-                push_line(text, &[&pad, mark, &line]);
+                push_line(text, &[pad, mark, &line]);
             }
         }
-        _ => push_line(text, &[&pad, mark, &key, ":"]),
+        _ => push_line(text, &[pad, mark, &key, ":"]),
     }
     for below in &field.fields {
-        write_field(text, below, depth + 1, set);
+        write_field(text, below, &format!("{pad}{mark}  "), set);
     }
 }
 
@@ -64,10 +60,10 @@ fn push_line(text: &mut String, parts: &[&str]) {
 
 /// The lines of a field's comment. `# --` marks what helm-docs lists: values, not their groups.
 fn comment(field: &Field, width: usize) -> Vec<String> {
-    let mut said = field.docs.clone();
-    if field.default.is_none() {
-        said = format!("({}) {said}", field.type_name);
-    }
+    let said = match &field.default {
+        Some(_) => field.docs.clone(),
+        None => format!("({}) {}", field.type_name, field.docs),
+    };
     let mark = if field.fields.is_empty() {
         "# -- "
     } else {

@@ -10,6 +10,9 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+/// Where the meanings of an enum's values wait while unions are merged.
+const MEANINGS: &str = "x-meanings";
+
 /// The schema of `V` as schemars writes it, with every type in its place instead of referred to.
 pub(super) fn of<V: JsonSchema>() -> Value {
     SchemaSettings::draft07()
@@ -33,6 +36,35 @@ pub(super) fn tidy(schema: &mut Value) {
     spell_out_format(schema);
     union::merge(schema);
     close(schema);
+}
+
+/// Adds to each description what the values of its enum mean. Last, for a description may still be
+/// replaced by that of a field while unions are merged.
+pub(super) fn explain(schema: &mut Value) {
+    for_each_below(schema, &mut explain);
+    let Value::Object(schema) = schema else {
+        return;
+    };
+    let meanings = match schema.shift_remove(MEANINGS) {
+        Some(Value::String(meanings)) => Some(meanings),
+        _ => choices(schema),
+    };
+    let Some(meanings) = meanings else {
+        return;
+    };
+    let text = match schema.get("description").and_then(Value::as_str) {
+        Some(text) => format!("{text}\n\n{meanings}"),
+        None => meanings,
+    };
+    schema.insert("description".into(), text.into());
+}
+
+/// The allowed strings as a sentence.
+fn choices(schema: &Map<String, Value>) -> Option<String> {
+    let choices = schema.get("enum")?.as_array()?;
+    let choices = choices.iter().filter_map(Value::as_str);
+    let choices: Vec<_> = choices.map(|choice| format!("`{choice}`")).collect();
+    (!choices.is_empty()).then(|| format!("One of {}.", choices.join(", ")))
 }
 
 /// Visits the schemas directly below one.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::types;
+use super::{MEANINGS, types};
 
 /// Merges the union of a schema, if it has one and if it can be.
 pub(super) fn merge(schema: &mut Map<String, Value>) {
@@ -24,12 +24,12 @@ pub(super) fn merge(schema: &mut Map<String, Value>) {
     };
     if let Some(merged) = merged {
         schema.shift_remove(keyword);
-        let outer = schema.get("description").cloned();
-        let text = [outer, merged.get("description").cloned()];
         for (name, value) in merged {
-            schema.insert(name, value);
+            // What the field says is closer to the chart than what its type says.
+            if name != "description" || !schema.contains_key("description") {
+                schema.insert(name, value);
+            }
         }
-        describe(schema, text);
         if nullable {
             allow_null(schema);
         }
@@ -38,39 +38,26 @@ pub(super) fn merge(schema: &mut Map<String, Value>) {
     }
 }
 
-/// What the field says comes before what its type says; the list of an enum's values stays.
-fn describe(schema: &mut Map<String, Value>, text: [Option<Value>; 2]) {
-    let [outer, inner] = text.map(|text| text.and_then(|t| t.as_str().map(str::to_owned)));
-    let text = match (outer, inner) {
-        (Some(outer), Some(inner)) if is_list(&inner) => format!("{outer}\n\n{inner}"),
-        (Some(text), _) | (None, Some(text)) => text,
-        (None, None) => return,
-    };
-    schema.insert("description".into(), text.into());
-}
-
-fn is_list(text: &str) -> bool {
-    text.starts_with("- `")
-}
-
 /// One list of allowed values, with what each means below the description.
 fn merge_enums(branches: &[Value]) -> Option<Map<String, Value>> {
     let mut values = Vec::new();
     let mut meanings = Vec::new();
+    let mut explained = false;
     for branch in branches {
         if types(branch) != ["string"] {
             return None;
         }
         let some = branch.get("enum")?.as_array()?;
-        if let (Some(text), [one]) = (branch.get("description"), some.as_slice()) {
-            let text = text.as_str().unwrap_or_default().replace('\n', " ");
-            meanings.push(format!("- `{}`: {text}", one.as_str().unwrap_or_default()));
-        }
+        let text = branch.get("description").and_then(Value::as_str);
+        explained |= text.is_some();
+        let text = text.map_or_else(String::new, |text| format!(": {}", text.replace('\n', " ")));
+        let names = some.iter().filter_map(Value::as_str);
+        meanings.extend(names.map(|name| format!("- `{name}`{text}")));
         values.extend(some.iter().cloned());
     }
     let mut merged = Map::new();
-    if !meanings.is_empty() {
-        merged.insert("description".into(), meanings.join("\n").into());
+    if explained {
+        merged.insert(MEANINGS.into(), meanings.join("\n").into());
     }
     merged.insert("type".into(), "string".into());
     merged.insert("enum".into(), values.into());
