@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the agent for aarch64 as one static program, checks it, and runs it where qemu is there.
-# Usage: tools/cross-aarch64.sh [package]    (default: fleet-agent)
+# Builds a program for aarch64 as one static file, checks it, and runs it where qemu is there.
+# Usage: tools/cross-aarch64.sh [package [profile [option of cargo build]...]]
+# Default: fleet-agent. Flags, profiles and checks are those of tools/static.sh.
 #
 # The Rust standard library for aarch64 comes from rustup, or else from Debian's rustc-web
 # (libstd-rust-web-dev:arm64). aws-lc-sys, and linking, want a C compiler for aarch64.
@@ -8,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 package=${1:-fleet-agent}
+shift $(($# < 1 ? $# : 1))
 target=aarch64-unknown-linux-gnu
 compiler=aarch64-linux-gnu-gcc
 say() { echo "cross: $*"; }
@@ -61,27 +63,5 @@ else
 fi
 
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$compiler
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs'
 export CC_aarch64_unknown_linux_gnu=$compiler
-cargo build --locked --profile agent --target "$target" -p "$package" --bin "$package"
-
-program=${CARGO_TARGET_DIR:-target}/$target/agent/$package
-[ -f "$program" ] || {
-	say "cargo built no $program"
-	exit 1
-}
-say "$program, $(stat --format %s "$program") bytes"
-readelf --file-header "$program" | grep -q 'Machine:.*AArch64' || {
-	say "not an aarch64 program"
-	exit 1
-}
-if readelf --program-headers "$program" | grep -q INTERP; then
-	say "wants a dynamic loader, so it is not static"
-	exit 1
-fi
-
-if qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64); then
-	say "under qemu: $("$qemu" "$program" --version)"
-else
-	echo "skipped: running $package for aarch64: qemu-aarch64 is missing (Debian: qemu-user-static)"
-fi
+exec tools/static.sh "$package" aarch64 "$@"

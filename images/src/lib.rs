@@ -5,11 +5,16 @@
 //! time, owners are root, modes are stated, and no text is written in an order that a map chose.
 //! No daemon, no container tool and no network takes part.
 //!
-//! [`operator`] is the image of the operator: one program, two files with user names, and the list
-//! of what the program is made of ([`sbom`]). [`build`] compiles the programs and writes the
-//! archives; `make images` is that.
+//! [`product`] says what is in our images and how they are called; [`program`] takes in what was
+//! compiled, [`sbom`] lists what it was compiled from, [`build`] does all of that: `make images`.
 //!
 //! This crate must never put into an image what depends on the machine it was made on: its clock,
 //! its paths, its users.
 
+pub mod cargo;
 pub mod oci;
+pub mod product;
+pub mod program;
+pub mod sbom;
+
+mod elf;

@@ -86,14 +86,14 @@ impl Layer {
     }
 
     pub(super) fn pack(&self, time: Epoch, compression: Compression) -> Result<Packed, LayerError> {
+        let folder = Entry::Folder { mode: 0o755 };
         let mut entries = BTreeMap::new();
         for (path, entry) in &self.entries {
             let path = checked(path)?;
             for (end, _) in path.match_indices('/') {
-                let parent = Entry::Folder { mode: 0o755 };
-                entries.entry(&path[..end]).or_insert(parent);
+                entries.entry(&path[..end]).or_insert(&folder);
             }
-            entries.insert(path, entry.clone());
+            entries.insert(path, entry);
         }
         let tar = archive(&entries, time).map_err(LayerError::Archive)?;
         let diff_id = Digest::of(&tar);
@@ -119,7 +119,7 @@ fn checked(path: &str) -> Result<&str, LayerError> {
     good.then_some(relative).ok_or_else(wrong)
 }
 
-fn archive(entries: &BTreeMap<&str, Entry>, time: Epoch) -> io::Result<Vec<u8>> {
+fn archive(entries: &BTreeMap<&str, &Entry>, time: Epoch) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, entry) in entries {
         let mut header = header(time);
