@@ -102,15 +102,21 @@ fn regex(path: &Path, pattern: &str) -> Result<Regex, ValuesError> {
 }
 
 fn check_number(path: &Path, schema: &Value, number: f64) -> Result<(), ValuesError> {
-    let broken = [
-        limit(schema, "minimum").is_some_and(|least| number < least),
-        limit(schema, "exclusiveMinimum").is_some_and(|least| number <= least),
-        limit(schema, "maximum").is_some_and(|most| number > most),
-        limit(schema, "exclusiveMaximum").is_some_and(|most| number >= most),
-        limit(schema, "multipleOf").is_some_and(|step| (number / step).fract() != 0.0),
+    let bounds: [(&str, fn(f64, f64) -> bool, &str); 5] = [
+        ("minimum", |n, least| n >= least, "is less than"),
+        ("exclusiveMinimum", |n, least| n > least, "is not more than"),
+        ("maximum", |n, most| n <= most, "is more than"),
+        ("exclusiveMaximum", |n, most| n < most, "is not less than"),
+        (
+            "multipleOf",
+            |n, step| (n / step).fract() == 0.0,
+            "is no multiple of",
+        ),
     ];
-    if broken.contains(&true) {
-        return bad(path, format!("{number} is out of range"));
+    for (keyword, holds, otherwise) in bounds {
+        if let Some(bound) = limit(schema, keyword).filter(|bound| !holds(number, *bound)) {
+            return bad(path, format!("{number} {otherwise} {bound}"));
+        }
     }
     Ok(())
 }

@@ -63,3 +63,78 @@ fn number(number: &Number) -> String {
     };
     format!("{digits}{point}e{sign}{power}")
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "test code")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Words that some reader of YAML takes for something else, and any text.
+    fn text() -> impl Strategy<Value = String> {
+        let odd = [
+            "y",
+            "n",
+            "on",
+            "NO",
+            "1_000",
+            "12:30:45",
+            "0o7",
+            "1e3",
+            "~",
+            "=",
+            "<<",
+            "null",
+            "",
+            "2001-01-01",
+            "007",
+            "{{ x }}",
+            "a: b",
+            "- a",
+            "a\nb\n",
+            " a ",
+            "#",
+            "é\u{2028}\u{85}",
+        ];
+        prop_oneof![
+            proptest::sample::select(odd.to_vec()).prop_map(str::to_owned),
+            ".*",
+            "[a-z0-9_.:+-]{1,6}",
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            (-(1_i64 << 53)..(1 << 53)).prop_map(Value::from),
+            any::<f64>()
+                .prop_filter("JSON", |n| n.is_finite())
+                .prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(text(), inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_is_read(value in value()) {
+            let text = entry("key", &value).join("\n");
+            let read: Value = serde_saphyr::from_str(&text).expect(&text);
+            prop_assert_eq!(read, json!({"key": value}), "{}", text);
+        }
+    }
+
+    #[test]
+    fn numbers_with_exponents_are_numbers_to_every_reader() {
+        let written = [1e30, 1.5e-9, -2e300].map(|n| inline(&json!(n)));
+        assert_eq!(written, ["1.0e+30", "1.5e-9", "-2.0e+300"]);
+    }
+}

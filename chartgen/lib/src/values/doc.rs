@@ -69,6 +69,7 @@ impl ValuesDoc {
         schema::require(&mut schema, &default);
         check::check(&top, &schema, &default)?;
         schema::allow_from_parent(&mut schema, false);
+        schema::order(&mut schema);
         let doc = Self { fields, schema };
         let bytes = doc.schema_json().len();
         if bytes > SCHEMA_LIMIT {

@@ -122,12 +122,12 @@ fn check_key(path: &Path, key: &str) -> Result<(), ValuesError> {
 }
 
 fn kind(path: &Path, schema: &Value) -> Result<Kind, ValuesError> {
-    if let Some(Value::String(reference)) = schema.get("$ref") {
+    if let Some(reference) = schema::reference(schema) {
         let path = path.clone();
         return Err(if reference.starts_with('#') {
             ValuesError::Recursive { path }
         } else {
-            let reference = reference.clone();
+            let reference = reference.to_owned();
             ValuesError::Reference { path, reference }
         });
     }

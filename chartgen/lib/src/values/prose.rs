@@ -14,7 +14,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let (mut fenced, mut fresh) = (false, true);
     for line in text.split(is_break).map(str::trim_end) {
-        let fence = line.trim_start().starts_with("```");
+        let fence = is_fence(line);
         if line.is_empty() && !fenced {
             fresh = true;
             continue;
@@ -35,6 +35,11 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
         fenced ^= fence;
     }
     blocks
+}
+
+/// Where code begins or ends.
+fn is_fence(line: &str) -> bool {
+    line.trim_start().starts_with("```")
 }
 
 /// What some reader of YAML takes for the end of a line, and so of a comment.
@@ -75,6 +80,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
         match block {
             Block::Paragraph(words) => lines.extend(wrap(&words, width)),
+            Block::Lines(kept) if kept.iter().any(|line| is_fence(line)) => lines.extend(kept),
             Block::Lines(kept) => lines.extend(kept.iter().flat_map(|line| hang(line, width))),
         }
     }
@@ -121,4 +127,52 @@ pub(super) fn one_line(text: &str) -> String {
         Block::Lines(lines) => lines.join("<br>"),
     });
     parts.collect::<Vec<_>>().join("<br>")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_wrapped_and_what_has_lines_keeps_them() {
+        let text = "One two\nthree four.\n\n- first item is long\n- second\n\n```\n- b   c d e f g\n\n  x\n```\nAfter.";
+        let lines = wrapped(text, 12);
+        let expected = [
+            "One two",
+            "three four.",
+            "",
+            "- first item",
+            "  is long",
+            "- second",
+            "",
+            "```",
+            "- b   c d e f g",
+            "",
+            "  x",
+            "```",
+            "After.",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn one_line_keeps_paragraphs_apart() {
+        assert_eq!(one_line("One\ntwo.\n\nThree."), "One two.<br>Three.");
+    }
+
+    proptest! {
+        #[test]
+        fn wrapping_loses_no_word_and_ends_no_comment(text in ".{0,80}(\n.{0,80}){0,4}", width in 1_usize..60) {
+            let lines = wrapped(&text, width);
+            let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+            prop_assert!(!lines.iter().any(|line| line.contains(ends)), "{:?}", lines);
+            let words = |text: &str| -> Vec<String> {
+                let text: String = text.chars().map(|c| if ends(c) { ' ' } else { c }).collect();
+                text.split_whitespace().map(str::to_owned).collect()
+            };
+            prop_assert_eq!(words(&lines.join("\n")), words(&text));
+        }
+    }
 }

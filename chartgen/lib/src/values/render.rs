@@ -1,5 +1,7 @@
 //! The text of `values.yaml`: each key with what it is for, above its default.
 
+use serde_json::Value;
+
 use super::data;
 use super::field::Field;
 use super::prose;
@@ -43,6 +45,8 @@ fn write_field(text: &mut String, field: &Field, pad: &str, parent: Set) {
                 push_line(text, &[pad, mark, &line]);
             }
         }
+        // With nothing but comments below it, the bare key would be null.
+        Some(Value::Object(set)) if set.is_empty() => push_line(text, &[pad, mark, &key, ": {}"]),
         _ => push_line(text, &[pad, mark, &key, ":"]),
     }
     for below in &field.fields {
@@ -75,4 +79,73 @@ fn comment(field: &Field, width: usize) -> Vec<String> {
         line.insert_str(0, mark);
     }
     lines
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "test code")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::values::field::default_of;
+    use crate::{Kind, Path};
+
+    /// A field with a scalar, or with none, and any documentation.
+    fn leaf(key: &'static str) -> impl Strategy<Value = Field> {
+        let value = prop_oneof![
+            ".{0,20}".prop_map(Value::from),
+            any::<i32>().prop_map(Value::from)
+        ];
+        let docs = ".{0,60}(\n.{0,60}){0,3}";
+        (docs, proptest::option::of(value)).prop_map(move |(docs, default)| Field {
+            path: Path::new([key]),
+            docs,
+            kind: Kind::Any,
+            type_name: "string".to_owned(),
+            is_optional: default.is_none(),
+            is_leaf: true,
+            default,
+            fields: Vec::new(),
+        })
+    }
+
+    fn group(
+        key: &'static str,
+        inner: impl Strategy<Value = Vec<Field>>,
+    ) -> impl Strategy<Value = Field> {
+        (leaf(key), inner, any::<bool>()).prop_map(|(group, fields, set)| Field {
+            default: set.then(|| default_of(&fields)),
+            fields: if set { fields } else { unset(fields) },
+            ..group
+        })
+    }
+
+    /// What is not set as a whole has no part that is set.
+    fn unset(fields: Vec<Field>) -> Vec<Field> {
+        let fields = fields.into_iter();
+        fields
+            .map(|field| Field {
+                default: None,
+                fields: unset(field.fields),
+                ..field
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_comments_say_the_file_reads_as_the_defaults(
+            first in leaf("first"),
+            deep in group("deep", (leaf("a"), group("b", (leaf("c"), leaf("d")).prop_map(|(c, d)| vec![c, d])))
+                .prop_map(|(a, b)| vec![a, b])),
+            last in leaf("last"),
+        ) {
+            let fields = vec![first, deep, last];
+            let text = values_yaml(&fields);
+            let read: Option<Value> = serde_saphyr::from_str(&text).expect(&text);
+            let read = read.unwrap_or(json!({}));
+            prop_assert_eq!(read, default_of(&fields), "{}", text);
+        }
+    }
 }

@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::prose;
+
 /// Where the meanings of an enum's values wait while unions are merged.
 const MEANINGS: &str = "x-meanings";
 
@@ -38,7 +40,7 @@ pub(super) fn tidy(schema: &mut Value) {
     close(schema);
 }
 
-/// Adds to each description what the values of its enum mean. Last, for a description may still be
+/// Says in each description what the values of an enum mean. Last, for a description may still be
 /// replaced by that of a field while unions are merged.
 pub(super) fn explain(schema: &mut Value) {
     for_each_below(schema, &mut explain);
@@ -49,14 +51,32 @@ pub(super) fn explain(schema: &mut Value) {
         Some(Value::String(meanings)) => Some(meanings),
         _ => choices(schema),
     };
-    let Some(meanings) = meanings else {
+    let said = schema.get("description").and_then(Value::as_str);
+    let parts: Vec<_> = said.into_iter().chain(meanings.as_deref()).collect();
+    if !parts.is_empty() {
+        // The lines of a source file end where its author's editor broke them.
+        let text = prose::wrapped(&parts.join("\n\n"), usize::MAX).join("\n");
+        schema.insert("description".into(), text.into());
+    }
+}
+
+/// Brings the keywords of every schema into one order, the most telling first.
+pub(super) fn order(schema: &mut Value) {
+    for_each_below(schema, &mut order);
+    let Value::Object(schema) = schema else {
         return;
     };
-    let text = match schema.get("description").and_then(Value::as_str) {
-        Some(text) => format!("{text}\n\n{meanings}"),
-        None => meanings,
+    let rank = |keyword: &str| match keyword {
+        "description" => 0,
+        "type" => 1,
+        "properties" => 3,
+        "required" => 4,
+        "additionalProperties" => 5,
+        _ => 2,
     };
-    schema.insert("description".into(), text.into());
+    let mut entries: Vec<_> = std::mem::take(schema).into_iter().collect();
+    entries.sort_by_key(|(keyword, _)| rank(keyword));
+    schema.extend(entries);
 }
 
 /// The allowed strings as a sentence.
@@ -142,6 +162,19 @@ fn spell_out_format(schema: &mut Map<String, Value>) {
 fn close(schema: &mut Map<String, Value>) {
     if schema.contains_key("properties") && !schema.contains_key("additionalProperties") {
         schema.insert("additionalProperties".into(), false.into());
+    }
+}
+
+/// A reference in a schema or below. All types are in their places, so only one that contains
+/// itself is still referred to, or one that somebody wrote by hand.
+pub(super) fn reference(schema: &Value) -> Option<&str> {
+    match schema {
+        Value::Object(entries) => {
+            let here = entries.get("$ref").and_then(Value::as_str);
+            here.or_else(|| entries.values().find_map(reference))
+        }
+        Value::Array(items) => items.iter().find_map(reference),
+        _ => None,
     }
 }
 
