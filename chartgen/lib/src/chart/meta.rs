@@ -1,0 +1,269 @@
+//! `Chart.yaml`.
+
+use std::collections::BTreeMap;
+
+use crate::error::Problem;
+use crate::tree::{Node, entry, item};
+use crate::yaml::scalar;
+
+/// What `Chart.yaml` says. Its `apiVersion` is always `v2`.
+///
+/// ```
+/// let meta = chartgen::ChartMeta {
+///     name: "guestbook".into(),
+///     version: "1.2.3".into(),
+///     app_version: "4.5.6".into(),
+///     description: "A place to leave a note".into(),
+///     ..Default::default()
+/// };
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChartMeta {
+    /// Lower case letters, digits and dashes.
+    pub name: String,
+    /// The chart's version, by semantic versioning.
+    pub version: String,
+    /// The version of what it installs.
+    pub app_version: String,
+    /// The versions of Kubernetes it can be installed on: `>=1.30.0-0`.
+    pub kube_version: Option<String>,
+    /// One sentence.
+    pub description: String,
+    /// What the chart is.
+    pub kind: ChartKind,
+    /// Words that people search for.
+    pub keywords: Vec<String>,
+    /// The project's page.
+    pub home: Option<String>,
+    /// Where the source is.
+    pub sources: Vec<String>,
+    /// Who looks after it.
+    pub maintainers: Vec<Maintainer>,
+    /// The address of a picture.
+    pub icon: Option<String>,
+    /// No longer to be used.
+    pub deprecated: bool,
+    /// For catalogues such as Artifact Hub.
+    pub annotations: BTreeMap<String, String>,
+    /// The charts it brings.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// What a chart is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChartKind {
+    /// It can be installed.
+    #[default]
+    Application,
+    /// Others use its named templates.
+    Library,
+}
+
+/// Who looks after a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maintainer {
+    /// The name.
+    pub name: String,
+    /// How to write to them.
+    pub email: Option<String>,
+    /// Where to read about them.
+    pub url: Option<String>,
+}
+
+/// A chart that another one brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dependency {
+    /// The name in the repository.
+    pub name: String,
+    /// One version, never a range: what was tested is what is installed.
+    pub version: String,
+    /// Where it is found. May be empty for a chart that lies in `charts/`.
+    pub repository: String,
+    /// The value that switches it on: `nats.enabled`.
+    pub condition: Option<String>,
+    /// What its values are called here, if not like itself.
+    pub alias: Option<String>,
+}
+
+impl ChartMeta {
+    /// The data of `Chart.yaml`, in the order people expect.
+    pub(super) fn node(&self) -> Node {
+        let kind = match self.kind {
+            ChartKind::Application => "application",
+            ChartKind::Library => "library",
+        };
+        let text = |key: &str, value: &str| {
+            let there = !value.is_empty();
+            there.then(|| entry(key, value))
+        };
+        let optional =
+            |key: &str, value: &Option<String>| value.as_ref().and_then(|value| text(key, value));
+        let list = |key: &str, values: &[String]| {
+            let items = values.iter().map(|value| item(value.as_str()));
+            (!values.is_empty()).then(|| entry(key, Node::seq(items)))
+        };
+        let maintainers = self.maintainers.iter().map(|maintainer| {
+            let name = text("name", &maintainer.name);
+            let email = optional("email", &maintainer.email);
+            let url = optional("url", &maintainer.url);
+            item(Node::map([name, email, url].into_iter().flatten()))
+        });
+        let dependencies = self.dependencies.iter().map(|dependency| {
+            let entries = [
+                text("name", &dependency.name),
+                text("version", &dependency.version),
+                text("repository", &dependency.repository),
+                optional("condition", &dependency.condition),
+                optional("alias", &dependency.alias),
+            ];
+            item(Node::map(entries.into_iter().flatten()))
+        });
+        let annotations = self
+            .annotations
+            .iter()
+            .map(|(k, v)| entry(k.as_str(), v.as_str()));
+        let some = |key: &str, node: Node, there: bool| there.then(|| entry(key, node));
+        let entries = [
+            text("apiVersion", "v2"),
+            text("name", &self.name),
+            text("version", &self.version),
+            text("appVersion", &self.app_version),
+            optional("kubeVersion", &self.kube_version),
+            text("type", kind),
+            text("description", &self.description),
+            list("keywords", &self.keywords),
+            optional("home", &self.home),
+            list("sources", &self.sources),
+            optional("icon", &self.icon),
+            some("deprecated", Node::Bool(true), self.deprecated),
+            some(
+                "maintainers",
+                Node::seq(maintainers),
+                !self.maintainers.is_empty(),
+            ),
+            some(
+                "annotations",
+                Node::map(annotations),
+                !self.annotations.is_empty(),
+            ),
+            some(
+                "dependencies",
+                Node::seq(dependencies),
+                !self.dependencies.is_empty(),
+            ),
+        ];
+        Node::map(entries.into_iter().flatten())
+    }
+
+    /// What Helm or a reader of it would not take.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(name("a chart", &self.name));
+        problems.extend(version("the chart's version", &self.version));
+        for dependency in &self.dependencies {
+            problems.extend(name("a dependency", &dependency.name));
+            problems.extend(dependency.alias.as_ref().and_then(|a| name("an alias", a)));
+            problems.extend(version("a dependency's version", &dependency.version));
+        }
+        let called = |d: &Dependency| d.alias.clone().unwrap_or_else(|| d.name.clone());
+        for (index, dependency) in self.dependencies.iter().enumerate() {
+            let mine = called(dependency);
+            if self.dependencies[..index].iter().any(|d| called(d) == mine) {
+                let what = format!("the dependency `{mine}`");
+                problems.push(Problem::Duplicate { what });
+            }
+        }
+        problems
+    }
+}
+
+fn bad(what: &'static str, name: &str, why: &'static str) -> Problem {
+    let name = name.to_owned();
+    Problem::BadName { what, name, why }
+}
+
+fn name(what: &'static str, name: &str) -> Option<Problem> {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let formed = name.bytes().all(inner)
+        && name.bytes().next().is_some_and(|c| c.is_ascii_lowercase())
+        && !name.ends_with('-');
+    if !formed {
+        return Some(bad(
+            what,
+            name,
+            "it has to be lower case letters, digits and dashes, and begin with a letter",
+        ));
+    }
+    if name.len() > 53 {
+        return Some(bad(what, name, "it has more than 53 characters"));
+    }
+    // It becomes a key in the values of other charts, written by hand.
+    if scalar(name) != name {
+        return Some(bad(what, name, "to a reader of YAML 1.1 it is no string"));
+    }
+    None
+}
+
+fn version(what: &'static str, version: &str) -> Option<Problem> {
+    let (rest, build) = match version.split_once('+') {
+        Some((rest, build)) => (rest, Some(build)),
+        None => (version, None),
+    };
+    let (numbers, pre) = match rest.split_once('-') {
+        Some((numbers, pre)) => (numbers, Some(pre)),
+        None => (rest, None),
+    };
+    let number = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|c| c.is_ascii_digit())
+            && (part == "0" || !part.starts_with('0'))
+    };
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+    };
+    let three = numbers.split('.').count() == 3 && numbers.split('.').all(number);
+    let release = |part: &str| {
+        let digits = part.bytes().all(|c| c.is_ascii_digit());
+        word(part) && (!digits || number(part))
+    };
+    let good = three
+        && pre.is_none_or(|pre| pre.split('.').all(release))
+        && build.is_none_or(|build| build.split('.').all(word));
+    (!good).then(|| {
+        bad(
+            what,
+            version,
+            "it has to be one semantic version, such as 1.2.3",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_no_strings_or_no_dns_labels_are_refused() {
+        for good in ["guestbook", "a", "k8s-x"] {
+            assert!(name("a chart", good).is_none(), "{good}");
+        }
+        for wrong in [
+            "n", "y", "on", "null", "", "A", "1a", "a_b", "a.b", "a-", "-a",
+        ] {
+            assert!(name("a chart", wrong).is_some(), "{wrong}");
+        }
+        assert!(name("a chart", &"a".repeat(54)).is_some());
+    }
+
+    #[test]
+    fn versions_are_exact() {
+        for good in ["1.2.3", "0.0.0", "1.0.0-rc.1", "1.0.0-0a.x-y+build.007"] {
+            assert!(version("v", good).is_none(), "{good}");
+        }
+        for wrong in [
+            "", "1", "1.2", ">=1.2.3", "1.x.0", "01.2.3", "1.2.3-01", "1.2.3+", "v1.2.3",
+        ] {
+            assert!(version("v", wrong).is_some(), "{wrong}");
+        }
+    }
+}

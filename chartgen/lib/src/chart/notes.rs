@@ -1,0 +1,68 @@
+//! `NOTES.txt`: what Helm prints after an installation.
+
+use crate::{Cond, Expr};
+
+/// What Helm prints after an installation: lines of text and expressions, some of them under
+/// conditions.
+///
+/// ```
+/// # struct Values { ingress: bool }
+/// use chartgen::{Expr, Notes, v};
+/// let notes = Notes::new()
+///     .line(["The release ".into(), Expr::release_name(), " is installed.".into()])
+///     .when(v!(Values, ingress), |notes| notes.text("It can be reached from outside."));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Notes(pub(crate) Vec<Note>);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Note {
+    Line(Vec<Expr>),
+    If(Cond, Vec<Note>, Vec<Note>),
+}
+
+impl Notes {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lines of text.
+    #[must_use]
+    #[track_caller]
+    pub fn text(mut self, text: &str) -> Self {
+        for line in text.split('\n') {
+            self.0.push(Note::Line(vec![Expr::text(line)]));
+        }
+        self
+    }
+
+    /// One line of text and expressions.
+    #[must_use]
+    pub fn line<E: Into<Expr>>(mut self, parts: impl IntoIterator<Item = E>) -> Self {
+        let parts = parts.into_iter().map(Into::into).collect();
+        self.0.push(Note::Line(parts));
+        self
+    }
+
+    /// Lines that are printed only if a condition holds.
+    #[must_use]
+    pub fn when(mut self, cond: impl Into<Cond>, then: impl FnOnce(Self) -> Self) -> Self {
+        let then = then(Self::new()).0;
+        self.0.push(Note::If(cond.into(), then, Vec::new()));
+        self
+    }
+
+    /// Some lines if a condition holds, others if not.
+    #[must_use]
+    pub fn either(
+        mut self,
+        cond: impl Into<Cond>,
+        then: impl FnOnce(Self) -> Self,
+        otherwise: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        let (then, otherwise) = (then(Self::new()).0, otherwise(Self::new()).0);
+        self.0.push(Note::If(cond.into(), then, otherwise));
+        self
+    }
+}

@@ -1,0 +1,81 @@
+//! Writes `NOTES.txt`: text, not YAML.
+
+use super::text::{braces, go_string};
+use super::{Context, Emitter, HEADER};
+use crate::chart::notes::Note;
+use crate::cond::Test;
+use crate::expr::{Form, Place};
+use crate::{Expr, Kind};
+
+/// The text of `NOTES.txt`.
+pub(crate) fn notes(context: &Context<'_>, notes: &[Note], at: Place) -> String {
+    let mut emitter = Emitter::new(context, at);
+    emitter.out = format!("{{{{- /* {HEADER} */ -}}}}\n");
+    emitter.notes(notes);
+    emitter.out
+}
+
+/// The text of the template that answers contradictions between values.
+pub(crate) fn checks(context: &Context<'_>, checks: &[(Test, String, Place)]) -> String {
+    let at = checks
+        .first()
+        .map_or_else(|| std::panic::Location::caller(), |(_, _, at)| at);
+    let mut emitter = Emitter::new(context, at);
+    emitter.out = format!("{{{{- /* {HEADER} */ -}}}}\n");
+    for (test, sentence, at) in checks {
+        emitter.at = at;
+        emitter.check(test, sentence);
+    }
+    emitter.out
+}
+
+impl Emitter<'_> {
+    fn notes(&mut self, notes: &[Note]) {
+        for (index, note) in notes.iter().enumerate() {
+            match note {
+                Note::Line(parts) => {
+                    let mut line: String = parts.iter().map(|part| self.printed(part)).collect();
+                    // What follows may begin with a brace that takes the blanks before it.
+                    let last = !matches!(notes.get(index + 1), Some(Note::Line(_)));
+                    if last && line.trim().is_empty() {
+                        line = r#"{{ "" }}"#.to_owned();
+                    }
+                    self.line(0, &line);
+                }
+                Note::If(cond, then, otherwise) => {
+                    let head = format!("if {}", self.writer().test(&cond.0));
+                    if otherwise.is_empty() {
+                        let scope = self.scope.clone();
+                        self.inside(0, &head, scope, |e| e.notes(then));
+                    } else {
+                        self.either(0, &head, |e| e.notes(then), |e| e.notes(otherwise));
+                    }
+                }
+            }
+        }
+    }
+
+    fn printed(&self, part: &Expr) -> String {
+        if let Form::Text(text) = &part.form {
+            return braces(text);
+        }
+        let writer = self.writer();
+        match writer.kind(part) {
+            Kind::Int => format!("{{{{ int64 {} }}}}", writer.operand(part)),
+            kind => {
+                if matches!(kind, Kind::Obj | Kind::Seq) {
+                    writer.not_text(part, kind);
+                }
+                format!("{{{{ {} }}}}", writer.pipeline(part))
+            }
+        }
+    }
+
+    /// Contradictions between values, each answered by a sentence.
+    fn check(&mut self, test: &Test, sentence: &str) {
+        let head = format!("if {}", self.test(test));
+        let fail = format!("fail {}", go_string(sentence));
+        let scope = self.scope.clone();
+        self.inside(0, &head, scope, |e| e.control(2, &fail));
+    }
+}
