@@ -20,6 +20,8 @@ use crate::{Cond, Expr, Kind};
 pub struct Document {
     pub(crate) root: Node,
     pub(crate) cond: Option<Cond>,
+    /// What all pointers begin with.
+    base: String,
     pub(crate) at: Place,
     pub(crate) errors: Vec<ChartError>,
     pub(crate) checks: Vec<KindCheck>,
@@ -56,10 +58,21 @@ impl Document {
         Self {
             root,
             cond: None,
+            base: String::new(),
             at,
             errors,
             checks: Vec::new(),
         }
+    }
+
+    /// Overlays below a place: their pointers begin there.
+    #[must_use]
+    pub fn within(mut self, pointer: &str, overlay: impl FnOnce(Self) -> Self) -> Self {
+        let outer = self.base.len();
+        self.base.push_str(pointer);
+        let mut changed = overlay(self);
+        changed.base.truncate(outer);
+        changed
     }
 
     /// Puts an expression in place of what stands at a place. Its kind has to fit: a string
@@ -147,6 +160,7 @@ impl Document {
     pub fn insert(mut self, pointer: &str, node: impl Into<Node>) -> Self {
         let at = Location::caller();
         let node = node.into();
+        let pointer = &self.below(pointer);
         let result = Pointer::parse(pointer).and_then(|p| {
             let (holder, name) = p.holder(&mut self.root)?;
             Ok(insert(pointer, holder, name, node))
@@ -211,6 +225,10 @@ impl Document {
         self
     }
 
+    fn below(&self, pointer: &str) -> String {
+        format!("{}{pointer}", self.base)
+    }
+
     fn set_at(&mut self, at: Place, pointer: &str, new: Node) {
         self.edit(at, pointer, |pointer, node| {
             let check = match &new {
@@ -234,6 +252,7 @@ impl Document {
         pointer: &str,
         change: impl FnOnce(&str, &mut Node) -> Result<Option<KindCheck>, Problem>,
     ) {
+        let pointer = &self.below(pointer);
         let result = Pointer::parse(pointer).and_then(|p| {
             let node = p.node(&mut self.root)?;
             Ok(change(pointer, node))
@@ -248,6 +267,7 @@ impl Document {
         entry: impl FnOnce(Part<Entry>) -> Part<Entry>,
         item: impl FnOnce(Part<Item>) -> Part<Item>,
     ) {
+        let pointer = &self.below(pointer);
         let result = Pointer::parse(pointer).and_then(|p| {
             match p.place(&mut self.root)? {
                 Spot::Entry(parts, index) => {
