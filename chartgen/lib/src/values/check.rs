@@ -101,8 +101,11 @@ fn regex(path: &Path, pattern: &str) -> Result<Regex, ValuesError> {
     })
 }
 
+/// Whether a number keeps a bound.
+type Holds = fn(f64, f64) -> bool;
+
 fn check_number(path: &Path, schema: &Value, number: f64) -> Result<(), ValuesError> {
-    let bounds: [(&str, fn(f64, f64) -> bool, &str); 5] = [
+    let bounds: [(&str, Holds, &str); 5] = [
         ("minimum", |n, least| n >= least, "is less than"),
         ("exclusiveMinimum", |n, least| n > least, "is not more than"),
         ("maximum", |n, most| n <= most, "is more than"),
