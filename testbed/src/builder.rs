@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use fleet_tools::{Tool, Toolbox};
-use futures::future::{join_all, try_join3};
+use futures::future::{join_all, try_join, try_join3};
 
 use crate::control_plane::{ApiServer, Etcd};
 use crate::device::Device;
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::nats::Nats;
 use crate::network::Bridge;
+use crate::node::{Node, NodeError};
 use crate::overview::Overview;
 use crate::registry::Registry;
 use crate::remains;
@@ -33,8 +34,15 @@ pub struct Builder {
     control_plane: bool,
     nats: bool,
     registry: bool,
+    node: Option<NodeOptions>,
     devices: Vec<String>,
     audited: Vec<String>,
+}
+
+/// What a node has.
+#[derive(Debug, Clone, Default)]
+struct NodeOptions {
+    volumes: u8,
 }
 
 impl Builder {
@@ -44,6 +52,7 @@ impl Builder {
             control_plane: false,
             nats: false,
             registry: false,
+            node: None,
             devices: Vec::new(),
             audited: Vec::new(),
         }
@@ -73,6 +82,21 @@ impl Builder {
         self
     }
 
+    /// With a node that runs real pods; see [`Node`]. Brings the control plane along. Needs root:
+    /// without it, [`start`](Self::start) fails with [`NodeError::NotRoot`].
+    pub fn node(mut self) -> Self {
+        self.control_plane = true;
+        self.node.get_or_insert_default();
+        self
+    }
+
+    /// With this many volumes on the node, for claims that name no storage class.
+    pub fn local_volumes(mut self, number: u8) -> Self {
+        self = self.node();
+        self.node = Some(NodeOptions { volumes: number });
+        self
+    }
+
     /// With these devices: podman runs on each, the agent is started by the test.
     pub fn devices<D: Into<String>>(mut self, ids: impl IntoIterator<Item = D>) -> Self {
         self.devices.extend(ids.into_iter().map(Into::into));
@@ -85,13 +109,16 @@ impl Builder {
     /// # Errors
     /// When a part does not come up. What was started by then is stopped again.
     pub async fn start(self) -> Result<Testbed, Error> {
+        if self.node.is_some() && !machine::may_make_machines() {
+            return Err(NodeError::NotRoot.into());
+        }
         let tools = self.tools();
         let blocking = tokio::task::spawn_blocking(move || {
             if let Err(error) = remains::clean_remains() {
                 // Another testbed's remains must not keep this one from starting.
                 eprintln!("testbed: {error}");
             }
-            fleet_tools::ensure(tools, &mut |event| {
+            fleet_tools::ensure(&tools, &mut |event| {
                 if !matches!(event, fleet_tools::Event::Ready { .. }) {
                     eprintln!("tools: {event}");
                 }
@@ -117,18 +144,25 @@ impl Builder {
         Ok(bed)
     }
 
-    fn tools(&self) -> &'static [Tool] {
-        match (self.control_plane, self.nats) {
-            (true, true) => &[
-                Tool::Etcd,
-                Tool::KubeApiserver,
-                Tool::KubeControllerManager,
-                Tool::NatsServer,
-            ],
-            (true, false) => &[Tool::Etcd, Tool::KubeApiserver, Tool::KubeControllerManager],
-            (false, true) => &[Tool::NatsServer],
-            (false, false) => &[],
-        }
+    fn tools(&self) -> Vec<Tool> {
+        const CONTROL_PLANE: [Tool; 3] =
+            [Tool::Etcd, Tool::KubeApiserver, Tool::KubeControllerManager];
+        const NODE: [Tool; 7] = [
+            Tool::KubeScheduler,
+            Tool::Kubelet,
+            Tool::KubeProxy,
+            Tool::Containerd,
+            Tool::ContainerdShim,
+            Tool::Ctr,
+            Tool::Coredns,
+        ];
+        let parts: [(bool, &[Tool]); 3] = [
+            (self.control_plane, &CONTROL_PLANE),
+            (self.node.is_some(), &NODE),
+            (self.nats, &[Tool::NatsServer]),
+        ];
+        let wanted = parts.into_iter().filter(|(wanted, _)| *wanted);
+        wanted.flat_map(|(_, tools)| tools).copied().collect()
     }
 
     /// Folder, journal, keys and network: all that parts need before they start.
@@ -143,6 +177,7 @@ impl Builder {
             api_server: None,
             nats: None,
             registry: None,
+            node: None,
             devices: Mutex::new(BTreeMap::new()),
             runtime_folder: RuntimeFolder::create(&journal)?,
             loopback: secret::random(),
@@ -150,7 +185,8 @@ impl Builder {
             folder,
         };
         // Without devices too, because one may be added while the bus runs.
-        if (self.nats || !self.devices.is_empty()) && machine::may_make_machines() {
+        let has_machines = self.nats || self.node.is_some() || !self.devices.is_empty();
+        if has_machines && machine::may_make_machines() {
             bed.bridge = Some(Bridge::create(&bed.journal)?);
         }
         if self.nats {
@@ -169,10 +205,28 @@ impl Builder {
             let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
             bed.etcd = Some(etcd);
             let audited = &self.audited;
-            let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url, audited)?;
+            let bridge = self.node.as_ref().and(bed.bridge.as_ref());
+            let joining = bridge.map(Node::joining);
+            let server =
+                ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url, audited, joining)?;
+            bed.node = self.make_node(&bed, &server, toolbox)?;
             bed.api_server = Some(server);
         }
         Ok(bed)
+    }
+
+    fn make_node(
+        &self,
+        bed: &Testbed,
+        server: &ApiServer,
+        toolbox: &Toolbox,
+    ) -> Result<Option<Node>, NodeError> {
+        let parts = (&self.node, &bed.bridge, server.node_access());
+        let (Some(options), Some(bridge), Some(access)) = parts else {
+            return Ok(None);
+        };
+        let volumes = options.volumes;
+        Node::create(&bed.folder, bridge, access, toolbox, &bed.journal, volumes).map(Some)
     }
 
     async fn start_parts(&self, bed: &Testbed) -> Result<(), Error> {
@@ -186,12 +240,7 @@ impl Builder {
                 nats.admit(device.id(), &device.seed_path()).await?;
             }
         }
-        let control_plane = async {
-            match &bed.api_server {
-                Some(server) => Ok(server.wait_first_ready().await?),
-                None => Ok(()),
-            }
-        };
+        let cluster = start_cluster(bed);
         let messages = async {
             if let Some(nats) = &bed.nats {
                 nats.start().await?;
@@ -208,8 +257,22 @@ impl Builder {
                 .collect::<Result<(), _>>()
                 .map_err(Error::from)
         };
-        try_join3(control_plane, messages, machines)
+        try_join3(cluster, messages, machines)
             .await
             .map(|_: ((), (), ())| ())
     }
+}
+
+/// The control plane, and beside it the machine of the node, which then joins.
+async fn start_cluster(bed: &Testbed) -> Result<(), Error> {
+    let Some(server) = &bed.api_server else {
+        return Ok(());
+    };
+    let Some(node) = &bed.node else {
+        return Ok(server.wait_first_ready().await?);
+    };
+    let control_plane = async { Ok::<_, Error>(server.wait_first_ready().await?) };
+    let machine = async { Ok(node.boot().await?) };
+    try_join(control_plane, machine).await?;
+    Ok(node.join(&server.client().await?).await?)
 }

@@ -9,6 +9,7 @@ use crate::install::InstallError;
 use crate::journal::JournalError;
 use crate::nats::NatsError;
 use crate::network::NetworkError;
+use crate::node::NodeError;
 use crate::process::ProcessError;
 use crate::registry::RegistryError;
 use crate::runtime_folder::RuntimeFolderError;
@@ -52,6 +53,9 @@ pub enum Error {
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// The folder for sockets.
     #[error(transparent)]
     RuntimeFolder(#[from] RuntimeFolderError),

@@ -49,19 +49,33 @@ pub enum ImageError {
 /// Writes an archive with one image: busybox's `httpd` on port 80 serving `body`, and a shell for
 /// health checks.
 pub(crate) fn write_archive(path: &Path, reference: &str, body: &str) -> Result<(), ImageError> {
-    let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.is_file());
-    let busybox = busybox.ok_or(ImageError::NoBusybox)?;
-    let program = fs::read(busybox).map_err(|source| ImageError::Read {
-        path: busybox.to_owned(),
-        source,
-    })?;
+    save(path, reference, settings(), layer(busybox()?, body))
+}
+
+/// Writes an archive with one image of one layer.
+pub(crate) fn save(
+    path: &Path,
+    reference: &str,
+    settings: Settings,
+    layer: Layer,
+) -> Result<(), ImageError> {
     let here = Architecture::here().ok_or(ImageError::Architecture)?;
     Image::new(reference.parse()?, Epoch::default())
         .compression(Compression::None)
-        .platform(here, Contents::new(settings(), [layer(program, body)]))
+        .platform(here, Contents::new(settings, [layer]))
         .archive()?
         .save(path)?;
     Ok(())
+}
+
+/// The machine's static busybox.
+pub(crate) fn busybox() -> Result<Vec<u8>, ImageError> {
+    let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.is_file());
+    let busybox = busybox.ok_or(ImageError::NoBusybox)?;
+    fs::read(busybox).map_err(|source| ImageError::Read {
+        path: busybox.to_owned(),
+        source,
+    })
 }
 
 fn layer(busybox: Vec<u8>, body: &str) -> Layer {

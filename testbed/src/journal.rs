@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::control_groups;
 use crate::process::{kill_pid, lock};
 use crate::procfs;
 use crate::wait;
@@ -72,6 +73,8 @@ pub(crate) enum Entry {
     Folder { path: PathBuf },
     /// A podman store is about to be made: its containers may leave control groups behind.
     Store { path: PathBuf },
+    /// containerd's folder is about to be made; the same goes for it.
+    Containerd { path: PathBuf },
 }
 
 /// The open journal of a running testbed.
@@ -167,7 +170,8 @@ pub(crate) fn clean(folder: &Path) -> Result<(), JournalError> {
     for entry in &entries {
         match entry {
             Entry::Interface { name } => delete_interface(name),
-            Entry::Store { path } => remove_control_groups(path),
+            Entry::Store { path } => control_groups::remove_podman(path),
+            Entry::Containerd { path } => control_groups::remove_containerd(path),
             // The testbed's own folder stays until all of this is done, so a failure is found there.
             Entry::Folder { path } => removed = removed.and(remove(path)),
             _ => {}
@@ -215,37 +219,6 @@ pub(crate) fn remove(folder: &Path) -> Result<(), JournalError> {
 fn delete_interface(name: &str) {
     if Path::new("/sys/class/net").join(name).exists() {
         quiet("ip", &["link", "delete", name]);
-    }
-}
-
-/// A container that was killed with its whole machine leaves empty control groups behind, because
-/// nobody was left to remove them. They are found by the container ids in the store.
-pub(crate) fn remove_control_groups(store: &Path) {
-    let Ok(containers) = fs::read_dir(store.join("overlay-containers")) else {
-        return;
-    };
-    let ids: Vec<String> = containers
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.len() == 64)
-        .collect();
-    let Ok(controllers) = fs::read_dir("/sys/fs/cgroup") else {
-        return;
-    };
-    let parents = controllers
-        .flatten()
-        .map(|entry| entry.path().join("libpod_parent"));
-    for parent in parents.chain([PathBuf::from("/sys/fs/cgroup/libpod_parent")]) {
-        for id in &ids {
-            for group in [
-                format!("libpod-{id}/ctr"),
-                format!("libpod-{id}"),
-                format!("libpod-conmon-{id}"),
-            ] {
-                // Not there in this hierarchy, or still in use: both are none of our business.
-                let _ = fs::remove_dir(parent.join(group));
-            }
-        }
     }
 }
 

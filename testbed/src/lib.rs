@@ -54,6 +54,7 @@
 
 mod binaries;
 mod builder;
+mod control_groups;
 mod control_plane;
 mod device;
 mod error;
@@ -62,6 +63,7 @@ mod install;
 mod journal;
 mod nats;
 mod network;
+mod node;
 mod operator;
 mod overview;
 mod ports;
@@ -84,6 +86,7 @@ pub use install::{InstallError, OperatorRights};
 pub use journal::JournalError;
 pub use nats::{KeyError, Nats, NatsError};
 pub use network::NetworkError;
+pub use node::{Node, NodeError};
 pub use operator::{Operator, OperatorOptions};
 pub use overview::Overview;
 pub use process::{ProcessError, Service};

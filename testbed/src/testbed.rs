@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::journal::{self, Journal};
 use crate::nats::Nats;
 use crate::network::Bridge;
+use crate::node::Node;
 use crate::operator::{Operator, OperatorOptions};
 use crate::process::{Service, Spec, lock};
 use crate::registry::Registry;
@@ -37,6 +38,7 @@ pub struct Testbed {
     pub(crate) api_server: Option<ApiServer>,
     pub(crate) nats: Option<Nats>,
     pub(crate) registry: Option<Registry>,
+    pub(crate) node: Option<Node>,
     pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
     pub(crate) runtime_folder: RuntimeFolder,
     /// Numbers the rootless devices of this testbed apart from those of others.
@@ -124,6 +126,14 @@ impl Testbed {
         self.registry
             .as_ref()
             .ok_or(Error::NoPart("a registry", "registry"))
+    }
+
+    /// The node.
+    ///
+    /// # Errors
+    /// When the testbed has none.
+    pub fn node(&self) -> Result<&Node, Error> {
+        self.node.as_ref().ok_or(Error::NoPart("a node", "node"))
     }
 
     /// The device of this id.
@@ -279,6 +289,7 @@ impl Drop for Testbed {
     fn drop(&mut self) {
         // Reap what this process started; the clean-up then finds whatever else there is.
         lock(&self.devices).clear();
+        self.node.take();
         self.registry.take();
         self.api_server.take();
         self.etcd.take();

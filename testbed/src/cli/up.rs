@@ -8,6 +8,9 @@ use fleet_testbed::{Overview, Testbed};
 use fleet_tools::Event;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Enough for any chart.
+const VOLUMES: u8 = 8;
+
 #[derive(Args)]
 pub(super) struct UpArgs {
     /// Name, for `status` and the other commands.
@@ -22,6 +25,9 @@ pub(super) struct UpArgs {
     /// With a container registry.
     #[arg(long)]
     registry: bool,
+    /// With a node that runs pods, and volumes for them; needs root.
+    #[arg(long)]
+    node: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,7 +67,12 @@ async fn up(args: &UpArgs) -> Result<()> {
 
 async fn start(args: &UpArgs) -> Result<Testbed> {
     let begin = Instant::now();
-    tokio::task::spawn_blocking(build_tools)
+    let profile = if args.node {
+        fleet_tools::Profile::Node
+    } else {
+        fleet_tools::Profile::Walking
+    };
+    tokio::task::spawn_blocking(move || build_tools(profile))
         .await
         .context("cannot build the servers")??;
     let devices = (1..=args.devices).map(|number| format!("dev-{number}"));
@@ -73,6 +84,11 @@ async fn start(args: &UpArgs) -> Result<Testbed> {
     };
     let builder = if args.registry {
         builder.registry()
+    } else {
+        builder
+    };
+    let builder = if args.node {
+        builder.local_volumes(VOLUMES)
     } else {
         builder
     };
@@ -90,18 +106,21 @@ async fn start(args: &UpArgs) -> Result<Testbed> {
             device.podman_socket().display()
         );
     }
+    if let Ok(node) = bed.node() {
+        println!("  {:<8} NodePorts at {}", node.name(), node.host_ip());
+    }
     println!("\n{}", super::env::lines(&Overview::of(&bed)));
     Ok(bed)
 }
 
 /// Everything of the profile at once, `kubectl` included, which only people need.
-fn build_tools() -> Result<()> {
+fn build_tools(profile: fleet_tools::Profile) -> Result<()> {
     let report = &mut |event| {
         if !matches!(event, Event::Ready { .. }) {
             eprintln!("{event}");
         }
     };
-    fleet_tools::ensure(fleet_tools::Profile::Walking.tools(), report)?;
+    fleet_tools::ensure(profile.tools(), report)?;
     Ok(())
 }
 

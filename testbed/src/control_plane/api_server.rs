@@ -9,6 +9,7 @@ use fleet_tools::{Tool, Toolbox};
 use super::ControlPlaneError;
 use super::audit::{AuditLog, Request};
 use super::files::Files;
+use super::node_access::{Joining, NodeAccess};
 use crate::journal::Journal;
 use crate::ports;
 use crate::process::{Service, Spec};
@@ -16,7 +17,7 @@ use crate::secret;
 
 /// From empty to ready takes about 4 s; a machine that also compiles takes several times that.
 const READY_TIME: Duration = Duration::from_secs(90);
-/// Only what tests observe: deletion of owned objects and namespaces, and the token controllers.
+/// Without a node, only what tests observe: deletion of owned objects and namespaces, and the token controllers.
 /// The other forty would cost processor time and show nothing.
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,\
     serviceaccount-controller,serviceaccount-token-controller,\
@@ -29,6 +30,8 @@ pub struct ApiServer {
     manager: Service,
     files: Files,
     audit: Option<AuditLog>,
+    node: Option<NodeAccess>,
+    scheduler: Option<Service>,
     port: u16,
 }
 
@@ -39,9 +42,12 @@ impl ApiServer {
         journal: &Journal,
         etcd_url: &str,
         audited: &[String],
+        joining: Option<Joining>,
     ) -> Result<Self, ControlPlaneError> {
         let home = folder.join("kubernetes");
-        let files = Files::create(&home)?;
+        let node = joining.map(|joining| NodeAccess::create(&home, joining));
+        let node = node.transpose()?;
+        let files = Files::create(&home, node.as_ref())?;
         let audit = (!audited.is_empty()).then(|| AuditLog::create(&home, audited));
         let audit = audit.transpose()?;
         let logs = folder.join("logs");
@@ -55,14 +61,23 @@ impl ApiServer {
         )
         .args(path_args(
             &audit.iter().flat_map(AuditLog::args).collect::<Vec<_>>(),
-        ));
+        ))
+        .args(reach_args(node.as_ref()));
         let program = toolbox.path(Tool::KubeControllerManager)?;
-        let manager = manager_spec(Spec::new("kube-controller-manager", program, &logs), &files);
+        let manager = Spec::new("kube-controller-manager", program, &logs);
+        let manager = manager_spec(manager, &files, node.as_ref());
+        let scheduler = node
+            .as_ref()
+            .map(|node| scheduler_spec(toolbox, &logs, node))
+            .transpose()?
+            .map(|spec| Service::new(spec, journal.clone()));
         let server = Self {
             service: Service::new(spec, journal.clone()),
             manager: Service::new(manager, journal.clone()),
             files,
             audit,
+            node,
+            scheduler,
             port,
         };
         server.service.spawn()?;
@@ -76,9 +91,31 @@ impl ApiServer {
         self.service
             .wait_ready(READY_TIME, certificate_there)
             .await?;
-        self.files.write_kubeconfigs(&self.url())?;
+        let authority = self.files.authority()?;
+        self.files.write_kubeconfigs(&authority, &self.url())?;
+        if let Some(node) = &self.node {
+            node.write_kubeconfigs(&authority, self.port)?;
+        }
         self.wait_ready().await?;
-        Ok(self.manager.spawn()?)
+        self.start_managers()
+    }
+
+    /// What a node needs to join.
+    pub(crate) fn node_access(&self) -> Option<&NodeAccess> {
+        self.node.as_ref()
+    }
+
+    /// Those that are not running: they give up when the server is away for long.
+    fn start_managers(&self) -> Result<(), ControlPlaneError> {
+        for service in [Some(&self.manager), self.scheduler.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if service.pid().is_none() {
+                service.spawn()?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the server answers `/readyz`.
@@ -152,6 +189,11 @@ impl ApiServer {
         &self.manager
     }
 
+    /// The scheduler's process, if there is a node to choose.
+    pub fn scheduler(&self) -> Option<&Service> {
+        self.scheduler.as_ref()
+    }
+
     /// Starts the server again on the same port and waits until it is ready.
     ///
     /// # Errors
@@ -159,11 +201,7 @@ impl ApiServer {
     pub async fn start(&self) -> Result<(), ControlPlaneError> {
         self.service.spawn()?;
         self.wait_ready().await?;
-        // It gives up when the server is away for long.
-        if self.manager.pid().is_none() {
-            self.manager.spawn()?;
-        }
-        Ok(())
+        self.start_managers()
     }
 
     /// Stops the server at once. It is killed, because its graceful stop waits for open watches,
@@ -183,13 +221,6 @@ fn server_spec(spec: Spec, files: &Files, port: u16, etcd_url: &str) -> Spec {
         "--secure-port",
         &port.to_string(),
     ])
-    .args(["--bind-address", "127.0.0.1"])
-    // The address of the Service `kubernetes`; loopback is refused there. Nothing in this
-    // profile reaches the server through that Service, so its endpoints are not kept.
-    .args([
-        "--advertise-address=198.18.0.1",
-        "--endpoint-reconciler-type=none",
-    ])
     .args(["--service-account-issuer", "https://kubernetes.default.svc"])
     .args(["--service-cluster-ip-range", "10.96.0.0/16"])
     .args(["--authorization-mode", "Node,RBAC", "--allow-privileged"])
@@ -201,11 +232,44 @@ fn server_spec(spec: Spec, files: &Files, port: u16, etcd_url: &str) -> Spec {
         ("--service-account-key-file", &files.public_key),
         ("--service-account-signing-key-file", &files.private_key),
     ]))
+    // Its way to kubelets would lead through the proxy of the environment.
+    .without_proxy()
 }
 
-fn manager_spec(spec: Spec, files: &Files) -> Spec {
+/// Who reaches the server, and where.
+fn reach_args(node: Option<&NodeAccess>) -> Vec<OsString> {
+    node.map_or_else(
+        || {
+            vec![
+                "--bind-address=127.0.0.1".into(),
+                // The address of the Service `kubernetes`; loopback is refused there. Nothing
+                // reaches the server through that Service, so its endpoints are not kept.
+                "--advertise-address=198.18.0.1".into(),
+                "--endpoint-reconciler-type=none".into(),
+            ]
+        },
+        NodeAccess::server_args,
+    )
+}
+
+fn scheduler_spec(
+    toolbox: &Toolbox,
+    logs: &Path,
+    node: &NodeAccess,
+) -> Result<Spec, ControlPlaneError> {
+    let program = toolbox.path(Tool::KubeScheduler)?;
+    let kubeconfig = &node.scheduler.kubeconfig;
+    Ok(Spec::new("kube-scheduler", program, logs)
+        .args(["--leader-elect=false", "--secure-port=0"])
+        .args(path_args(&[("--kubeconfig", kubeconfig)]))
+        .without_proxy())
+}
+
+fn manager_spec(spec: Spec, files: &Files, node: Option<&NodeAccess>) -> Spec {
+    // With a node there is work for all of them.
+    let controllers = node.map_or(CONTROLLERS, |_| "*");
     spec.args(["--use-service-account-credentials", "--leader-elect=false"])
-        .args(["--controllers", CONTROLLERS, "--secure-port", "0"])
+        .args(["--controllers", controllers, "--secure-port", "0"])
         // Deletion of owned objects is what tests wait for.
         .args([
             "--concurrent-gc-syncs=5",
@@ -216,6 +280,8 @@ fn manager_spec(spec: Spec, files: &Files) -> Spec {
             ("--kubeconfig", &files.kubeconfig),
             ("--service-account-private-key-file", &files.private_key),
             ("--root-ca-file", &files.certificate),
+            // It makes this folder, and the default is one of the host.
+            ("--flex-volume-plugin-dir", &files.volume_plugins),
         ]))
 }
 

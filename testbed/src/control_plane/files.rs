@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::ControlPlaneError;
+use super::node_access::NodeAccess;
 use crate::secret;
 
 /// The user that the operator is to the API server. It is in no group but the one of everybody who
@@ -25,6 +26,7 @@ pub(super) struct Files {
     pub(super) tokens: PathBuf,
     pub(super) public_key: PathBuf,
     pub(super) private_key: PathBuf,
+    pub(super) volume_plugins: PathBuf,
     pub(super) kubeconfig: PathBuf,
     pub(super) operator_kubeconfig: PathBuf,
     token: String,
@@ -33,7 +35,10 @@ pub(super) struct Files {
 
 impl Files {
     /// Makes what the server needs before its first start.
-    pub(super) fn create(home: &Path) -> Result<Self, ControlPlaneError> {
+    pub(super) fn create(
+        home: &Path,
+        node: Option<&NodeAccess>,
+    ) -> Result<Self, ControlPlaneError> {
         make_folder(home)?;
         let certificates = home.join("certs");
         let files = Self {
@@ -42,6 +47,7 @@ impl Files {
             tokens: home.join("tokens.csv"),
             public_key: home.join("sa.pub"),
             private_key: home.join("sa.key"),
+            volume_plugins: home.join("volume-plugins"),
             kubeconfig: home.join("admin.kubeconfig"),
             operator_kubeconfig: home.join("operator.kubeconfig"),
             token: secret::token(),
@@ -51,7 +57,8 @@ impl Files {
             "{},admin,admin,\"system:masters\"\n{},{OPERATOR_USER},{OPERATOR_USER}\n",
             files.token, files.operator_token
         );
-        write_secret(&files.tokens, &users)?;
+        let components = node.map(NodeAccess::tokens).unwrap_or_default();
+        write_secret(&files.tokens, &(users + &components))?;
         files.write_keys()?;
         Ok(files)
     }
@@ -62,13 +69,21 @@ impl Files {
         pem.matches("-----END CERTIFICATE-----").count() >= 2
     }
 
-    /// Writes the kubeconfigs, which trust the server's own certificate.
-    pub(super) fn write_kubeconfigs(&self, url: &str) -> Result<(), ControlPlaneError> {
+    /// The server's own certificate, as clients trust it.
+    pub(super) fn authority(&self) -> Result<Authority, ControlPlaneError> {
         let pem = fs::read(&self.certificate).map_err(|source| ControlPlaneError::File {
             path: self.certificate.clone(),
             source,
         })?;
-        let authority = STANDARD.encode(pem);
+        Ok(Authority(STANDARD.encode(pem)))
+    }
+
+    /// Writes the kubeconfigs of the admin and the operator.
+    pub(super) fn write_kubeconfigs(
+        &self,
+        authority: &Authority,
+        url: &str,
+    ) -> Result<(), ControlPlaneError> {
         let users = [
             (&self.kubeconfig, "admin", &self.token),
             (
@@ -78,8 +93,7 @@ impl Files {
             ),
         ];
         users.into_iter().try_for_each(|(path, user, token)| {
-            let kubeconfig = kubeconfig(url, &authority, user, token);
-            write_secret(path, &format!("{kubeconfig:#}\n"))
+            write_secret(path, &authority.kubeconfig(url, user, token))
         })
     }
 
@@ -94,22 +108,32 @@ impl Files {
     }
 }
 
-/// JSON is YAML, so every client of kubeconfigs reads this.
-fn kubeconfig(url: &str, authority: &str, user: &str, token: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "testbed", "cluster": {
-            "server": url,
-            "certificate-authority-data": authority,
-        }}],
-        "users": [{"name": user, "user": {"token": token}}],
-        "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": user}}],
-        "current-context": "testbed",
-    })
+/// The certificate that clients of the API server trust.
+#[derive(Debug)]
+pub(super) struct Authority(String);
+
+impl Authority {
+    /// JSON is YAML, so every client of kubeconfigs reads this.
+    pub(super) fn kubeconfig(&self, url: &str, user: &str, token: &str) -> String {
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "testbed", "cluster": {
+                "server": url,
+                // The certificate names the address that the server listens on, or the one that it
+                // advertises; this name it has always.
+                "tls-server-name": "kubernetes",
+                "certificate-authority-data": self.0,
+            }}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": user}}],
+            "current-context": "testbed",
+        });
+        format!("{kubeconfig:#}\n")
+    }
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(super) fn pem(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
     for line in body.as_bytes().chunks(64) {
@@ -126,7 +150,7 @@ fn make_folder(path: &Path) -> Result<(), ControlPlaneError> {
     })
 }
 
-fn write_secret(path: &Path, content: &str) -> Result<(), ControlPlaneError> {
+pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), ControlPlaneError> {
     secret::write(path, content.as_bytes()).map_err(|source| ControlPlaneError::File {
         path: path.to_owned(),
         source,

@@ -4,6 +4,7 @@ mod api_server;
 mod audit;
 mod etcd;
 mod files;
+mod node_access;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use api_server::ApiServer;
 pub use audit::Request;
 pub use etcd::Etcd;
 pub use files::OPERATOR_USER;
+pub(crate) use node_access::{Joining, NodeAccess};
 
 /// Why the control plane did not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum ControlPlaneError {
     /// No key for service account tokens could be made.
     #[error("cannot make the key that signs service account tokens")]
     Key,
+    /// No certificates for the kubelet and its client could be made.
+    #[error("cannot make the certificates between API server and kubelet")]
+    Certificate(#[from] rcgen::Error),
     /// No free port was found.
     #[error("cannot find a free port on 127.0.0.1")]
     Port(#[source] io::Error),

@@ -11,7 +11,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::journal::Journal;
@@ -29,8 +29,8 @@ pub(super) const TEMPORARY: &str = "/run/tmp";
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
 
-/// The machine's first process. It mounts what a boot mounts and then only reaps: conmon and the
-/// containers become its children.
+/// What the machine's first process does: it mounts what a boot mounts and then only reaps, because
+/// conmon and the containers become its children.
 const INIT: &str = r"
 set -e
 mount --make-rprivate /
@@ -41,6 +41,9 @@ mount -t tmpfs tmpfs /dev/shm
 if [ -d /var/lib/containers ]; then mount -t tmpfs tmpfs /var/lib/containers; fi
 ip link set lo up
 sysctl -q -w net.ipv4.ip_forward=1 2>/dev/null || echo 1 > /proc/sys/net/ipv4/ip_forward
+";
+/// The end of it.
+const REAP: &str = r"
 echo booted
 while :; do sleep 3600 & wait $!; done
 ";
@@ -71,6 +74,15 @@ pub(crate) enum Machine {
     Host { ip: Ipv4Addr },
 }
 
+/// What a machine's first process does beyond what every machine needs.
+#[derive(Debug, Default)]
+pub(crate) struct Boot {
+    /// Shell commands; any that fails ends the boot.
+    pub(crate) script: &'static str,
+    /// Their `$1`, `$2`, ...
+    pub(crate) args: Vec<PathBuf>,
+}
+
 /// A machine in namespaces of its own.
 #[derive(Debug)]
 pub(crate) struct Namespaces {
@@ -89,6 +101,18 @@ impl Machine {
         logs: &Path,
         journal: &Journal,
     ) -> Self {
+        Self::with_boot(id, number, bridge, logs, journal, &Boot::default())
+    }
+
+    /// The same, and its first process does more.
+    pub(crate) fn with_boot(
+        id: &str,
+        number: u8,
+        bridge: Bridge,
+        logs: &Path,
+        journal: &Journal,
+        boot: &Boot,
+    ) -> Self {
         let spec = Spec::new(format!("{id}-machine"), "unshare", logs)
             .args([
                 "--mount",
@@ -98,7 +122,8 @@ impl Machine {
                 "--kill-child",
                 "--mount-proc",
             ])
-            .args(["sh", "-c", INIT]);
+            .args(["sh", "-c", &[INIT, boot.script, REAP].concat(), id])
+            .args(&boot.args);
         let init = Service::new(spec, journal.clone());
         Self::Namespaces(Box::new(Namespaces {
             bridge,

@@ -196,7 +196,7 @@ network_config_dir = {networks:?}
     /// processes and its memory files.
     pub(super) async fn forget_run_state(&self, machine: &Machine) {
         match machine {
-            Machine::Namespaces(_) => crate::journal::remove_control_groups(&self.store),
+            Machine::Namespaces(_) => crate::control_groups::remove_podman(&self.store),
             Machine::Host { .. } => host::cut_power(&self.run).await,
         }
     }
