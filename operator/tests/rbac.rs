@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use fleet_contracts::payload::Phase;
-use fleet_operator_core::rbac::{Permission, Scope, permissions};
+use fleet_operator_core::rbac::{DEFAULT_LEASE, Names, Permission, Scope, permissions};
 use fleet_testbed::{OPERATOR_USER, OperatorRights, Request, Testbed};
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -69,7 +69,12 @@ fn covers(permission: &Permission, request: &Request) -> bool {
         Scope::Cluster => true,
         Scope::LeaseNamespace => request.namespace == LEASE_NAMESPACE,
     };
+    let name = match grant.names {
+        Names::Any => true,
+        Names::Lease => request.name == DEFAULT_LEASE,
+    };
     place
+        && name
         && grant.api_group == request.group
         && grant.resource == request.resource
         && (verb == request.verb || (made && verb == "create"))
@@ -104,17 +109,22 @@ async fn everything(stage: &Stage) {
     }
     stage.announce("dev-1", &[("region", "us")]).await;
     stage.wait_runs("dev-1", &[]).await;
-    let patch = json!({"metadata": {"labels": {"region": "eu"}}});
-    let params = PatchParams::apply("person").force();
-    let patch = json!({
+    let labels = json!({
         "apiVersion": "fleet.nationtech.io/v1alpha1", "kind": "Device",
-        "metadata": patch["metadata"],
+        "metadata": {"labels": {"tier": "gold"}},
     });
-    let labelled = stage
+    stage
         .devices()
-        .patch("dev-1", &params, &Patch::Apply(&patch));
-    labelled.await.expect("labelled");
-    stage.wait_runs("dev-1", &[("web", v1)]).await;
+        .patch(
+            "dev-1",
+            &PatchParams::apply("person").force(),
+            &Patch::Apply(&labels),
+        )
+        .await
+        .expect("labelled");
+    let gold = json!({"tier": "gold"});
+    let v1 = stage.deploy("gold", &gold, "gold:v1").await;
+    stage.wait_runs("dev-1", &[("gold", v1)]).await;
 
     // A spec is refused where only the operator can see it.
     let circle = json!({"targetSelector": {"matchLabels": europe}, "score": {"PodmanV0": {"services": [
@@ -127,8 +137,8 @@ async fn everything(stage: &Stage) {
     // The leader stops, the standby takes over, dies, and the first comes back.
     first.stop().await.expect("stopped");
     stage.wait_leader(&second).await;
-    let v2 = stage.deploy("web", &europe, "web:v2").await;
-    stage.wait_runs("dev-1", &[("web", v2)]).await;
+    let v2 = stage.deploy("gold", &gold, "gold:v2").await;
+    stage.wait_runs("dev-1", &[("gold", v2)]).await;
     first.start().expect("started");
     second.kill().await.expect("killed");
     stage.wait_leader(&first).await;
@@ -137,8 +147,8 @@ async fn everything(stage: &Stage) {
     let params = DeleteParams::default();
     let deleted = stage.devices().delete("dev-1", &params).await;
     deleted.expect("deleted");
-    stage.wait_counts("web", [0, 0, 0, 0, 0]).await;
-    for name in ["web", "circle"] {
+    stage.wait_counts("gold", [0, 0, 0, 0, 0]).await;
+    for name in ["web", "gold", "circle"] {
         stage.delete(name).await;
         eventually("the object is gone", true, || async {
             matches!(stage.deployments().get_opt(name).await, Ok(None))
