@@ -58,6 +58,12 @@ release: ## The same, optimized; the agent as one static program
 cross: ## The agent for aarch64, static
 	tools/cross-aarch64.sh
 
+.PHONY: images
+images: ## Container images for amd64 and arm64 in target/images; into podman where it is there
+	@# All that both need, once; from here on nothing may ask the network.
+	cargo fetch --locked --quiet
+	CARGO_NET_OFFLINE=true cargo run --locked --quiet -p fleet-images -- build --load --out $(OUT)/images
+
 .PHONY: generate
 generate: ## Write the committed generated files anew from the types
 	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api --test drift

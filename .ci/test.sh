@@ -21,6 +21,8 @@ everything() {
 }
 
 longer() {
+	phase "images" make --no-print-directory images
+	phase "tests: images" cargo test --locked -p fleet-images made
 	phase "benchmark: agent" make --no-print-directory bench-agent
 	phase "benchmark: loop" make --no-print-directory bench-loop
 }

@@ -14,8 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::oci::{
-    Architecture, Archive, Compression, Contents, Epoch, Image, ImageError, Layer, Reference,
-    ReferenceError, SaveError, Settings,
+    Archive, Compression, Contents, Epoch, Image, ImageError, Layer, Reference, ReferenceError,
+    SaveError, Settings,
 };
 use crate::program::{Program, ProgramError};
 
@@ -227,6 +227,3 @@ fn remove_older(folder: &Path, prefix: &str, newest: &str) -> io::Result<()> {
     }
     Ok(())
 }
-
-/// The architectures of a release.
-pub const ARCHITECTURES: [Architecture; 2] = [Architecture::Amd64, Architecture::Arm64];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::elf::Elf;
-use crate::oci::{Architecture, Layer};
+use crate::oci::{Architecture, Digest, Layer};
 
 /// A program and the files without which the kernel would not start it.
 #[derive(Debug, Clone)]
@@ -105,6 +105,11 @@ impl Program {
     /// The machines it runs on.
     pub fn architecture(&self) -> Architecture {
         self.architecture
+    }
+
+    /// The digest of the program alone.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.content)
     }
 
     /// Adds it to a layer as `/<name>`, its libraries where the loader looks for them.

@@ -1,5 +1,4 @@
 //! The list of components against what cargo itself resolves.
-#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fleet_images::oci::Architecture;
 use tempfile::TempDir;
 
 /// Says what could not run, where the summary of `make test` finds it.
@@ -21,6 +22,40 @@ pub(crate) fn busybox() -> Option<PathBuf> {
         .iter()
         .map(|folder| Path::new(folder).join("busybox"));
     paths.find(|path| path.is_file())
+}
+
+/// Compiles `probe.rs` as our programs are compiled, static and for an architecture.
+pub(crate) fn probe(folder: &Path, architecture: Architecture) -> Option<PathBuf> {
+    let (target, compiler) = match architecture {
+        Architecture::Amd64 => ("x86_64-unknown-linux-gnu", "x86_64-linux-gnu-gcc"),
+        Architecture::Arm64 => ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu-gcc"),
+    };
+    let linker = match Architecture::here() {
+        Some(here) if here == architecture => "cc",
+        _ => compiler,
+    };
+    let program = folder.join(format!("probe-{architecture}"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.rs");
+    let done = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args([
+            "--edition=2024",
+            "-Ctarget-feature=+crt-static",
+            "-Cstrip=symbols",
+            "--target",
+            target,
+        ])
+        .arg(format!("-Clinker={linker}"))
+        .arg("-o")
+        .args([&program, &source])
+        .output();
+    let done = done.expect("rustc starts");
+    if done.status.success() {
+        return Some(program);
+    }
+    let said = text(&done.stderr);
+    let why = said.lines().next().unwrap_or_default();
+    skip(&format!("an image for {architecture}"), why);
+    None
 }
 
 /// podman with a store of its own, which goes when this is dropped.
@@ -76,6 +111,16 @@ impl Podman {
         let done = command.output().expect("podman starts");
         assert!(done.status.success(), "{command:?}: {}", text(&done.stderr));
         text(&done.stdout)
+    }
+
+    pub(crate) fn load(&self, archive: &Path) {
+        self.ok(["load".as_ref(), "--input".as_ref(), archive.as_os_str()]);
+    }
+
+    /// Runs a container with `flags` and gives what it prints.
+    pub(crate) fn run_in(&self, flags: &[&str], image: &str, args: &[&str]) -> String {
+        let run = ["run", "--rm", "--network=none"];
+        self.ok([&run[..], flags, &[image], args].concat())
     }
 }
 

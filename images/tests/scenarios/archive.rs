@@ -1,15 +1,12 @@
 //! What the writer makes, read by podman.
-#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
-
-mod support;
 
 use std::fs;
 
+use crate::support::{Podman, busybox, skip};
 use fleet_images::oci::{
     Architecture, Archive, Compression, Contents, Epoch, Image, Layer, Settings,
 };
 use serde_json::{Value, json};
-use support::{Podman, busybox, skip};
 
 const REFERENCE: &str = "registry.example/fleet/web:v1";
 
