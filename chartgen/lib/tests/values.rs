@@ -299,6 +299,53 @@ fn keys_that_no_field_name_becomes_are_refused() {
     insta::assert_snapshot!(refused!(on: bool = true), @"`on`: YAML 1.1 does not read this key as a string when a user writes it; rename the field");
 }
 
+/// No values at all.
+#[derive(Default, Serialize, JsonSchema)]
+struct Nothing {}
+
+#[test]
+fn a_chart_may_have_no_values_but_not_any_values() {
+    let nothing = doc::<Nothing>();
+    assert_eq!(nothing.leaves().count(), 0);
+    assert!(
+        nothing
+            .schema_json()
+            .contains(r#""additionalProperties": false"#)
+    );
+    let error = ValuesDoc::of::<BTreeMap<String, String>>().expect_err("a map");
+    assert!(
+        error
+            .to_string()
+            .ends_with("is no values struct: it must be a struct with named fields")
+    );
+}
+
+/// A type of somebody else, which need not know of schemas.
+#[derive(Default, Serialize)]
+struct Foreign {
+    taint: String,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+struct WithForeign {
+    /// Handed on as it is.
+    #[schemars(with = "FreeForm")]
+    foreign: Foreign,
+}
+
+#[test]
+fn types_of_others_can_be_handed_on_as_open_objects() {
+    let doc = doc::<WithForeign>();
+    let leaves: Vec<_> = doc.leaves().map(ToString::to_string).collect();
+    assert_eq!(leaves, ["foreign"]);
+    let expected = "# -- Handed on as it is.\nforeign:\n  taint: \"\"\n";
+    assert!(
+        doc.values_yaml().ends_with(expected),
+        "{}",
+        doc.values_yaml()
+    );
+}
+
 #[test]
 fn values_of_unclear_type_are_refused() {
     insta::assert_snapshot!(refused!(anything: Value = json!({})), @"`anything`: its schema does not say whether it is a string, a number, a list or an object; use a type that does, such as those of chartgen::common");

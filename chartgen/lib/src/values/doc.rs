@@ -60,7 +60,7 @@ impl ValuesDoc {
         let mut schema = schema::of::<V>();
         schema::tidy(&mut schema);
         schema::explain(&mut schema);
-        if schema.get("properties").is_none() || !default.is_object() {
+        if !default.is_object() || !schema::close_top(&mut schema) {
             return Err(ValuesError::NotAStruct { type_name });
         }
         let top = Path::new::<String>([]);

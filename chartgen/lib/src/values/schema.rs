@@ -165,6 +165,23 @@ fn close(schema: &mut Map<String, Value>) {
     }
 }
 
+/// Makes the top what every level of structs is. A struct without fields looks like an open object
+/// everywhere else; at the top it is a chart without values. False for a map and all else.
+pub(super) fn close_top(schema: &mut Value) -> bool {
+    let Value::Object(schema) = schema else {
+        return false;
+    };
+    let closed = schema
+        .get("additionalProperties")
+        .is_none_or(|more| more == false);
+    if !closed || schema.get("type").is_none_or(|kind| kind != "object") {
+        return false;
+    }
+    schema.entry("properties").or_insert_with(|| json!({}));
+    close(schema);
+    true
+}
+
 /// A reference in a schema or below. All types are in their places, so only one that contains
 /// itself is still referred to, or one that somebody wrote by hand.
 pub(super) fn reference(schema: &Value) -> Option<&str> {

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 /// An object whose form the chart leaves to Kubernetes: `affinity`, `nodeSelector`, a pod's
 /// `securityContext`. The API server checks it.
+///
+/// A field whose Rust type is that of somebody else, such as one of k8s-openapi, becomes the same
+/// with `#[schemars(with = "FreeForm")]`: checked in Rust, open to users.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct FreeForm(pub Map<String, Value>);
