@@ -299,6 +299,30 @@ fn keys_that_no_field_name_becomes_are_refused() {
     insta::assert_snapshot!(refused!(on: bool = true), @"`on`: YAML 1.1 does not read this key as a string when a user writes it; rename the field");
 }
 
+/// Where records go.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum Sink {
+    /// A file.
+    File { path: String },
+    /// A service.
+    Service { url: String },
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+struct WithSink {
+    sink: Option<Sink>,
+    sinks: Vec<Sink>,
+}
+
+#[test]
+fn choices_between_objects_are_values_of_their_own() {
+    let doc = doc::<WithSink>();
+    let kinds: Vec<_> = doc.leaves().map(|path| doc.kind(path)).collect();
+    assert_eq!(kinds, [Some(Kind::Obj), Some(Kind::Seq)]);
+    assert!(doc.is_optional(&Path::new(["sink"])));
+}
+
 /// No values at all.
 #[derive(Default, Serialize, JsonSchema)]
 struct Nothing {}

@@ -133,7 +133,7 @@ fn spell_out_int_or_string(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Widths of numbers as bounds: Helm ignores `format`.
+/// Widths of numbers as bounds, for Helm knows no such formats. It does check others, such as `uri`.
 fn spell_out_format(schema: &mut Map<String, Value>) {
     let bounds = match schema.get("format").and_then(Value::as_str) {
         Some("int32") => Some((i64::from(i32::MIN), i64::from(i32::MAX))),

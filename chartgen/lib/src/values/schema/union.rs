@@ -33,8 +33,11 @@ pub(super) fn merge(schema: &mut Map<String, Value>) {
         if nullable {
             allow_null(schema);
         }
-    } else if let Some(shared) = shared_type(&branches).filter(|_| !nullable) {
+    } else if let Some(shared) = shared_type(&branches) {
         schema.entry("type").or_insert(shared);
+        if nullable {
+            allow_null(schema);
+        }
     }
 }
 
