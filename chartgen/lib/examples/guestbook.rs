@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chartgen::common::{FreeForm, FreeFormList, Global, Image, Resources};
-use chartgen::{Chart, ChartMeta, Cond, Document, Expr, Notes, helpers, v};
+use chartgen::{Chart, ChartMeta, Cond, Document, Expr, Notes, helpers, text, v};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;

@@ -366,6 +366,13 @@ fn fitting(node: &Node) -> &'static [Kind] {
     }
 }
 
+impl Template {
+    /// Further objects that the user gives, in a list. Their strings are templates.
+    pub fn objects(list: impl Into<Expr>) -> Self {
+        Self(vec![Part::Splice(list.into())])
+    }
+}
+
 impl KindCheck {
     pub(crate) fn run(&self, kinds: &dyn Fn(&crate::Path) -> Option<Kind>) -> Option<ChartError> {
         // A value that does not exist is reported where it is written.

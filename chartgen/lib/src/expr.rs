@@ -131,10 +131,11 @@ impl Expr {
         Self::new(Form::Builtin("Chart.AppVersion"))
     }
 
-    /// Strings one after the other. Whole numbers are written in digits.
+    /// Strings one after the other, as [`text!`](crate::text) puts them. Whole numbers are written
+    /// in digits.
     #[track_caller]
-    pub fn concat<E: Into<Expr>>(parts: impl IntoIterator<Item = E>) -> Self {
-        Self::new(Form::Concat(parts.into_iter().map(Into::into).collect()))
+    pub fn concat(parts: impl IntoIterator<Item = Expr>) -> Self {
+        Self::new(Form::Concat(parts.into_iter().collect()))
     }
 
     /// This, or if it is empty, something else.
@@ -149,8 +150,8 @@ impl Expr {
 
     /// The first that is not empty.
     #[track_caller]
-    pub fn first_of<E: Into<Expr>>(choices: impl IntoIterator<Item = E>) -> Self {
-        Self::new(Form::FirstOf(choices.into_iter().map(Into::into).collect()))
+    pub fn first_of(choices: impl IntoIterator<Item = Expr>) -> Self {
+        Self::new(Form::FirstOf(choices.into_iter().collect()))
     }
 
     /// The items of a list of strings with something between them.
@@ -274,4 +275,17 @@ impl From<String> for Expr {
     fn from(text: String) -> Self {
         Self::text(text)
     }
+}
+
+/// Text and expressions one after the other: `text!["http://", helpers::fullname(), ":80"]`.
+///
+/// ```
+/// use chartgen::{Expr, helpers, text};
+/// let address: Expr = text!["http://", helpers::fullname(), ".", Expr::release_namespace()];
+/// ```
+#[macro_export]
+macro_rules! text {
+    ($($part:expr),+ $(,)?) => {
+        $crate::Expr::concat([$($crate::Expr::from($part)),+])
+    };
 }

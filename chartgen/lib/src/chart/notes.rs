@@ -1,5 +1,6 @@
 //! `NOTES.txt`: what Helm prints after an installation.
 
+use crate::expr::Form;
 use crate::{Cond, Expr};
 
 /// What Helm prints after an installation: lines of text and expressions, some of them under
@@ -7,9 +8,9 @@ use crate::{Cond, Expr};
 ///
 /// ```
 /// # struct Values { ingress: bool }
-/// use chartgen::{Expr, Notes, v};
+/// use chartgen::{Expr, Notes, text, v};
 /// let notes = Notes::new()
-///     .line(["The release ".into(), Expr::release_name(), " is installed.".into()])
+///     .line(text!["The release ", Expr::release_name(), " is installed."])
 ///     .when(v!(Values, ingress), |notes| notes.text("It can be reached from outside."));
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -37,11 +38,14 @@ impl Notes {
         self
     }
 
-    /// One line of text and expressions.
+    /// One line, such as [`text!`](crate::text) puts together.
     #[must_use]
-    pub fn line<E: Into<Expr>>(mut self, parts: impl IntoIterator<Item = E>) -> Self {
-        let parts = parts.into_iter().map(Into::into).collect();
-        self.0.push(Note::Line(parts));
+    pub fn line(mut self, line: impl Into<Expr>) -> Self {
+        let line = line.into();
+        self.0.push(Note::Line(match line.form {
+            Form::Concat(parts) => parts,
+            _ => vec![line],
+        }));
         self
     }
 

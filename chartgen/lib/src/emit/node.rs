@@ -138,13 +138,18 @@ impl Emitter<'_> {
             return self.yaml(expr, indent);
         }
         // An empty list would be written as `[]`, amid other items.
+        self.guarded(expr, indent, |emitter| emitter.yaml(expr, indent));
+    }
+
+    /// What stands there only if an expression yields something.
+    fn guarded(&mut self, expr: &Expr, indent: usize, body: impl FnOnce(&mut Self)) {
         let guard = match &expr.form {
             Form::Tpl(value) => (**value).clone(),
             _ => expr.clone(),
         };
         let head = format!("with {}", self.writer().pipeline(&guard));
         let scope = self.scope.with_dot(guard);
-        self.inside(indent, &head, scope, |e| e.yaml(expr, indent));
+        self.inside(indent, &head, scope, body);
     }
 
     /// A list or mapping, or anything, on lines of its own.
@@ -159,12 +164,8 @@ impl Emitter<'_> {
     fn entry(&mut self, entry: &Entry, indent: usize) {
         match self.presence(&entry.value) {
             None => self.bare_entry(entry, indent),
-            Some(Presence::OnlyUsers(expr)) => {
-                let part = Part::With {
-                    value: expr.clone(),
-                    body: vec![Part::One(entry.clone())],
-                };
-                self.structure(&part, indent, &|emitter, _| {
+            Some(Presence::Only(expr)) => {
+                self.guarded(expr, indent, |emitter| {
                     emitter.comment(indent, entry.comment.as_ref());
                     let key = emitter.key(&entry.key);
                     emitter.line(indent, &format!("{key}:"));
@@ -234,7 +235,7 @@ impl Emitter<'_> {
     fn item(&mut self, item: &Item, indent: usize) {
         match self.presence(&item.value) {
             None => self.bare_item(item, indent),
-            Some(Presence::OnlyUsers(expr)) => {
+            Some(Presence::Only(expr)) => {
                 let test = Test::Truthy(expr.clone());
                 self.optional_item(&test, item, indent);
             }

@@ -11,8 +11,8 @@ use crate::tree::{Entry, Item, Node, Part};
 
 /// When something that may turn out empty stands there.
 pub(super) enum Presence<'n> {
-    /// It holds nothing but what the user gives.
-    OnlyUsers(&'n Expr),
+    /// It holds nothing but what one expression yields.
+    Only(&'n Expr),
     When(Test),
 }
 
@@ -32,9 +32,8 @@ impl Emitter<'_> {
             _ => None,
         };
         match only {
-            // Of others the text is not the value itself.
-            Some(expr) if matches!(expr.form, Form::Value(_)) => Some(Presence::OnlyUsers(expr)),
-            _ => Some(Presence::When(test)),
+            Some(expr) => Some(Presence::Only(expr)),
+            None => Some(Presence::When(test)),
         }
     }
 
