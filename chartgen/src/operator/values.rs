@@ -1,0 +1,265 @@
+//! The values of the operator's chart.
+
+use chartgen::common::{
+    Annotations, ExistingSecret, FreeForm, FreeFormList, Global, Image, IntOrString, Labels, Probe,
+    PullSecret, Resources, ServiceAccount,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::crds::CrdValues;
+
+/// All of them.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Values {
+    /// Settings shared with other charts of an umbrella.
+    pub global: Global,
+    /// Instead of the chart's name in the names of objects.
+    pub name_override: String,
+    /// Instead of release and chart name in the names of objects.
+    pub fullname_override: String,
+    /// Labels for every object.
+    pub common_labels: Labels,
+    /// Annotations for every object.
+    pub common_annotations: Annotations,
+
+    /// The custom resource definitions.
+    pub crds: CrdValues,
+
+    /// How many operators run. One leads; the others take over within a second when it is stopped,
+    /// and within `leaderElection.leaseDurationSeconds` when it is lost.
+    #[schemars(range(min = 0, max = 9))]
+    pub replicas: u32,
+    /// The operator's image.
+    pub image: Image,
+    /// Secrets with the login of the image's registry, each as `{name: …}`.
+    pub image_pull_secrets: Vec<PullSecret>,
+
+    /// The bus.
+    pub nats: Nats,
+    /// The key that signs what devices are told to run.
+    pub signing: Signing,
+    /// What is expected of devices.
+    pub devices: Devices,
+    /// How replicas agree on a leader.
+    pub leader_election: LeaderElection,
+    /// What the operator logs.
+    pub log: Log,
+
+    /// The account that the operator's pods run as.
+    pub service_account: ServiceAccount,
+    /// Roles.
+    pub rbac: Rbac,
+
+    /// Processor and memory of a pod.
+    pub resources: Resources,
+    /// When a pod is restarted.
+    pub liveness_probe: Probe,
+    /// When a pod counts as ready.
+    pub readiness_probe: Probe,
+    /// Annotations of pods.
+    pub pod_annotations: Annotations,
+    /// Labels of pods.
+    pub pod_labels: Labels,
+    /// Further fields of the pods' `securityContext`. Leave user and group ids out on OpenShift,
+    /// which assigns them.
+    pub pod_security_context: FreeForm,
+    /// The pods' priority class.
+    pub priority_class_name: String,
+    /// Seconds a pod has to give back the lead and end.
+    #[schemars(range(min = 1))]
+    pub termination_grace_period_seconds: u32,
+    /// Labels of nodes that pods may run on.
+    pub node_selector: Labels,
+    /// Taints that pods tolerate.
+    pub tolerations: FreeFormList,
+    /// Which nodes and which other pods pods like or avoid.
+    pub affinity: FreeForm,
+    /// How replicas are spread over the cluster.
+    pub topology_spread: TopologySpread,
+    /// How many replicas must stay while nodes are drained.
+    pub pod_disruption_budget: PodDisruptionBudget,
+    /// What may reach pods, and what they may reach.
+    pub network_policy: NetworkPolicy,
+
+    /// Metrics.
+    pub metrics: Metrics,
+
+    /// Further arguments of the operator; `fleet-operator run --help` lists them.
+    pub extra_args: Vec<String>,
+    /// Further environment variables, such as `{name: RUST_LOG, value: debug}`.
+    pub extra_env: FreeFormList,
+    /// Further volumes of pods.
+    pub extra_volumes: FreeFormList,
+    /// Further mounts of the operator's container.
+    pub extra_volume_mounts: FreeFormList,
+    /// Further objects to install, whose strings are templates.
+    pub extra_objects: FreeFormList,
+}
+
+/// The bus.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Nats {
+    /// `nats://host:port` or `tls://host:port`, several separated by commas.
+    #[schemars(regex(pattern = r"^(nats|tls)://[^,\s]+(,(nats|tls)://[^,\s]+)*$"))]
+    pub url: String,
+    /// The Secret with the operator's nkey seed.
+    pub existing_secret: ExistingSecret,
+    /// The Secret with the certificate authority of the server. Without a name, the server's
+    /// certificate must be one of a public authority, or the URL begin with `nats://`.
+    pub ca: ExistingSecret,
+    /// Copies of each stream: 1, or 3 in a NATS cluster.
+    #[schemars(range(min = 1, max = 5))]
+    pub stream_replicas: u32,
+}
+
+/// The key that signs what devices are told to run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Signing {
+    /// The Secret with the key: 32 bytes in base64.
+    pub existing_secret: ExistingSecret,
+    /// Public keys that devices shall trust from now on beside those they know: the first step of
+    /// changing the key.
+    pub announced_keys: Vec<String>,
+}
+
+/// What is expected of devices.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Devices {
+    /// Seconds between two signs of life, as the agents are configured.
+    #[schemars(range(min = 1))]
+    pub heartbeat_period_seconds: u32,
+    /// Seconds of silence after which a device is stale; 0 stands for two periods.
+    pub stale_after_seconds: u32,
+}
+
+/// How replicas agree on a leader.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaderElection {
+    /// Seconds after which the lead of a lost replica may be taken.
+    #[schemars(range(min = 3))]
+    pub lease_duration_seconds: u32,
+}
+
+/// What the operator logs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Log {
+    /// For machines or for people.
+    pub format: LogFormat,
+    /// What is logged, such as `info` or `info,fleet_operator=debug`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Roles.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rbac {
+    /// Make the operator's roles and bindings.
+    pub create: bool,
+    /// Make roles for people. Those about Deployments join Kubernetes' view, edit and admin.
+    pub user_roles: bool,
+}
+
+/// How replicas are spread over the cluster.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TopologySpread {
+    /// Prefer nodes and zones without a replica.
+    pub enabled: bool,
+    /// Constraints instead of those.
+    pub constraints: FreeFormList,
+}
+
+/// How many replicas must stay while nodes are drained.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodDisruptionBudget {
+    /// Make a budget where there is more than one replica.
+    pub enabled: bool,
+    /// How many may be missing.
+    pub max_unavailable: IntOrString,
+}
+
+/// What may reach pods, and what they may reach.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkPolicy {
+    /// Allow only what the operator needs: metrics and probes in; name resolution, the API server
+    /// and NATS out.
+    pub enabled: bool,
+    /// Ports of the API server, after translation by its Service.
+    pub api_server_ports: Vec<u16>,
+    /// Ports of NATS.
+    pub nats_ports: Vec<u16>,
+    /// Who may read metrics, as a list of NetworkPolicy peers; empty: everyone.
+    pub metrics_from: FreeFormList,
+    /// Further rules for what pods may reach.
+    pub extra_egress: FreeFormList,
+}
+
+/// Metrics.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metrics {
+    /// The port of `/metrics`, `/healthz` and `/readyz`.
+    #[schemars(range(min = 1024))]
+    pub port: u16,
+    /// The Service.
+    pub service: MetricsService,
+    /// For the Prometheus operator: what to scrape.
+    pub service_monitor: ServiceMonitor,
+    /// For the Prometheus operator: alerts.
+    pub prometheus_rule: PrometheusRule,
+}
+
+/// The Service of the metrics.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricsService {
+    /// Make it.
+    pub enabled: bool,
+    /// Its annotations.
+    pub annotations: Annotations,
+}
+
+/// What the Prometheus operator shall scrape.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServiceMonitor {
+    /// Make it; needs the Prometheus operator's definitions and `metrics.service.enabled`.
+    pub enabled: bool,
+    /// Its labels, by which a Prometheus selects it.
+    pub labels: Labels,
+    /// How often, such as `30s`.
+    #[schemars(regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    pub interval: String,
+}
+
+/// Alerts.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrometheusRule {
+    /// Make them; needs the Prometheus operator's definitions.
+    pub enabled: bool,
+    /// Their labels, by which a Prometheus selects them.
+    pub labels: Labels,
+    /// The share of devices, in percent, whose silence is worth waking somebody.
+    #[schemars(range(min = 1, max = 100))]
+    pub stale_devices_percent: u32,
+}
