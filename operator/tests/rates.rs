@@ -23,7 +23,9 @@ fn count_versions(stage: &Stage) -> Arc<AtomicU64> {
     let seen = Arc::new(AtomicU64::new(0));
     let (counter, api) = (seen.clone(), stage.deployments());
     tokio::spawn(async move {
-        let changes = watcher(api, watcher::Config::default()).touched_objects();
+        // Without a back-off it would spin when the client ends before it, and never let go.
+        let changes = watcher(api, watcher::Config::default()).default_backoff();
+        let changes = changes.touched_objects();
         let mut changes = std::pin::pin!(changes);
         while changes.next().await.is_some() {
             counter.fetch_add(1, Ordering::Relaxed);
