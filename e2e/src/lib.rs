@@ -10,6 +10,7 @@ pub mod http;
 pub mod menu;
 pub mod platform;
 pub mod regression;
+pub mod scc;
 pub mod workload;
 
 pub use error::Error;
