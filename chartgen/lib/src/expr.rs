@@ -194,9 +194,8 @@ impl Expr {
             | Form::Join { .. }
             | Form::Checksum(_) => Kind::Str,
             Form::Include(helper) => helper.kind(),
-            Form::Default { value, .. } => return value.kind(kinds),
+            Form::Default { value, .. } | Form::Tpl(value) => return value.kind(kinds),
             Form::FirstOf(choices) => return choices.first()?.kind(kinds),
-            Form::Tpl(value) => return value.kind(kinds),
             Form::Merged { .. } => Kind::Obj,
         })
     }
@@ -245,6 +244,7 @@ impl Each {
     /// One of its fields: `item.field(v!(Host, name), Kind::Str)`, where `Host` is the Rust type
     /// of the list's items.
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "`v!` makes one for the call")]
     pub fn field<T>(&self, field: ValueRef<T>, kind: Kind) -> Expr {
         Expr::new(Form::Var {
             var: self.0,

@@ -106,6 +106,7 @@ pub fn selector_labels() -> Expr {
 /// The reference to an image: registry, repository, tag and digest, each if it is there. Without
 /// a tag it is that of the version the chart installs; a global registry wins over the image's.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "`v!` makes one for the call")]
 pub fn image<V>(image: ValueRef<V>) -> Expr {
     Expr::include(Helper::Image(image.path().clone()))
 }

@@ -17,7 +17,8 @@ fn merge_keys(list: &str) -> &'static [&'static [&'static str]] {
         | "env"
         | "imagePullSecrets"
         | "resourceClaims"
-        | "groups" => &[&["name"]],
+        | "groups"
+        | "versions" => &[&["name"]],
         // Of containers, and of services. A key that is missing tells nothing apart.
         "ports" => &[
             &["name"],
@@ -30,7 +31,6 @@ fn merge_keys(list: &str) -> &'static [&'static [&'static str]] {
         "topologySpreadConstraints" => &[&["topologyKey", "whenUnsatisfiable"]],
         "ownerReferences" => &[&["uid"]],
         "conditions" => &[&["type"]],
-        "versions" => &[&["name"]],
         _ => &[],
     }
 }

@@ -285,9 +285,9 @@ fn numbers_keep_every_digit_that_helm_can_hold() {
         1.5e-7,
         123_456_789.125,
     ]);
-    let object = config_map("n", &numbers);
-    let chart = chart(std::slice::from_ref(&object));
+    let objects = [config_map("n", &numbers)];
+    let chart = chart(&objects);
     for helm in support::helms() {
-        assert_eq!(helm.objects(&chart, &json!({}), &[]), [object.clone()]);
+        assert_eq!(helm.objects(&chart, &json!({}), &[]), objects);
     }
 }

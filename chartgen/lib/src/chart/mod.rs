@@ -131,14 +131,15 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
     #[must_use]
     #[track_caller]
     pub fn helmignore<'p>(self, patterns: impl IntoIterator<Item = &'p str>) -> Self {
-        let lines: String = patterns.into_iter().map(|p| format!("{p}\n")).collect();
-        self.file(".helmignore", format!("# {HEADER}\n{lines}"))
+        let lines: Vec<_> = patterns.into_iter().collect();
+        self.file(".helmignore", format!("# {HEADER}\n{}\n", lines.join("\n")))
     }
 
     /// A value that no template refers to, and why it is there nevertheless. The reason is for
     /// readers of the source.
     #[must_use]
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "`v!` makes one for the call")]
     pub fn exempt(mut self, value: ValueRef<V>, _reason: &str) -> Self {
         let at = Location::caller();
         self.exempt.push((value.path().clone(), at));

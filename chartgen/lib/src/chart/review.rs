@@ -128,12 +128,10 @@ pub(super) fn template_name(template: &Named<Template>) -> Option<ChartError> {
         .rsplit('/')
         .next()
         .is_some_and(|n| n.starts_with('_'));
+    let extension = std::path::Path::new(&template.name).extension();
     let why = if !relative(&template.name) {
         "it has to be a path of plain names below templates/"
-    } else if !std::path::Path::new(&template.name)
-        .extension()
-        .is_some_and(|e| e == "yaml")
-    {
+    } else if extension.is_none_or(|extension| extension != "yaml") {
         "it has to end with .yaml"
     } else if hidden {
         "Helm does not render files whose names begin with _"

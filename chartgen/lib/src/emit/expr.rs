@@ -6,7 +6,7 @@ use super::text::go_string;
 use super::{Context, Emitter, Scope};
 use crate::cond::{Literal, Test};
 use crate::error::Problem;
-use crate::expr::Form;
+use crate::expr::{Form, Var};
 use crate::helpers::Helper;
 use crate::{Expr, Kind, Path};
 
@@ -16,7 +16,7 @@ pub(super) struct Writer<'a> {
     pub(super) scope: &'a Scope,
 }
 
-impl<'a> Emitter<'a> {
+impl Emitter<'_> {
     pub(super) fn writer(&self) -> Writer<'_> {
         Writer {
             context: self.context,
@@ -49,16 +49,10 @@ impl Writer<'_> {
         }
         match &expr.form {
             Form::Value(path) => self.value(expr, path),
-            Form::Var { var, path, .. } => match self.scope.var(*var) {
-                Some(name) => descend(name.to_owned(), path),
-                None => {
-                    self.context.report(expr.at, Problem::OutOfLoop);
-                    String::new()
-                }
-            },
+            Form::Var { var, path, .. } => self.var(expr, *var, path),
             Form::Text(text) => go_string(text),
             Form::Builtin(name) => format!("{}.{name}", self.root()),
-            Form::Include(helper) => self.include(helper),
+            Form::Include(helper) => self.include(expr, helper),
             Form::Concat(parts) => self.concat(parts),
             Form::Default { value, fallback } => {
                 format!("default {} {}", self.operand(fallback), self.operand(value))
@@ -82,6 +76,14 @@ impl Writer<'_> {
     /// An expression as an argument.
     pub(super) fn operand(&self, expr: &Expr) -> String {
         grouped(self.pipeline(expr))
+    }
+
+    fn var(&self, expr: &Expr, var: Var, path: &Path) -> String {
+        if let Some(name) = self.scope.var(var) {
+            return descend(name.to_owned(), path);
+        }
+        self.context.report(expr.at, Problem::OutOfLoop);
+        String::new()
     }
 
     fn value(&self, expr: &Expr, path: &Path) -> String {
@@ -110,7 +112,14 @@ impl Writer<'_> {
         descend(values, path)
     }
 
-    fn include(&self, helper: &Helper) -> String {
+    fn include(&self, expr: &Expr, helper: &Helper) -> String {
+        if let Helper::Image(image) = helper {
+            let repository = image.join("repository");
+            if self.context.kind(&repository).is_none() {
+                self.context
+                    .report(expr.at, Problem::UnknownValue(repository));
+            }
+        }
         self.context.helpers.borrow_mut().insert(helper.clone());
         let name = format!("{}.{}", self.context.chart, helper.title());
         format!("include {} {}", go_string(&name), self.top())
@@ -220,13 +229,11 @@ impl Writer<'_> {
     }
 
     fn tests(&self, function: &str, tests: &[Test]) -> String {
-        match tests {
-            [one] => self.test(one),
-            _ => {
-                let tests: Vec<_> = tests.iter().map(|t| self.test_operand(t)).collect();
-                format!("{function} {}", tests.join(" "))
-            }
+        if let [one] = tests {
+            return self.test(one);
         }
+        let tests: Vec<_> = tests.iter().map(|t| self.test_operand(t)).collect();
+        format!("{function} {}", tests.join(" "))
     }
 
     /// Numbers of values are floating to Helm and would not compare with whole ones.

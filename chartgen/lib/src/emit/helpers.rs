@@ -166,13 +166,8 @@ impl Writer<'_> {
 
     fn image(&self, path: &Path) -> String {
         let field = |name: &str| self.below(&path.join(name));
-        let repository = field("repository").unwrap_or_else(|| {
-            // Reported as a value that does not exist.
-            let at = std::panic::Location::caller();
-            let missing = crate::error::Problem::UnknownValue(path.join("repository"));
-            self.context.report(at, missing);
-            String::new()
-        });
+        // Reported where the helper is used, if it is missing.
+        let repository = field("repository").unwrap_or_default();
         let mut lines = vec![format!("{{{{- $image := {repository} -}}}}")];
         let global = self.known(&["global", "imageRegistry"]);
         let registries: Vec<_> = global.into_iter().chain(field("registry")).collect();

@@ -34,12 +34,14 @@ impl Emitter<'_> {
         for (index, note) in notes.iter().enumerate() {
             match note {
                 Note::Line(parts) => {
-                    let mut line: String = parts.iter().map(|part| self.printed(part)).collect();
+                    let line: String = parts.iter().map(|part| self.printed(part)).collect();
                     // What follows may begin with a brace that takes the blanks before it.
                     let last = !matches!(notes.get(index + 1), Some(Note::Line(_)));
-                    if last && line.trim().is_empty() {
-                        line = r#"{{ "" }}"#.to_owned();
-                    }
+                    let line = if last && line.trim().is_empty() {
+                        r#"{{ "" }}"#.to_owned()
+                    } else {
+                        line
+                    };
                     self.line(0, &line);
                 }
                 Note::If(cond, then, otherwise) => {
