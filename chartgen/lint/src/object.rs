@@ -12,8 +12,10 @@ use crate::yaml;
 /// Where something is in the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The file, or the template that Helm names in its comment.
+    /// The file that was read.
     pub file: String,
+    /// The template it was rendered from, as Helm names it in its comment; empty when unknown.
+    pub template: String,
     /// The document in the text that was read, from 1.
     pub document: usize,
     /// The line in the text that was read, from 1.
@@ -25,11 +27,12 @@ impl fmt::Display for Place {
         if self.document == 0 {
             return f.write_str(&self.file);
         }
-        write!(
-            f,
-            "{}:{} (document {})",
-            self.file, self.line, self.document
-        )
+        write!(f, "{}:{} (document {}", self.file, self.line, self.document)?;
+        // `helm template --output-dir` names files after templates.
+        if !self.file.ends_with(&self.template) {
+            write!(f, ", {}", self.template)?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -120,6 +123,7 @@ impl Manifests {
                 severity: remark.severity,
                 place: Place {
                     file: file.to_owned(),
+                    template: remark.source.unwrap_or_default(),
                     document: remark.document,
                     line: remark.line,
                 },
@@ -129,9 +133,9 @@ impl Manifests {
             });
         }
         for document in documents {
-            let file = document.source.unwrap_or_else(|| file.to_owned());
             let place = Place {
-                file,
+                file: file.to_owned(),
+                template: document.source.unwrap_or_default(),
                 document: document.number,
                 line: document.line,
             };

@@ -54,10 +54,11 @@ impl fmt::Display for Finding {
 
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Finding", 9)?;
+        let mut fields = serializer.serialize_struct("Finding", 10)?;
         fields.serialize_field("rule", &self.rule)?;
         fields.serialize_field("severity", &self.severity)?;
         fields.serialize_field("file", &self.place.file)?;
+        fields.serialize_field("template", &self.place.template)?;
         fields.serialize_field("document", &self.place.document)?;
         fields.serialize_field("line", &self.place.line)?;
         fields.serialize_field("object", &self.object)?;

@@ -452,14 +452,14 @@ fn a_finding_reads_like_a_compilers_and_is_json_for_programs() {
     let report = lint_text("stdin", &text, &options);
     assert_eq!(
         report.to_string(),
-        "web/templates/web.yaml:3 (document 1): error[psa-privileged]: Deployment web, \
+        "stdin:3 (document 1, web/templates/web.yaml): error[psa-privileged]: Deployment web, \
          container \"web\": is privileged\n    help: remove privileged: true\n\
          1 objects: 1 errors, 0 warnings, 0 notes"
     );
     assert_eq!(
         serde_json::to_value(&report).expect("json"),
         json!({"objects": 1, "findings": [{
-            "rule": "psa-privileged", "severity": "error", "file": "web/templates/web.yaml",
+            "rule": "psa-privileged", "severity": "error", "file": "stdin", "template": "web/templates/web.yaml",
             "document": 1, "line": 3, "object": "Deployment web", "container": "web",
             "message": "is privileged", "advice": "remove privileged: true",
         }]})

@@ -92,10 +92,12 @@ enum Key {
 impl Composer {
     fn remark(&mut self, rule: Rule, severity: Severity, line: usize, message: String) {
         let document = self.document.0;
+        let source = self.source.clone();
         self.remarks.push(Remark {
             rule,
             severity,
             document,
+            source,
             line,
             message,
         });
@@ -244,6 +246,7 @@ impl Composer {
     /// Puts a complete value where it belongs.
     fn place(&mut self, value: Value, line: usize) {
         let mut twice = None;
+        let mut refused = false;
         match self.open.last_mut() {
             None => self.root = Some(value),
             Some(Open::List { entries, .. }) => entries.push(value),
@@ -253,7 +256,10 @@ impl Composer {
                 key,
                 ..
             }) => match std::mem::replace(key, Key::Awaited) {
-                Key::Awaited => *key = Key::Read(key_text(value)),
+                Key::Awaited => {
+                    refused = !(value.is_string() || value.is_number() || value.is_boolean());
+                    *key = Key::Read(key_text(value));
+                }
                 Key::Merge => merged.push(value),
                 Key::Read(name) => {
                     if members.insert(name.clone(), value).is_some() {
@@ -261,6 +267,11 @@ impl Composer {
                     }
                 }
             },
+        }
+        if refused {
+            let message =
+                "a key that is not text, number or boolean: kubectl refuses it".to_owned();
+            self.remark(Rule::YamlSyntax, Severity::Error, line, message);
         }
         if let Some(name) = twice {
             let message = format!("the key {name:?} is there twice; the last one counts");
@@ -273,6 +284,8 @@ impl Composer {
 fn key_text(key: Value) -> String {
     match key {
         Value::String(text) => text,
+        // Without the point that JSON would write behind a whole number.
+        Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
         other => other.to_string(),
     }
 }
@@ -377,6 +390,17 @@ mod tests {
         assert_eq!(remarks.len(), 1);
         assert_eq!(remarks[0].rule, Rule::YamlSyntax);
         assert!(remarks[0].line >= 3, "{remarks:?}");
+    }
+
+    #[test]
+    fn keys_are_text_as_kubectl_makes_it() {
+        let (documents, _) = read("{010: a, 1.0: b, 0x10: c}");
+        assert_eq!(documents[0].value, json!({"8": "a", "1": "b", "16": "c"}));
+        for text in ["~: a", "[a]: b"] {
+            let (_, remarks) = read(&format!("? {}", text.replacen(": ", "\n: ", 1)));
+            let found: Vec<_> = remarks.iter().map(|r| r.rule).collect();
+            assert_eq!(found, [Rule::YamlSyntax], "{text}");
+        }
     }
 
     #[test]

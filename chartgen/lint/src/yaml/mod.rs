@@ -33,6 +33,8 @@ pub(crate) struct Remark {
     pub(crate) rule: Rule,
     pub(crate) severity: Severity,
     pub(crate) document: usize,
+    /// The template, where it is known at that place.
+    pub(crate) source: Option<String>,
     pub(crate) line: usize,
     pub(crate) message: String,
 }

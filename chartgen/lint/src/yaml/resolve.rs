@@ -58,12 +58,16 @@ fn go(text: &str) -> Value {
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Value::Bool(false),
         _ => {}
     }
-    let number = text
-        .starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
-        .then(|| text.replace('_', ""));
-    number
-        .and_then(|digits| go_integer(&digits).or_else(|| float(&digits)))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
+    let number = match text.as_bytes().first() {
+        // Behind a leading point it takes underscores for text.
+        Some(b'.') => float(text),
+        Some(b'0'..=b'9' | b'+' | b'-') => {
+            let digits = text.replace('_', "");
+            go_integer(&digits).or_else(|| float(&digits))
+        }
+        _ => None,
+    };
+    number.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 fn go_integer(text: &str) -> Option<Value> {
@@ -192,6 +196,7 @@ mod tests {
     #[case("1.2.3", json!("1.2.3"))]
     #[case("infinity", json!("infinity"))]
     #[case("-", json!("-"))]
+    #[case(".5_0", json!(".5_0"))]
     #[case("e3", json!("e3"))]
     #[case("10.0.0.0/8", json!("10.0.0.0/8"))]
     #[case("node", json!("node"))]
