@@ -62,12 +62,12 @@ impl Cond {
         Self(Test::Api(api.into()))
     }
 
-    /// All hold. Of none: true is not written, so give at least one.
+    /// All of them hold. There has to be one at least.
     pub fn all<C: Into<Cond>>(conds: impl IntoIterator<Item = C>) -> Self {
         Self(Test::All(conds.into_iter().map(|c| c.into().0).collect()))
     }
 
-    /// At least one holds.
+    /// At least one of them holds. There has to be one at least.
     pub fn any<C: Into<Cond>>(conds: impl IntoIterator<Item = C>) -> Self {
         Self(Test::Any(conds.into_iter().map(|c| c.into().0).collect()))
     }
@@ -109,6 +109,17 @@ impl Not for Cond {
 }
 
 impl Test {
+    /// Whether it, or one that it is made of, is over no conditions at all.
+    pub(crate) fn is_hollow(&self) -> bool {
+        match self {
+            Self::All(tests) | Self::Any(tests) => {
+                tests.is_empty() || tests.iter().any(Self::is_hollow)
+            }
+            Self::Not(test) => test.is_hollow(),
+            _ => false,
+        }
+    }
+
     /// The expressions it looks at.
     pub(crate) fn exprs(&self) -> Vec<&Expr> {
         match self {

@@ -68,7 +68,7 @@ impl Emitter<'_> {
         match &document.cond {
             None => self.body(&document.root, separated),
             Some(cond) => {
-                let head = format!("if {}", self.writer().test(&cond.0));
+                let head = format!("if {}", self.test(&cond.0));
                 let scope = self.scope.clone();
                 self.inside(0, &head, scope, |e| e.body(&document.root, separated));
             }

@@ -6,6 +6,8 @@
 mod document;
 mod expr;
 mod helpers;
+#[cfg(test)]
+mod law;
 mod node;
 mod notes;
 mod presence;

@@ -313,8 +313,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn test(&self, test: &Test) -> String {
-        let empty = |test: &Test| matches!(test, Test::All(all) | Test::Any(all) if all.is_empty());
-        if empty(test) {
+        if test.is_hollow() {
             self.context.report(self.at, Problem::EmptyCondition);
         }
         self.writer().test(test)

@@ -45,7 +45,7 @@ impl Emitter<'_> {
                     self.line(0, &line);
                 }
                 Note::If(cond, then, otherwise) => {
-                    let head = format!("if {}", self.writer().test(&cond.0));
+                    let head = format!("if {}", self.test(&cond.0));
                     if otherwise.is_empty() {
                         let scope = self.scope.clone();
                         self.inside(0, &head, scope, |e| e.notes(then));
