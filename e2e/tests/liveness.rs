@@ -46,6 +46,15 @@ async fn a_silent_device_turns_stale_and_counts_as_unreachable_until_it_is_heard
         http::wait_for(address, "v1", LIMIT).await.expect("answers");
     }
 
+    let unreachable = |expected: i64| {
+        platform.wait_deployment("web", "counts the unreachable", move |d| {
+            let counts = d.status.as_ref().map(|s| &s.aggregate);
+            counts.is_some_and(|a| (a.unreachable, a.succeeded) == (expected, 2))
+        })
+    };
+    // The agent says so a moment after the container answers; killed before, it never would.
+    unreachable(0).await.expect("counted");
+
     let heard = platform.devices().get("dev-1").await.expect("read");
     let silent = platform.bed.device("dev-2").expect("a device");
     silent.kill_agent().await.expect("killed");
@@ -56,12 +65,6 @@ async fn a_silent_device_turns_stale_and_counts_as_unreachable_until_it_is_heard
         })
         .await
         .expect("stale");
-    let unreachable = |expected: i64| {
-        platform.wait_deployment("web", "counts the unreachable", move |d| {
-            let counts = d.status.as_ref().map(|s| &s.aggregate);
-            counts.is_some_and(|a| (a.unreachable, a.succeeded) == (expected, 2))
-        })
-    };
     unreachable(1).await.expect("counted");
 
     // dev-1 sent several heartbeats meanwhile; none of them reached the API server.
