@@ -83,7 +83,7 @@ impl Builder {
     }
 
     /// With a node that runs real pods; see [`Node`]. Brings the control plane along. Needs root:
-    /// without it, [`start`](Self::start) fails with [`NodeError::NotRoot`].
+    /// [`Node::supported`] says whether it can be had.
     pub fn node(mut self) -> Self {
         self.control_plane = true;
         self.node.get_or_insert_default();
@@ -109,8 +109,8 @@ impl Builder {
     /// # Errors
     /// When a part does not come up. What was started by then is stopped again.
     pub async fn start(self) -> Result<Testbed, Error> {
-        if self.node.is_some() && !machine::may_make_machines() {
-            return Err(NodeError::NotRoot.into());
+        if self.node.is_some() {
+            Node::supported()?;
         }
         let tools = self.tools();
         let blocking = tokio::task::spawn_blocking(move || {

@@ -94,3 +94,11 @@ pub use registry::{Registry, RegistryError};
 pub use remains::clean_remains;
 pub use runtime_folder::RuntimeFolderError;
 pub use testbed::Testbed;
+
+/// One of our own programs as cargo built it, such as `fleet-operator`.
+///
+/// # Errors
+/// When it was not built.
+pub fn program(name: &str) -> Result<std::path::PathBuf, Error> {
+    binaries::find(name).map_err(Error::NotBuilt)
+}

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal, JournalError};
 use crate::network::{self, Bridge, NetworkError};
 use crate::process::{ProcessError, Service, Signalled, Spec};
 use crate::procfs;
@@ -57,6 +57,9 @@ pub enum MachineError {
     /// It could not be connected.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A rootless device has no disk of its own.
     #[error("a device has a disk of its own only with root")]
     NoDisk,
@@ -159,6 +162,12 @@ impl Machine {
             machine.journal.clone(),
         );
         let init = machine.init_pid()?;
+        // Once it is gone, so is all of the machine; the clean-up waits for those it knows.
+        if let Some(start) = procfs::start_time(init) {
+            let name = machine.init.name().replace("-machine", "-init");
+            let pid = init;
+            journal.write(&Entry::Process { name, pid, start })?;
+        }
         bridge.attach(number, init, &journal)?;
         Ok(())
     }

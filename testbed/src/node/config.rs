@@ -13,6 +13,8 @@ use crate::process::Spec;
 pub(super) const POD_NETWORK: &str = "10.244.0.0/24";
 /// Where the cluster's DNS answers, as everybody expects it.
 pub(super) const DNS_IP: &str = "10.96.0.10";
+/// Where distributions put the network plugins.
+pub(super) const PLUGINS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
 /// containerd's socket, in the machine's own `/run`.
 pub(super) const SOCKET: &str = "/run/containerd/containerd.sock";
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fleet_tools::{Tool, Toolbox};
 
-use super::config::SOCKET;
+use super::config::{PLUGINS, SOCKET};
 use super::images::PAUSE;
 use super::{NAME, NodeError, PROGRAMS, START_TIME, file_error};
 use crate::device::machine::{Machine, Part};
@@ -106,7 +106,7 @@ runtime_type = "io.containerd.runc.v2"
 SystemdCgroup = false
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-bin_dirs = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"]
+bin_dirs = {PLUGINS:?}
 conf_dir = {cni:?}
 
 [plugins."io.containerd.cri.v1.images".pinned_images]

@@ -21,7 +21,7 @@ use kube::Api;
 
 use crate::control_groups;
 use crate::control_plane::{ControlPlaneError, Joining, NodeAccess};
-use crate::device::machine::{Boot, Machine, MachineError, Part};
+use crate::device::machine::{self, Boot, Machine, MachineError, Part};
 use crate::images::ImageError;
 use crate::journal::{Entry, Journal, JournalError};
 use crate::network::Bridge;
@@ -63,6 +63,9 @@ pub enum NodeError {
     /// Mounts, interfaces and containers need root.
     #[error("a node needs root: it makes namespaces, mounts and interfaces")]
     NotRoot,
+    /// The plugins that connect pods are not installed.
+    #[error("no network plugins for pods were found; tools/system-packages.sh installs them")]
+    NoPlugins,
     /// The machine did not come up.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -138,6 +141,21 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether this process may make a node, and all is there that it needs.
+    ///
+    /// # Errors
+    /// Why not: what a test says when it is skipped.
+    pub fn supported() -> Result<(), NodeError> {
+        if !machine::may_make_machines() {
+            return Err(NodeError::NotRoot);
+        }
+        let plugin = |folder: &str| Path::new(folder).join("ptp").is_file();
+        if !config::PLUGINS.iter().any(|folder| plugin(folder)) {
+            return Err(NodeError::NoPlugins);
+        }
+        Ok(())
+    }
+
     /// Who will join, for a control plane that has to know before it starts.
     pub(crate) fn joining(bridge: &Bridge) -> Joining {
         Joining {
@@ -252,6 +270,20 @@ impl Node {
         // Through a pipe: the machine sees no `/run` of the host.
         self.ctr(&["images", "import", "-"], input.into()).await?;
         Ok(())
+    }
+
+    /// Makes the image `reference` on the node: a web server that answers every request for `/` with
+    /// `body`, as on a device.
+    ///
+    /// # Errors
+    /// When busybox-static is missing or containerd refuses the image.
+    pub async fn load_image(&self, reference: &str, body: &str) -> Result<(), NodeError> {
+        let name = format!("image-{}.tar", crate::secret::token());
+        let archive = self.folder.join(name);
+        crate::images::write_archive(&archive, reference, body)?;
+        let loaded = self.import_image(&archive).await;
+        fs::remove_file(&archive).map_err(file_error(&archive))?;
+        loaded
     }
 
     /// The names of the images in the node's store, without those that are digests.

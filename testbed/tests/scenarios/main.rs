@@ -8,4 +8,5 @@
 mod common;
 mod devices;
 mod lifecycle;
+mod node;
 mod servers;
