@@ -50,6 +50,13 @@ impl Release {
 /// # Errors
 /// See [`ChartsError`].
 pub fn charts() -> Result<Vec<RenderedChart>, ChartsError> {
-    let release = Release::current()?;
-    Ok(vec![crds::chart(&release)?, operator::chart(&release)?])
+    charts_of(&Release::current()?)
+}
+
+/// All charts of a release.
+///
+/// # Errors
+/// See [`ChartsError`].
+pub fn charts_of(release: &Release) -> Result<Vec<RenderedChart>, ChartsError> {
+    Ok(vec![crds::chart(release)?, operator::chart(release)?])
 }

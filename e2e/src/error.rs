@@ -20,6 +20,12 @@ pub enum Error {
     /// A bucket could not be read.
     #[error(transparent)]
     Store(#[from] fleet_bus::StoreError),
+    /// The node of the testbed failed.
+    #[error(transparent)]
+    Node(#[from] fleet_testbed::NodeError),
+    /// The charts could not be made.
+    #[error(transparent)]
+    Charts(#[from] fleet_chartgen::ChartsError),
     /// The API server refused a request.
     #[error("the API server refused to {operation}")]
     Kube {

@@ -6,7 +6,9 @@
 
 pub mod bench;
 pub mod error;
+pub mod helm;
 pub mod http;
+pub mod installed;
 pub mod menu;
 pub mod platform;
 pub mod regression;
@@ -14,4 +16,5 @@ pub mod scc;
 pub mod workload;
 
 pub use error::Error;
+pub use installed::Installation;
 pub use platform::Platform;

@@ -1,4 +1,4 @@
-//! The embedded platform: real etcd, API server, NATS and podman devices as processes.
+//! The embedded platform: real etcd, API server, NATS, podman devices and a node as processes.
 //!
 //! A [`Testbed`] is a folder below cargo's target folder, with servers on free ports. Several run
 //! side by side. Nothing of it is faked, and nothing of it survives: it is stopped when it is
@@ -9,6 +9,9 @@
 //! address on the testbed's bridge. A power cut ends one process and with it all of the machine;
 //! ports of different devices never meet; no mount, interface or packet filter rule of a device
 //! exists outside its namespaces. Without root podman runs rootless on the host.
+//!
+//! A testbed may have a [`Node`]: containerd, kubelet and kube-proxy in such a machine, with real
+//! pods, DNS, local volumes, and the scheduler and all controllers beside it. It needs root.
 //!
 //! This crate must never touch a process, interface or folder that it has not recorded itself.
 //!
@@ -41,13 +44,37 @@
 //! # Ok(()) }
 //! ```
 //!
+//! With a node, for what has to be seen running in a cluster:
+//!
+//! ```no_run
+//! # async fn scenario() -> Result<(), fleet_testbed::Error> {
+//! # use fleet_testbed::{Node, Testbed};
+//! if let Err(why) = Node::supported() {
+//!     eprintln!("skipped: pods: {why}");
+//!     return Ok(());
+//! }
+//! let bed = Testbed::builder("chart")
+//!     .node()                     // brings the control plane along
+//!     .local_volumes(2)           // and a default storage class for them
+//!     .nats()                     // pods reach it at `bed.nats()?.url()`
+//!     .start()                    // until the node is ready and DNS answers
+//!     .await?;
+//! let node = bed.node()?;
+//! node.import_image(std::path::Path::new("operator.tar")).await?; // docker or OCI archive
+//! // ... then from the host: `NodePort` Services at
+//! let address = node.host_ip();
+//! # let _ = address;
+//! # Ok(()) }
+//! ```
+//!
 //! | variable | meaning |
 //! |---|---|
 //! | `FLEET_BIN_DIR` | where `fleet-operator` and `fleet-agent` are; default: beside the running program |
 //! | `FLEET_CACHE_DIR` | where the third-party servers are built; see `fleet-tools` |
 //! | `FLEET_TESTBED_KEEP` | set to anything: the logs of tests that pass are kept, too |
 //!
-//! A firewall on the host must let 198.18.0.0/15 in: devices reach the bus there.
+//! A firewall on the host must let 198.18.0.0/15 in: devices reach the bus there, and pods the API
+//! server.
 //!
 //! Parts that were not built in answer with [`Error::NoPart`]. [`wait::until`] is the predicate
 //! with a deadline.

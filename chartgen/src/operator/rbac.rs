@@ -91,9 +91,12 @@ fn user_role(role: &UserRole) -> Document {
         rules: Some(Vec::new()),
         aggregation_rule: None,
     };
+    // Roles may have names of any length. Cut to that of a label, those of two releases with long
+    // names would be the same, and roles are the cluster's.
+    let suffix = Expr::text(format!("-{}", role.suffix));
     Document::new(&object)
         .labelled()
-        .bind("/metadata/name", helpers::fullname_with(role.suffix))
+        .bind("/metadata/name", Expr::concat([helpers::fullname(), suffix]))
         .comment("/rules", sentence(role.purpose))
         .add_items("/rules", rules(role.grants, Scope::Cluster))
         .document_when(v!(Values, rbac.user_roles))

@@ -207,7 +207,7 @@ pub struct NetworkPolicy {
     pub api_server_ports: Vec<u16>,
     /// Ports of NATS.
     pub nats_ports: Vec<u16>,
-    /// Who may read metrics, as a list of NetworkPolicy peers; empty: everyone.
+    /// Who may read metrics, as a list of `NetworkPolicy` peers; empty: everyone.
     pub metrics_from: FreeFormList,
     /// Further rules for what pods may reach.
     pub extra_egress: FreeFormList,

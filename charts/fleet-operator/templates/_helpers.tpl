@@ -16,26 +16,6 @@
 {{- default $name .Values.fullnameOverride | trunc 63 | trimAll "-." -}}
 {{- end }}
 
-{{- /* The same with "-deployments-editor", in at most 63 characters. */ -}}
-{{- define "fleet-operator.fullname.deployments-editor" -}}
-{{- printf "%s-%s" (include "fleet-operator.fullname" . | trunc 44 | trimAll "-.") "deployments-editor" -}}
-{{- end }}
-
-{{- /* The same with "-deployments-viewer", in at most 63 characters. */ -}}
-{{- define "fleet-operator.fullname.deployments-viewer" -}}
-{{- printf "%s-%s" (include "fleet-operator.fullname" . | trunc 44 | trimAll "-.") "deployments-viewer" -}}
-{{- end }}
-
-{{- /* The same with "-devices-editor", in at most 63 characters. */ -}}
-{{- define "fleet-operator.fullname.devices-editor" -}}
-{{- printf "%s-%s" (include "fleet-operator.fullname" . | trunc 48 | trimAll "-.") "devices-editor" -}}
-{{- end }}
-
-{{- /* The same with "-devices-viewer", in at most 63 characters. */ -}}
-{{- define "fleet-operator.fullname.devices-viewer" -}}
-{{- printf "%s-%s" (include "fleet-operator.fullname" . | trunc 48 | trimAll "-.") "devices-viewer" -}}
-{{- end }}
-
 {{- /* The same with "-metrics", in at most 63 characters. */ -}}
 {{- define "fleet-operator.fullname.metrics" -}}
 {{- printf "%s-%s" (include "fleet-operator.fullname" . | trunc 55 | trimAll "-.") "metrics" -}}

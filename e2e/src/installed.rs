@@ -1,0 +1,384 @@
+//! The operator as its users run it: a chart, installed by Helm, with real pods.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fleet_testbed::Testbed;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::helm::{Helm, Major, write_values};
+use crate::platform::expect;
+use crate::{Error, scc};
+
+/// The chart's name.
+pub const CHART: &str = "fleet-operator";
+/// Where it is installed, unless said otherwise.
+pub const NAMESPACE: &str = "fleet-system";
+/// Who writes what Helm does not.
+const MANAGER: &str = "fleet-e2e";
+/// For pods to start or go on a busy machine.
+const PODS: Duration = Duration::from_secs(120);
+
+/// What the namespace lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Kubernetes' Pod Security Standard "restricted", enforced.
+    Restricted,
+    /// The same, and OpenShift's restricted-v2: a user id of the namespace's range.
+    RestrictedV2,
+}
+
+/// Whether Helm waits until pods are ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// `--wait`
+    Yes,
+    /// As soon as the API server has everything.
+    No,
+}
+
+/// A namespace with all that the chart asks for, and the chart in it once installed.
+#[derive(Clone)]
+pub struct Installation {
+    client: kube::Client,
+    helm: Helm,
+    folder: PathBuf,
+    chart: PathBuf,
+    namespace: String,
+    release: String,
+    values: Value,
+}
+
+impl fmt::Debug for Installation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.release, self.namespace)
+    }
+}
+
+impl Installation {
+    /// Makes the namespace with its Secrets, and brings the operator's image to the node. Nothing
+    /// is installed yet.
+    ///
+    /// # Errors
+    /// When the testbed has no node, or something is not built or refused.
+    pub async fn prepare(
+        bed: &Testbed,
+        major: Major,
+        namespace: &str,
+        admission: Admission,
+    ) -> Result<Self, Error> {
+        let client = bed.kube_client().await?;
+        let folder = bed.folder().join("helm");
+        fs::create_dir_all(&folder).map_err(|e| file(&folder, &e))?;
+        let image = image(bed).await?;
+        make_namespace(&client, namespace, admission).await?;
+        make_secrets(&client, bed, namespace).await?;
+        let installation = Self {
+            helm: Helm::offline(major, &folder)?.with_cluster(bed.kubeconfig()?),
+            chart: write_charts(&folder, &fleet_chartgen::Release::current()?)?,
+            client,
+            folder,
+            namespace: namespace.to_owned(),
+            release: CHART.to_owned(),
+            values: json!({
+                "image": {"registry": "localhost", "repository": CHART, "tag": image},
+                "nats": {"url": bed.nats()?.url()},
+            }),
+        };
+        Ok(installation)
+    }
+
+    /// The same with the chart of another release.
+    ///
+    /// # Errors
+    /// When the charts cannot be made or written.
+    pub fn at(&self, release: &fleet_chartgen::Release) -> Result<Self, Error> {
+        Ok(Self {
+            chart: write_charts(&self.folder, release)?,
+            ..self.clone()
+        })
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(&self, release: &str) -> Self {
+        Self {
+            release: release.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same with values laid over those it has.
+    #[must_use]
+    pub fn with(&self, values: &Value) -> Self {
+        let mut all = self.values.clone();
+        lay_over(&mut all, values);
+        Self {
+            values: all,
+            ..self.clone()
+        }
+    }
+
+    /// `helm install`.
+    ///
+    /// # Errors
+    /// When Helm fails.
+    pub async fn install(&self, wait: Wait, more: &[&str]) -> Result<(), Error> {
+        self.apply("install", wait, more).await
+    }
+
+    /// `helm upgrade`.
+    ///
+    /// # Errors
+    /// When Helm fails.
+    pub async fn upgrade(&self, wait: Wait) -> Result<(), Error> {
+        self.apply("upgrade", wait, &[]).await
+    }
+
+    async fn apply(&self, verb: &str, wait: Wait, more: &[&str]) -> Result<(), Error> {
+        let values = self.folder.join(format!("{}-values.json", self.release));
+        write_values(&values, &self.values)?;
+        let mut args = vec![
+            verb.to_owned(),
+            self.release.clone(),
+            self.chart.display().to_string(),
+            "--namespace".to_owned(),
+            self.namespace.clone(),
+            "--values".to_owned(),
+            values.display().to_string(),
+        ];
+        if wait == Wait::Yes {
+            args.extend(["--wait".to_owned(), "--timeout=120s".to_owned()]);
+        }
+        args.extend(more.iter().map(|&arg| arg.to_owned()));
+        self.helm.run(args).await.map(drop)
+    }
+
+    /// `helm rollback` to the revision before.
+    ///
+    /// # Errors
+    /// When Helm fails.
+    pub async fn roll_back(&self) -> Result<(), Error> {
+        self.about_release(&["rollback"], &["--wait", "--timeout=120s"])
+            .await
+    }
+
+    /// `helm uninstall`, and waits until the pods are gone: Helm itself does not.
+    ///
+    /// # Errors
+    /// When Helm fails, or pods stay.
+    pub async fn uninstall(&self) -> Result<(), Error> {
+        self.about_release(&["uninstall"], &[]).await?;
+        let gone = || async { self.pods().await.is_ok_and(|pods| pods.is_empty()) };
+        expect(PODS, format!("the pods of {self:?} are gone"), gone).await
+    }
+
+    async fn about_release(&self, verb: &[&str], more: &[&str]) -> Result<(), Error> {
+        let release = [self.release.as_str(), "--namespace", &self.namespace];
+        let args = [verb, &release, more].concat();
+        self.helm.run(args).await.map(drop)
+    }
+
+    /// The operator's pods, whatever state they are in.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn pods(&self) -> Result<Vec<Pod>, Error> {
+        let of_release = format!("app.kubernetes.io/instance={}", self.release);
+        let params = ListParams::default().labels(&of_release);
+        let pods = self.pods_api().list(&params).await;
+        Ok(pods.map_err(Error::kube("list the operator's pods"))?.items)
+    }
+
+    /// Access to the pods of the namespace.
+    pub fn pods_api(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Waits until so many pods are ready, and no others are there.
+    ///
+    /// # Errors
+    /// With what the pods are in, when that does not happen in time.
+    pub async fn wait_ready(&self, replicas: usize) -> Result<(), Error> {
+        let ready = || async {
+            let pods = self.pods().await.unwrap_or_default();
+            pods.len() == replicas && pods.iter().all(is_ready)
+        };
+        let done = expect(PODS, format!("{replicas} ready pods of {self:?}"), ready).await;
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let pods = self.pods().await.unwrap_or_default();
+                let states: Vec<_> = pods.iter().map(state).collect();
+                Err(Error::Unexpected(format!("{error}; {}", states.join("; "))))
+            }
+        }
+    }
+
+    /// What the namespace is called.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// What the release is called.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// The Helm that installs it.
+    pub fn helm(&self) -> &Helm {
+        &self.helm
+    }
+}
+
+/// Whether a pod answers its readiness probe and is not going.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions
+            .is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+}
+
+/// One line on a pod that does not get ready.
+fn state(pod: &Pod) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let status = pod.status.clone().unwrap_or_default();
+    let containers = status.container_statuses.unwrap_or_default();
+    let waits = containers
+        .first()
+        .and_then(|c| serde_json::to_string(&c.state).ok());
+    format!(
+        "{name}: {} {}",
+        status.phase.unwrap_or_default(),
+        waits.unwrap_or_default()
+    )
+}
+
+/// Brings the operator as cargo built it to the node; gives the image's tag.
+async fn image(bed: &Testbed) -> Result<String, Error> {
+    let program = fleet_testbed::program(CHART)?;
+    let version = env!("CARGO_PKG_VERSION");
+    let kept = fleet_images::product::operator_image(&program, version, bed.folder())
+        .map_err(|error| Error::Unexpected(format!("cannot make the operator's image: {error}")))?;
+    let node = bed.node()?;
+    node.import_image(&kept.path).await?;
+    Ok(version.to_owned())
+}
+
+/// Writes the charts of a release below `folder`, and gives the operator's.
+fn write_charts(folder: &Path, release: &fleet_chartgen::Release) -> Result<PathBuf, Error> {
+    let folder = folder.join("charts").join(&release.version);
+    for chart in fleet_chartgen::charts_of(release)? {
+        let path = folder.join(&chart.name);
+        chart
+            .write_to(&path)
+            .map_err(|error| Error::Unexpected(error.to_string()))?;
+    }
+    Ok(folder.join(CHART))
+}
+
+async fn make_namespace(
+    client: &kube::Client,
+    name: &str,
+    admission: Admission,
+) -> Result<(), Error> {
+    let mut labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+    if admission == Admission::RestrictedV2 {
+        scc::install(client, scc::IdRange::default()).await?;
+        let (key, value) = scc::NAMESPACE_LABEL;
+        labels[key] = json!(value);
+    }
+    let namespace = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    });
+    let api: Api<Namespace> = Api::all(client.clone());
+    let params = PatchParams::apply(MANAGER).force();
+    api.patch(name, &params, &Patch::Apply(&namespace))
+        .await
+        .map_err(Error::kube(format!("make namespace {name}")))?;
+    match admission {
+        Admission::Restricted => Ok(()),
+        Admission::RestrictedV2 => wait_for_policies(client, name).await,
+    }
+}
+
+/// Policies take effect a moment after they were made: when a pod of a foreign user is refused.
+async fn wait_for_policies(client: &kube::Client, namespace: &str) -> Result<(), Error> {
+    let foreign = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "foreign-"},
+        "spec": {"containers": [{"name": "main", "image": "none", "securityContext": {
+            "runAsUser": 1,
+            "runAsNonRoot": true,
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }}]},
+    });
+    let foreign: Pod = serde_json::from_value(foreign)
+        .map_err(|error| Error::Unexpected(format!("the foreign pod is none: {error}")))?;
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let refused = || async {
+        let answer = api.create(&dry_run, &foreign).await;
+        answer.is_err_and(|error| error.to_string().contains("restricted-v2"))
+    };
+    expect(PODS, "restricted-v2 is in force".to_owned(), refused).await
+}
+
+/// What `kubectl create secret generic` does with the files of `fleet keys create`.
+async fn make_secrets(client: &kube::Client, bed: &Testbed, namespace: &str) -> Result<(), Error> {
+    let seed = bed.nats()?.operator_seed();
+    let secrets = [
+        ("fleet-operator-nats", "seed", seed.as_path()),
+        (
+            "fleet-operator-signing",
+            "manifest.key",
+            bed.signing_key_file(),
+        ),
+    ];
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    for (name, key, path) in secrets {
+        let content = fs::read(path).map_err(|e| file(path, &e))?;
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                ..ObjectMeta::default()
+            },
+            data: Some([(key.to_owned(), ByteString(content))].into()),
+            ..Secret::default()
+        };
+        let params = PatchParams::apply(MANAGER).force();
+        api.patch(name, &params, &Patch::Apply(&secret))
+            .await
+            .map_err(Error::kube(format!("make Secret {name}")))?;
+    }
+    Ok(())
+}
+
+/// Maps are merged, everything else replaced, as Helm does.
+fn lay_over(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (key, value) in above {
+                lay_over(below.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above.clone(),
+    }
+}
+
+fn file(path: &Path, error: &std::io::Error) -> Error {
+    Error::Unexpected(format!("cannot read or write {}: {error}", path.display()))
+}
