@@ -326,7 +326,7 @@ mod tests {
             with.map(|rule| rule.resource_names.clone()).collect()
         };
         let mine = Some(vec!["mine".to_owned()]);
-        assert_eq!(named("get"), [mine.clone()]);
+        assert_eq!(named("get"), std::slice::from_ref(&mine));
         assert_eq!(named("update"), [mine]);
         assert_eq!(named("create"), [None]);
     }
