@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) struct LogsArgs {
     /// The platform.
     name: String,
-    /// The component, as `status` names it; without it all names are printed.
+    /// The component, as `status` names it, or a container of a pod; without it all names are
+    /// printed.
     component: Option<String>,
     /// Keep printing what is added.
     #[arg(short, long)]
@@ -26,9 +28,8 @@ pub(super) fn run(args: &LogsArgs) -> Result<()> {
     let bed = super::choose(Some(&args.name))?;
     let folder = bed.folder().join("logs");
     let Some(component) = &args.component else {
-        for entry in fs::read_dir(&folder).context("cannot read the logs folder")? {
-            let name = entry?.file_name();
-            println!("{}", name.to_string_lossy().trim_end_matches(".log"));
+        for name in names(&folder, &folder).context("cannot read the logs folder")? {
+            println!("{name}");
         }
         return Ok(());
     };
@@ -46,5 +47,40 @@ pub(super) fn run(args: &LogsArgs) -> Result<()> {
             return Ok(());
         }
         thread::sleep(POLL);
+    }
+}
+
+/// The logs in a folder and the folders of nodes in it, named by their paths.
+fn names(root: &Path, folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let (kind, path) = entry.and_then(|entry| Ok((entry.file_type()?, entry.path())))?;
+        // Links are second names, and lead to where only the node has something.
+        if kind.is_dir() {
+            names.extend(self::names(root, &path)?);
+        } else if kind.is_file() && path.extension().is_some_and(|end| end == "log") {
+            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_are_named_by_their_folders() {
+        let root = std::env::temp_dir().join(format!("fleet-logs-{}", std::process::id()));
+        let pod = root.join("node1/pods/default_web_1/main");
+        fs::create_dir_all(&pod).unwrap();
+        fs::write(pod.join("0.log"), "").unwrap();
+        fs::write(root.join("etcd.log"), "").unwrap();
+        std::os::unix::fs::symlink("/nowhere/0.log", root.join("node1/web.log")).unwrap();
+        let names = names(&root, &root).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(names, ["etcd", "node1/pods/default_web_1/main/0"]);
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{NAME, NodeError, PROGRAMS, file_error};
+use super::error::file_error;
+use super::{NAME, NodeError, PROGRAMS};
 use crate::control_plane::NodeAccess;
 use crate::process::Spec;
 

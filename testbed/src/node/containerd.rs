@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use fleet_tools::{Tool, Toolbox};
 
 use super::config::{PLUGINS, SOCKET};
+use super::error::file_error;
 use super::images::PAUSE;
-use super::{NAME, NodeError, PROGRAMS, START_TIME, file_error};
+use super::{NAME, NodeError, PROGRAMS, START_TIME};
 use crate::device::machine::{Machine, Part};
 use crate::journal::Journal;
 use crate::process::{Service, Spec};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fleet_images::oci::{Layer, Settings};
 
-use super::{NodeError, file_error};
+use super::NodeError;
+use super::error::file_error;
 use crate::images;
 
 /// The first container of every pod, which holds its namespaces.

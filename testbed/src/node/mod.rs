@@ -3,6 +3,7 @@
 mod addons;
 mod config;
 mod containerd;
+mod error;
 mod images;
 mod objects;
 
@@ -20,12 +21,14 @@ use k8s_openapi::api::core::v1 as core;
 use kube::Api;
 
 use crate::control_groups;
-use crate::control_plane::{ControlPlaneError, Joining, NodeAccess};
-use crate::device::machine::{self, Boot, Machine, MachineError, Part};
-use crate::images::ImageError;
-use crate::journal::{Entry, Journal, JournalError};
+use crate::control_plane::{Joining, NodeAccess};
+use crate::device::machine::{self, Boot, Machine, Part};
+use crate::journal::{Entry, Journal};
 use crate::network::Bridge;
-use crate::process::{ProcessError, Service, Spec};
+use crate::process::{Service, Spec};
+
+pub use error::NodeError;
+use error::file_error;
 
 /// The node's name. One is enough to run pods; what needs two has no test here yet.
 const NAME: &str = "node1";
@@ -56,67 +59,6 @@ mount --bind "$2" /var/log
 # Mounts in pods may be asked to reach other pods, as on any node.
 mount --make-rshared /
 "#;
-
-/// Why something with the node failed.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// Mounts, interfaces and containers need root.
-    #[error("a node needs root: it makes namespaces, mounts and interfaces")]
-    NotRoot,
-    /// The plugins that connect pods are not installed.
-    #[error("no network plugins for pods were found; tools/system-packages.sh installs them")]
-    NoPlugins,
-    /// The machine did not come up.
-    #[error(transparent)]
-    Machine(#[from] MachineError),
-    /// A program on it did not start, stop or become ready.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// It could not be recorded, and so was not made.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A program is not built.
-    #[error(transparent)]
-    Tool(#[from] fleet_tools::Error),
-    /// No client for the cluster.
-    #[error(transparent)]
-    ControlPlane(#[from] ControlPlaneError),
-    /// An image of the node's own could not be made.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// A file cannot be written or read.
-    #[error("cannot write or read {path}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// containerd's command line could not be run.
-    #[error("cannot run ctr on the node")]
-    Ctr(#[source] io::Error),
-    /// It refused.
-    #[error("`ctr {command}` on the node failed: {output}")]
-    Refused {
-        /// The arguments.
-        command: String,
-        /// What it printed on standard error.
-        output: String,
-    },
-    /// The API server refused one of the node's objects.
-    #[error("cannot apply {object}")]
-    Apply {
-        /// Kind and name.
-        object: String,
-        /// What the server said.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The cluster's DNS did not come up.
-    #[error("DNS of the cluster was not ready after {} s; `kubectl -n kube-system describe pods` shows why", .0.as_secs())]
-    NoDns(Duration),
-}
 
 /// A node that runs real pods. Its machine is like that of a device: namespaces of its own, with an
 /// address on the testbed's bridge. Pods have addresses of 10.244.0.0/24 and Services of
@@ -398,12 +340,4 @@ fn make_volumes(parent: &Path, number: u8) -> Result<(), NodeError> {
             .map_err(file_error(&path))?;
     }
     Ok(())
-}
-
-fn file_error(path: &Path) -> impl Fn(io::Error) -> NodeError {
-    let path = path.to_owned();
-    move |source| NodeError::File {
-        path: path.clone(),
-        source,
-    }
 }
