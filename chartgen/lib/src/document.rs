@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::{ChartError, Problem};
 use crate::expr::Place;
+use crate::fit::{KindCheck, fitting};
 use crate::pointer::{Pointer, PointerError, Spot, describe};
 use crate::tree::{Entry, Item, Key, Node, Part, rank};
 use crate::{Cond, Expr, Kind};
@@ -26,21 +27,6 @@ pub struct Document {
     pub(crate) errors: Vec<ChartError>,
     pub(crate) checks: Vec<KindCheck>,
 }
-
-/// That the kind of an expression fits what stood in its place, to be checked when the kinds of
-/// values are known.
-#[derive(Debug, Clone)]
-pub(crate) struct KindCheck {
-    pub(crate) at: Place,
-    pub(crate) pointer: String,
-    pub(crate) found: String,
-    pub(crate) fits: &'static [Kind],
-    pub(crate) expr: Expr,
-}
-
-/// The documents of one file below `templates/`.
-#[derive(Debug, Clone, Default)]
-pub struct Template(pub(crate) Vec<Part<Document>>);
 
 impl Document {
     /// An object as the base: what it holds is what the chart installs as long as no overlay
@@ -121,7 +107,8 @@ impl Document {
 
     /// Adds what the user gives to the list or mapping at a place.
     ///
-    /// To a mapping: keys that stand there already win over the user's. To a list: at the end.
+    /// To a mapping: keys that stand there already win over the user's, also under a condition
+    /// that does not hold, and of several splices the first wins. To a list: at the end.
     /// A user who repeats the name of a fixed environment variable or volume gets what the API
     /// server makes of it (server-side apply refuses it), so document which names are taken.
     #[must_use]
@@ -340,88 +327,5 @@ fn wrong(pointer: &str, wanted: &'static str, found: String) -> Problem {
         pointer: pointer.to_owned(),
         wanted,
         found,
-    }
-}
-
-/// The kinds of values that can stand where this stands.
-fn fitting(node: &Node) -> &'static [Kind] {
-    match node {
-        Node::Bool(_) => &[Kind::Bool],
-        // A place that takes a number or a string shows only one of them in the base.
-        Node::Int(_) => &[Kind::Int, Kind::IntOrStr],
-        Node::Float(_) => &[Kind::Number, Kind::Int],
-        Node::Str(_) => &[Kind::Str, Kind::IntOrStr],
-        Node::Seq(_) => &[Kind::Seq],
-        Node::Map(_) => &[Kind::Obj],
-        // Nothing is known: the base said null, or another expression stands there.
-        Node::Null | Node::Expr(_) => &[
-            Kind::Bool,
-            Kind::Int,
-            Kind::Number,
-            Kind::Str,
-            Kind::Obj,
-            Kind::Seq,
-            Kind::IntOrStr,
-        ],
-    }
-}
-
-impl Template {
-    /// Further objects that the user gives, in a list. Their strings are templates.
-    pub fn objects(list: impl Into<Expr>) -> Self {
-        Self(vec![Part::Splice(list.into())])
-    }
-}
-
-impl KindCheck {
-    pub(crate) fn run(&self, kinds: &dyn Fn(&crate::Path) -> Option<Kind>) -> Option<ChartError> {
-        // A value that does not exist is reported where it is written.
-        let kind = self.expr.kind(kinds)?;
-        let fits = kind == Kind::Any || self.fits.contains(&kind);
-        (!fits).then(|| {
-            let problem = Problem::WrongKind {
-                pointer: self.pointer.clone(),
-                found: self.found.clone(),
-                expr: self.expr.to_string(),
-                kind,
-            };
-            ChartError::new(self.at, problem)
-        })
-    }
-}
-
-impl From<Document> for Part<Document> {
-    fn from(document: Document) -> Self {
-        Self::One(document)
-    }
-}
-
-impl From<Document> for Template {
-    fn from(document: Document) -> Self {
-        Self(vec![Part::One(document)])
-    }
-}
-
-impl From<Part<Document>> for Template {
-    fn from(part: Part<Document>) -> Self {
-        Self(vec![part])
-    }
-}
-
-impl<D: Into<Part<Document>>> FromIterator<D> for Template {
-    fn from_iter<I: IntoIterator<Item = D>>(parts: I) -> Self {
-        Self(parts.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<D: Into<Part<Document>>, const N: usize> From<[D; N]> for Template {
-    fn from(parts: [D; N]) -> Self {
-        parts.into_iter().collect()
-    }
-}
-
-impl<D: Into<Part<Document>>> From<Vec<D>> for Template {
-    fn from(parts: Vec<D>) -> Self {
-        parts.into_iter().collect()
     }
 }

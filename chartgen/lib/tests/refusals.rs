@@ -262,6 +262,23 @@ fn names_that_mislead_are_refused() {
 }
 
 #[test]
+fn a_suffix_leaves_room_for_the_name() {
+    let named = |expr| wrong(Document::new(&object()).bind("/metadata/name", expr));
+    assert_eq!(
+        named(helpers::fullname_within("webhook", 8)),
+        ["`webhook` is no good name for a suffix: it leaves no room for the name before it"]
+    );
+    assert_eq!(
+        named(helpers::fullname_with("Web")),
+        ["`Web` is no good name for a suffix: it has to be lower case letters, digits and dashes"]
+    );
+    assert_eq!(
+        named(helpers::image(v!(Values, name))),
+        ["the values have no `name.repository`"]
+    );
+}
+
+#[test]
 fn the_kind_of_a_fixed_expression_has_to_fit_too() {
     let number = Document::new(&object()).bind("/spec/count", helpers::fullname());
     assert_eq!(

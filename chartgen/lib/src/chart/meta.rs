@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Problem;
-use crate::tree::{Node, entry, item};
+use crate::tree::{Entry, Item, Node, Part, entry, item};
 use crate::yaml::scalar;
 
 /// What `Chart.yaml` says. Its `apiVersion` is always `v2`.
@@ -92,32 +92,6 @@ impl ChartMeta {
             ChartKind::Application => "application",
             ChartKind::Library => "library",
         };
-        let text = |key: &str, value: &str| {
-            let there = !value.is_empty();
-            there.then(|| entry(key, value))
-        };
-        let optional =
-            |key: &str, value: &Option<String>| value.as_ref().and_then(|value| text(key, value));
-        let list = |key: &str, values: &[String]| {
-            let items = values.iter().map(|value| item(value.as_str()));
-            (!values.is_empty()).then(|| entry(key, Node::seq(items)))
-        };
-        let maintainers = self.maintainers.iter().map(|maintainer| {
-            let name = text("name", &maintainer.name);
-            let email = optional("email", &maintainer.email);
-            let url = optional("url", &maintainer.url);
-            item(Node::map([name, email, url].into_iter().flatten()))
-        });
-        let dependencies = self.dependencies.iter().map(|dependency| {
-            let entries = [
-                text("name", &dependency.name),
-                text("version", &dependency.version),
-                text("repository", &dependency.repository),
-                optional("condition", &dependency.condition),
-                optional("alias", &dependency.alias),
-            ];
-            item(Node::map(entries.into_iter().flatten()))
-        });
         let annotations = self
             .annotations
             .iter()
@@ -128,28 +102,23 @@ impl ChartMeta {
             text("name", &self.name),
             text("version", &self.version),
             text("appVersion", &self.app_version),
-            optional("kubeVersion", &self.kube_version),
+            optional("kubeVersion", self.kube_version.as_ref()),
             text("type", kind),
             text("description", &self.description),
-            list("keywords", &self.keywords),
-            optional("home", &self.home),
-            list("sources", &self.sources),
-            optional("icon", &self.icon),
+            nodes("keywords", self.keywords.iter().map(|v| item(v.as_str()))),
+            optional("home", self.home.as_ref()),
+            nodes("sources", self.sources.iter().map(|v| item(v.as_str()))),
+            optional("icon", self.icon.as_ref()),
             some("deprecated", Node::Bool(true), self.deprecated),
-            some(
-                "maintainers",
-                Node::seq(maintainers),
-                !self.maintainers.is_empty(),
-            ),
+            nodes("maintainers", self.maintainers.iter().map(Maintainer::item)),
             some(
                 "annotations",
                 Node::map(annotations),
                 !self.annotations.is_empty(),
             ),
-            some(
+            nodes(
                 "dependencies",
-                Node::seq(dependencies),
-                !self.dependencies.is_empty(),
+                self.dependencies.iter().map(Dependency::item),
             ),
         ];
         Node::map(entries.into_iter().flatten())
@@ -175,6 +144,43 @@ impl ChartMeta {
         }
         problems
     }
+}
+
+impl Maintainer {
+    fn item(&self) -> Part<Item> {
+        let entries = [
+            text("name", &self.name),
+            optional("email", self.email.as_ref()),
+            optional("url", self.url.as_ref()),
+        ];
+        item(Node::map(entries.into_iter().flatten()))
+    }
+}
+
+impl Dependency {
+    fn item(&self) -> Part<Item> {
+        let entries = [
+            text("name", &self.name),
+            text("version", &self.version),
+            text("repository", &self.repository),
+            optional("condition", self.condition.as_ref()),
+            optional("alias", self.alias.as_ref()),
+        ];
+        item(Node::map(entries.into_iter().flatten()))
+    }
+}
+
+/// An entry, unless there is nothing to say.
+fn text(key: &str, value: &str) -> Option<Part<Entry>> {
+    (!value.is_empty()).then(|| entry(key, value))
+}
+
+fn optional(key: &str, value: Option<&String>) -> Option<Part<Entry>> {
+    value.and_then(|value| text(key, value))
+}
+
+fn nodes(key: &str, items: impl ExactSizeIterator<Item = Part<Item>>) -> Option<Part<Entry>> {
+    (items.len() > 0).then(|| entry(key, Node::seq(items)))
 }
 
 fn bad(what: &'static str, name: &str, why: &'static str) -> Problem {

@@ -15,10 +15,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cond::Test;
-use crate::document::Template;
 use crate::emit::{self, Context, HEADER};
 use crate::error::{ChartError, ChartErrors, Problem};
 use crate::expr::Place;
+use crate::template::Template;
 use crate::{Cond, Path, ValueRef, ValuesDoc};
 
 pub use meta::{ChartKind, ChartMeta, Dependency, Maintainer};

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Chart, Named};
 use crate::cond::Test;
-use crate::document::{Document, Template};
+use crate::document::Document;
 use crate::error::{ChartError, Problem};
 use crate::expr::{Form, Place};
+use crate::template::Template;
 use crate::tree::{Node, Part};
 use crate::{Path, ValuesDoc};
 

@@ -113,16 +113,37 @@ impl Writer<'_> {
     }
 
     fn include(&self, expr: &Expr, helper: &Helper) -> String {
-        if let Helper::Image(image) = helper {
-            let repository = image.join("repository");
-            if self.context.kind(&repository).is_none() {
-                self.context
-                    .report(expr.at, Problem::UnknownValue(repository));
-            }
+        if let Some(problem) = self.unfit(helper) {
+            self.context.report(expr.at, problem);
         }
         self.context.helpers.borrow_mut().insert(helper.clone());
         let name = format!("{}.{}", self.context.chart, helper.title());
         format!("include {} {}", go_string(&name), self.top())
+    }
+
+    /// What is wrong with the way a helper is asked for.
+    fn unfit(&self, helper: &Helper) -> Option<Problem> {
+        match helper {
+            Helper::Image(image) => {
+                let repository = image.join("repository");
+                let there = self.context.kind(&repository).is_some();
+                (!there).then_some(Problem::UnknownValue(repository))
+            }
+            Helper::FullnameWith { suffix, max } => {
+                let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+                let why =
+                    if !suffix.bytes().all(inner) || suffix.is_empty() || suffix.ends_with('-') {
+                        "it has to be lower case letters, digits and dashes"
+                    } else if suffix.len() + 2 > *max {
+                        "it leaves no room for the name before it"
+                    } else {
+                        return None;
+                    };
+                let (what, name) = ("a suffix", suffix.clone());
+                Some(Problem::BadName { what, name, why })
+            }
+            _ => None,
+        }
     }
 
     fn concat(&self, parts: &[Expr]) -> String {
