@@ -93,7 +93,16 @@ fn bare_scalars_are_read_as_kubectl_reads_them() {
     let toolbox = ensure(&[Tool::Kubectl], &mut |_| {}).expect("kubectl");
     let scalars = scalars();
     // A custom resource: kubectl has no type that would refuse a value.
-    let lines: String = scalars.iter().map(|text| format!("- {text}\n")).collect();
+    let lines: Vec<_> = scalars
+        .iter()
+        .map(|text| {
+            format!(
+                "- {text}
+"
+            )
+        })
+        .collect();
+    let lines = lines.concat();
     let head = [("apiVersion", "example.org/v1"), ("kind", "Scalars")];
     let head: String = head
         .map(|(key, value)| format!("{key}: {value}\n"))
