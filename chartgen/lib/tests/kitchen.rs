@@ -426,6 +426,29 @@ fn names_are_cut_where_they_may_be() {
 }
 
 #[test]
+fn notes_are_lines_of_text() {
+    let mut chart = chart().build().expect("a chart");
+    // `helm template` prints no notes; another template can include them.
+    let probe = r#"notes: {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}"#;
+    chart
+        .files
+        .insert("templates/probe.yaml".into(), probe.into());
+    for helm in support::helms() {
+        let notes = |values| {
+            let output = helm.template(&chart, &values, &[]).expect("rendered");
+            let line = output.lines().find_map(|line| line.strip_prefix("notes: "));
+            let text: String = serde_json::from_str(line.expect("notes")).expect("a string");
+            text
+        };
+        assert_eq!(
+            notes(json!({"verbose": true})),
+            "{{ rel }} runs\n\nand says so\n"
+        );
+        assert_eq!(notes(json!({})), "{{ rel }} runs\n\n");
+    }
+}
+
+#[test]
 fn contradictions_are_answered_by_a_sentence_and_the_keys() {
     let values = json!({"replicas": 2, "autoscaling": {"enabled": true}});
     let chart = chart().build().expect("a chart");
