@@ -110,7 +110,7 @@ mod tests {
         for text in [
             "apps/v1",
             "Deployment",
-            "fleet.nationtech.io",
+            "apps.example.com",
             "/spec",
             "a-b_c",
         ] {
