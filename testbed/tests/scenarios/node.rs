@@ -56,6 +56,15 @@ async fn a_pod_is_reached_by_name_by_other_pods_and_by_port_from_the_host() {
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(text.contains("bad address"), "{text}");
 
+    // The kubelet answers to the API server, as above, and to nobody whom it does not know.
+    let url = format!("https://{}:10250", node.host_ip());
+    let mut stranger = kube::Config::new(url.parse().unwrap());
+    stranger.accept_invalid_certs = true;
+    let stranger = kube::Client::try_from(stranger).unwrap();
+    let pods = http::Request::get("/pods").body(Vec::new()).unwrap();
+    let refused = stranger.request_text(pods).await.unwrap_err();
+    assert!(refused.to_string().contains("Unauthorized"), "{refused}");
+
     // The bus greets whoever connects.
     let (ip, bus) = (bed.host_ip().to_string(), bed.nats().unwrap().address());
     let greet = format!("/bin/busybox nc -w 5 {ip} {} < /dev/null", bus.port());
