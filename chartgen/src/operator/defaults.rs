@@ -26,13 +26,8 @@ impl Default for Values {
             nats: Nats::default(),
             signing: Signing::default(),
             devices: Devices::default(),
-            leader_election: LeaderElection {
-                lease_duration_seconds: 15,
-            },
-            log: Log {
-                format: LogFormat::Json,
-                filter: "info".to_owned(),
-            },
+            leader_election: LeaderElection::default(),
+            log: Log::default(),
             service_account: ServiceAccount {
                 automount: true,
                 ..ServiceAccount::default()
@@ -45,16 +40,8 @@ impl Default for Values {
                 .request("cpu", "50m")
                 .request("memory", "64Mi")
                 .limit("memory", "1Gi"),
-            liveness_probe: Probe {
-                period_seconds: 20,
-                timeout_seconds: 3,
-                ..Probe::default()
-            },
-            readiness_probe: Probe {
-                period_seconds: 2,
-                timeout_seconds: 3,
-                ..Probe::default()
-            },
+            liveness_probe: probe_every(20),
+            readiness_probe: probe_every(2),
             pod_annotations: Annotations::default(),
             pod_labels: Labels::default(),
             pod_security_context: FreeForm::default(),
@@ -111,6 +98,23 @@ impl Default for Devices {
     }
 }
 
+impl Default for LeaderElection {
+    fn default() -> Self {
+        Self {
+            lease_duration_seconds: 15,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Json,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
 impl Default for NetworkPolicy {
     fn default() -> Self {
         Self {
@@ -151,5 +155,14 @@ fn secret(name: &str, key: &str) -> ExistingSecret {
     ExistingSecret {
         name: name.to_owned(),
         key: key.to_owned(),
+    }
+}
+
+/// Patient with a busy node: a probe that ends too early restarts what only waits for its turn.
+fn probe_every(seconds: u16) -> Probe {
+    Probe {
+        period_seconds: seconds,
+        timeout_seconds: 3,
+        ..Probe::default()
     }
 }

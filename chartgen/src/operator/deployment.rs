@@ -39,8 +39,35 @@ pub(super) fn document() -> Document {
     scheduling(secrets(probes(arguments(document))))
 }
 
+fn flag(name: &str, value: Expr) -> Expr {
+    Expr::concat([Expr::text(format!("--{name}=")), value])
+}
+
+/// Arguments whose absence means something.
+fn arguments_if_set() -> [Part<Item>; 3] {
+    [
+        Part::when(
+            v!(Values, devices.stale_after_seconds),
+            [item(flag(
+                "stale-after",
+                v!(Values, devices.stale_after_seconds).into(),
+            ))],
+        ),
+        Part::when(
+            v!(Values, signing.announced_keys),
+            [item(flag(
+                "announced-keys",
+                Expr::join(v!(Values, signing.announced_keys), ","),
+            ))],
+        ),
+        Part::when(
+            v!(Values, nats.ca.name),
+            [item(NATS_CA.flag("nats-ca-file"))],
+        ),
+    ]
+}
+
 fn arguments(document: Document) -> Document {
-    let flag = |name: &str, value: Expr| Expr::concat([Expr::text(format!("--{name}=")), value]);
     let args = container("/args");
     document
         .bind(&container("/image"), helpers::image(v!(Values, image)))
@@ -72,29 +99,7 @@ fn arguments(document: Document) -> Document {
                 item(flag("log-format", v!(Values, log.format).into())),
             ],
         )
-        .add_items(
-            &args,
-            [
-                Part::when(
-                    v!(Values, devices.stale_after_seconds),
-                    [item(flag(
-                        "stale-after",
-                        v!(Values, devices.stale_after_seconds).into(),
-                    ))],
-                ),
-                Part::when(
-                    v!(Values, signing.announced_keys),
-                    [item(flag(
-                        "announced-keys",
-                        Expr::join(v!(Values, signing.announced_keys), ","),
-                    ))],
-                ),
-                Part::when(
-                    v!(Values, nats.ca.name),
-                    [item(NATS_CA.flag("nats-ca-file"))],
-                ),
-            ],
-        )
+        .add_items(&args, arguments_if_set())
         .splice(&args, v!(Values, extra_args))
         .bind(
             &container("/env/[name=RUST_LOG]/value"),

@@ -96,7 +96,10 @@ fn user_role(role: &UserRole) -> Document {
     let suffix = Expr::text(format!("-{}", role.suffix));
     Document::new(&object)
         .labelled()
-        .bind("/metadata/name", Expr::concat([helpers::fullname(), suffix]))
+        .bind(
+            "/metadata/name",
+            Expr::concat([helpers::fullname(), suffix]),
+        )
         .comment("/rules", sentence(role.purpose))
         .add_items("/rules", rules(role.grants, Scope::Cluster))
         .document_when(v!(Values, rbac.user_roles))

@@ -9,6 +9,15 @@ use serde::Serialize;
 
 use crate::crds::CrdValues;
 
+/// The start of names, and a label's value: no dots, which Services may not have.
+const NAME: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
+/// The name of a Service begins with a letter.
+const FULL_NAME: &str = "^([a-z]([-a-z0-9]*[a-z0-9])?)?$";
+/// The name of most objects.
+const OBJECT_NAME: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$";
+/// 32 bytes in base64.
+const PUBLIC_KEY: &str = "^[A-Za-z0-9+/]{43}=$";
+
 /// All of them.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -16,8 +25,10 @@ pub struct Values {
     /// Settings shared with other charts of an umbrella.
     pub global: Global,
     /// Instead of the chart's name in the names of objects.
+    #[schemars(regex(pattern = NAME), length(max = 63))]
     pub name_override: String,
     /// Instead of release and chart name in the names of objects.
+    #[schemars(regex(pattern = FULL_NAME), length(max = 63))]
     pub fullname_override: String,
     /// Labels for every object.
     pub common_labels: Labels,
@@ -66,6 +77,7 @@ pub struct Values {
     /// which assigns them.
     pub pod_security_context: FreeForm,
     /// The pods' priority class.
+    #[schemars(regex(pattern = OBJECT_NAME), length(max = 253))]
     pub priority_class_name: String,
     /// Seconds a pod has to give back the lead and end.
     #[schemars(range(min = 1))]
@@ -123,6 +135,7 @@ pub struct Signing {
     pub existing_secret: ExistingSecret,
     /// Public keys that devices shall trust from now on beside those they know: the first step of
     /// changing the key.
+    #[schemars(inner(regex(pattern = PUBLIC_KEY)))]
     pub announced_keys: Vec<String>,
 }
 
@@ -192,7 +205,8 @@ pub struct TopologySpread {
 pub struct PodDisruptionBudget {
     /// Make a budget where there is more than one replica.
     pub enabled: bool,
-    /// How many may be missing.
+    /// How many may be missing, or a share such as `50%`.
+    #[schemars(range(min = 0), regex(pattern = "^(100|[1-9]?[0-9])%$"))]
     pub max_unavailable: IntOrString,
 }
 
@@ -204,8 +218,10 @@ pub struct NetworkPolicy {
     /// and NATS out.
     pub enabled: bool,
     /// Ports of the API server, after translation by its Service.
+    #[schemars(inner(range(min = 1)))]
     pub api_server_ports: Vec<u16>,
     /// Ports of NATS.
+    #[schemars(inner(range(min = 1)))]
     pub nats_ports: Vec<u16>,
     /// Who may read metrics, as a list of `NetworkPolicy` peers; empty: everyone.
     pub metrics_from: FreeFormList,
