@@ -1,12 +1,13 @@
 //! `fleet-chartgen`: writes, packs and lints charts.
 
+mod lint;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use chartgen::RenderedChart;
-use chartgen_lint::Options;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 /// The charts of fleet-platform, written from Rust.
 #[derive(Debug, Parser)]
@@ -29,16 +30,9 @@ enum Command {
     /// Pack the charts; the same bytes whenever and wherever it is done
     Package(PackageArgs),
     /// Check rendered manifests, of these charts or any others
-    #[command(after_help = LINT_EXAMPLES)]
-    Lint(LintArgs),
+    #[command(after_help = lint::EXAMPLES)]
+    Lint(lint::LintArgs),
 }
-
-const LINT_EXAMPLES: &str = "Examples:
-  helm template web ./chart --output-dir rendered && fleet-chartgen lint rendered
-  fleet-chartgen lint rendered --previous rendered-of-the-last-release
-  fleet-chartgen lint rendered -o json
-
-Exit codes: 0 nothing wrong, 1 something is wrong (or, with --strict, worth a warning).";
 
 #[derive(Debug, Args)]
 struct RenderArgs {
@@ -65,52 +59,13 @@ struct PackageArgs {
     mtime: u64,
 }
 
-#[derive(Debug, Args)]
-struct LintArgs {
-    /// Folder with rendered manifests (.yaml, .yml, .json), as `helm template --output-dir` writes it
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-    /// The same of the release before: what an upgrade could not change is found by comparing
-    #[arg(long, value_name = "DIR")]
-    previous: Option<PathBuf>,
-    /// The chart's own folder, to estimate the size of the release's Secret
-    #[arg(long, value_name = "DIR")]
-    chart: Option<PathBuf>,
-    /// The namespace it is installed in
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
-    /// Rules to leave out, by the name shown in findings
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
-    ignore: Vec<chartgen_lint::Rule>,
-    /// Do not check against OpenShift's restricted-v2
-    #[arg(long)]
-    no_openshift: bool,
-    /// Definitions must be kept on uninstall, and from Argo CD's pruning
-    #[arg(long)]
-    keep_crds: bool,
-    /// Warnings count as errors
-    #[arg(long)]
-    strict: bool,
-    /// How the findings are printed
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    output: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         None => render(&cli.render),
         Some(Command::Render(args)) => render(args),
         Some(Command::Package(args)) => package(args),
-        Some(Command::Lint(args)) => lint(args),
+        Some(Command::Lint(args)) => lint::run(args),
     };
     match done {
         Ok(code) => code,
@@ -159,29 +114,4 @@ fn pack(chart: &RenderedChart, args: &PackageArgs) -> anyhow::Result<PathBuf> {
     std::fs::write(&path, package.bytes)
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
-}
-
-fn lint(args: &LintArgs) -> anyhow::Result<ExitCode> {
-    let mut options = Options {
-        ignore: args.ignore.iter().copied().collect(),
-        crd_keep: args.keep_crds,
-        crd_argo: args.keep_crds,
-        chart: args.chart.clone(),
-        namespace: args.namespace.clone(),
-        ..Options::default()
-    };
-    if args.no_openshift {
-        options.openshift = None;
-    }
-    let report = chartgen_lint::lint_dir(&args.folder, &options)?;
-    match args.output {
-        Format::Text => print!("{report}"),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-    }
-    let warnings = report.count(chartgen_lint::Severity::Warning) > 0;
-    Ok(if report.has_errors() || (args.strict && warnings) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
 }
