@@ -17,13 +17,17 @@ help: ## This menu
 		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
+# own: a cluster with a node when root, so that the operator is a pod; none: the operator is a process;
+# current: the cluster of the current kubeconfig context.
+CLUSTER ?= own
+
 .PHONY: demo
-demo: servers build ## The whole platform with two devices on this machine; Ctrl-C stops it
-	$(OUT)/debug/fleet-demo
+demo: demo-servers build ## The whole platform with two devices on this machine; CLUSTER=own, none or current
+	$(OUT)/debug/fleet-demo --cluster $(CLUSTER)
 
 .PHONY: demo-auto
-demo-auto: servers build ## The same without a person: apply, upgrade, move, power cut, delete
-	$(OUT)/debug/fleet-demo --auto
+demo-auto: demo-servers build ## The same without a person: apply, upgrade, move, power cut, delete
+	$(OUT)/debug/fleet-demo --auto --cluster $(CLUSTER)
 
 ##@ Build
 
@@ -37,6 +41,14 @@ setup: ## System packages and third-party servers; without root, prints what to 
 servers: ## The part of `make setup` that the demo needs
 	tools/system-packages.sh
 	cargo run --locked --quiet -p fleet-tools -- ensure --profile walking
+
+# As root, the demo's operator is a pod that Helm installs.
+.PHONY: demo-servers
+demo-servers: servers
+	@if [ "$(CLUSTER)" = own ] && [ "$$(id -u)" = 0 ]; then \
+		cargo run --locked --quiet -p fleet-tools -- ensure --profile node; \
+	fi
+	@if [ "$(CLUSTER)" != none ]; then cargo run --locked --quiet -p fleet-tools -- path helm >/dev/null; fi
 
 .PHONY: build
 build: ## All programs

@@ -23,6 +23,9 @@ pub enum Error {
     /// The node of the testbed failed.
     #[error(transparent)]
     Node(#[from] fleet_testbed::NodeError),
+    /// The CRDs could not be built.
+    #[error(transparent)]
+    Crds(#[from] fleet_api::CrdError),
     /// The charts could not be made.
     #[error(transparent)]
     Charts(#[from] fleet_chartgen::ChartsError),

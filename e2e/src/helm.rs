@@ -36,7 +36,16 @@ impl Major {
 pub struct Helm {
     program: PathBuf,
     home: PathBuf,
-    kubeconfig: Option<PathBuf>,
+    cluster: Target,
+}
+
+/// Which cluster it talks to.
+#[derive(Debug, Clone)]
+enum Target {
+    None,
+    Kubeconfig(PathBuf),
+    /// Whatever the user's own Helm would talk to.
+    Users,
 }
 
 impl Helm {
@@ -52,14 +61,21 @@ impl Helm {
                 .map_err(|e| no_helm(&e))?
                 .to_owned(),
             home: home.to_owned(),
-            kubeconfig: None,
+            cluster: Target::None,
         })
     }
 
     /// The same with the cluster of a kubeconfig.
     #[must_use]
     pub fn with_cluster(mut self, kubeconfig: &Path) -> Self {
-        self.kubeconfig = Some(kubeconfig.to_owned());
+        self.cluster = Target::Kubeconfig(kubeconfig.to_owned());
+        self
+    }
+
+    /// The same with the cluster of the user's current context.
+    #[must_use]
+    pub fn with_users_cluster(mut self) -> Self {
+        self.cluster = Target::Users;
         self
     }
 
@@ -78,12 +94,19 @@ impl Helm {
             .env("HELM_CACHE_HOME", self.home.join("cache"))
             .env("HELM_CONFIG_HOME", self.home.join("config"))
             .env("HELM_DATA_HOME", self.home.join("data"))
-            // The cluster is on this machine; a proxy of the environment is not for it.
-            .env("NO_PROXY", "127.0.0.1,localhost,198.18.0.0/15")
-            .env_remove("KUBECONFIG")
             .stdin(Stdio::null());
-        if let Some(kubeconfig) = &self.kubeconfig {
-            command.env("KUBECONFIG", kubeconfig);
+        match &self.cluster {
+            Target::Users => {}
+            Target::None => {
+                command.env_remove("KUBECONFIG");
+            }
+            Target::Kubeconfig(kubeconfig) => {
+                // The cluster is on this machine; a proxy of the environment is not for it.
+                let direct = "127.0.0.1,localhost,198.18.0.0/15";
+                command
+                    .env("KUBECONFIG", kubeconfig)
+                    .env("NO_PROXY", direct);
+            }
         }
         let output = command
             .output()

@@ -21,7 +21,12 @@ const MAX_ANSWER: u64 = 64 * 1024;
 
 /// The body of a `GET /`, if the answer is a 200 within half a second.
 pub async fn get(address: SocketAddr) -> Option<String> {
-    let (status, body) = tokio::time::timeout(TRY, exchange(address, "/"))
+    text(address, "/").await
+}
+
+/// The same of another page.
+pub async fn text(address: SocketAddr, path: &str) -> Option<String> {
+    let (status, body) = tokio::time::timeout(TRY, exchange(address, path))
         .await
         .ok()?
         .ok()?;

@@ -11,12 +11,13 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::cluster::{Cluster, OPERATOR};
 use crate::helm::{Helm, Major, write_values};
 use crate::platform::expect;
 use crate::{Error, scc};
 
-/// The chart's name.
-pub const CHART: &str = "fleet-operator";
+/// The chart is called as the program is.
+const CHART: &str = OPERATOR;
 /// Where it is installed, unless said otherwise.
 pub const NAMESPACE: &str = "fleet-system";
 /// Who writes what Helm does not.
@@ -61,32 +62,35 @@ impl fmt::Debug for Installation {
 }
 
 impl Installation {
-    /// Makes the namespace with its Secrets, and brings the operator's image to the node. Nothing
-    /// is installed yet.
+    /// Makes the namespace with its Secrets for the testbed's bus. Nothing is installed yet.
     ///
     /// # Errors
-    /// When the testbed has no node, or something is not built or refused.
+    /// When the testbed has no bus, or the cluster refuses something.
     pub async fn prepare(
+        cluster: &Cluster,
         bed: &Testbed,
         major: Major,
         namespace: &str,
         admission: Admission,
     ) -> Result<Self, Error> {
-        let client = bed.kube_client().await?;
+        let client = cluster.client.clone();
         let folder = bed.folder().join("helm");
         fs::create_dir_all(&folder).map_err(|e| file(&folder, &e))?;
-        let image = image(bed).await?;
         make_namespace(&client, namespace, admission).await?;
         make_secrets(&client, bed, namespace).await?;
+        let helm = Helm::offline(major, &folder)?;
         let installation = Self {
-            helm: Helm::offline(major, &folder)?.with_cluster(bed.kubeconfig()?),
+            helm: match &cluster.kubeconfig {
+                Some(kubeconfig) => helm.with_cluster(kubeconfig),
+                None => helm.with_users_cluster(),
+            },
             chart: write_charts(&folder, &fleet_chartgen::Release::current()?)?,
             client,
             folder,
             namespace: namespace.to_owned(),
             release: CHART.to_owned(),
             values: json!({
-                "image": {"registry": "localhost", "repository": CHART, "tag": image},
+                "image": cluster.image.values(),
                 "nats": {"url": bed.nats()?.url()},
             }),
         };
@@ -257,17 +261,6 @@ fn state(pod: &Pod) -> String {
         status.phase.unwrap_or_default(),
         waits.unwrap_or_default()
     )
-}
-
-/// Brings the operator as cargo built it to the node; gives the image's tag.
-async fn image(bed: &Testbed) -> Result<String, Error> {
-    let program = fleet_testbed::program(CHART)?;
-    let version = env!("CARGO_PKG_VERSION");
-    let kept = fleet_images::product::operator_image(&program, version, bed.folder())
-        .map_err(|error| Error::Unexpected(format!("cannot make the operator's image: {error}")))?;
-    let node = bed.node()?;
-    node.import_image(&kept.path).await?;
-    Ok(version.to_owned())
 }
 
 /// Writes the charts of a release below `folder`, and gives the operator's.

@@ -5,7 +5,9 @@
 //! agent.
 
 pub mod bench;
+pub mod cluster;
 pub mod error;
+mod guest;
 pub mod helm;
 pub mod http;
 pub mod installed;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::installed::Installation;
 use crate::platform::Platform;
 use crate::{Error, workload};
 
@@ -23,7 +24,10 @@ pub fn menu(platform: &Platform, binaries: &Path, kubectl: &Path) -> Result<Stri
         "Paste this into another terminal first:",
         &[
             format!("export PATH={}:$PATH", path.join(":")),
-            format!("export KUBECONFIG={}", platform.kubeconfig()?.display()),
+            platform.kubeconfig().map_or_else(
+                || "# kubectl talks to the right cluster already".to_owned(),
+                |path| format!("export KUBECONFIG={}", path.display()),
+            ),
             format!("export NATS_URL={}", nats.url()),
             format!("export NATS_SEED_FILE={}", nats.operator_seed().display()),
         ],
@@ -62,6 +66,9 @@ pub fn menu(platform: &Platform, binaries: &Path, kubectl: &Path) -> Result<Stri
                 .into(),
         ],
     );
+    if let Ok(installation) = platform.installation() {
+        section("Look at the operator:", &operator(installation));
+    }
     section("Look at a device:", &podman(platform));
     Ok(out)
 }
@@ -78,6 +85,16 @@ fn curls(platform: &Platform) -> Result<Vec<String>, Error> {
             ))
         })
         .collect()
+}
+
+fn operator(installation: &Installation) -> Vec<String> {
+    let (name, namespace) = (installation.release(), installation.namespace());
+    vec![
+        format!("kubectl -n {namespace} get pods"),
+        format!("kubectl -n {namespace} logs deployment/{name} --follow"),
+        format!("kubectl -n {namespace} delete pod --selector app.kubernetes.io/instance={name}"),
+        format!("helm -n {namespace} get values {name}"),
+    ]
 }
 
 fn podman(platform: &Platform) -> Vec<String> {

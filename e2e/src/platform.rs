@@ -7,8 +7,12 @@ use std::time::Duration;
 use fleet_api::{Deployment, Device};
 use fleet_testbed::{Operator, OperatorOptions, OperatorRights, Testbed, wait};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::json;
 
-use crate::{Error, http, workload};
+use crate::cluster::{Cluster, Context, ImageName};
+use crate::helm::Major;
+use crate::installed::{self, Admission, Installation, Wait};
+use crate::{Error, guest, http, workload};
 
 /// The namespace of the demo's deployments.
 pub const NAMESPACE: &str = "default";
@@ -17,10 +21,43 @@ const MANAGER: &str = "fleet-demo";
 /// How long parts may take to come up on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// How the operator runs.
+#[derive(Debug)]
+pub enum RunningOperator {
+    /// As a process of the testbed, under the roles that the chart would give it.
+    Process(Operator),
+    /// As a pod, installed by the chart.
+    Pod(Box<Installation>),
+}
+
+/// What to start.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The testbed's name.
+    pub name: &'a str,
+    /// The devices' ids.
+    pub devices: &'a [&'a str],
+    /// Seconds between heartbeats, where it is not the default; twice that until a device is stale.
+    pub heartbeat: Option<u32>,
+    /// Where the operator runs.
+    pub operator: Place<'a>,
+}
+
+/// Where the operator runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// As a process beside the testbed's API server.
+    Process,
+    /// As a pod on the testbed's node, installed by its chart. Needs root.
+    Pod,
+    /// As a pod in the cluster that the user's kubectl talks to.
+    Current(&'a Context, Option<&'a ImageName>),
+}
+
 /// A running platform. Dropping it stops everything.
 pub struct Platform {
     /// Its only operator. Declared before the testbed so that it is stopped first.
-    pub operator: Operator,
+    operator: RunningOperator,
     /// Servers and devices.
     pub bed: Testbed,
     /// A client with the admin's rights.
@@ -28,48 +65,99 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts everything, and reports each step through `progress`.
+    /// Starts everything with the operator as a process, and reports each step through `progress`.
     pub async fn start(
         name: &str,
         devices: &[&str],
         progress: impl Fn(&str),
     ) -> Result<Self, Error> {
-        Self::start_with_heartbeat(name, devices, None, progress).await
+        let wanted = Wanted {
+            name,
+            devices,
+            heartbeat: None,
+            operator: Place::Process,
+        };
+        Self::start_wanted(wanted, progress).await
     }
 
-    /// As [`Platform::start`], with heartbeats every so many seconds and twice that until a device
-    /// counts as stale.
-    pub async fn start_with_heartbeat(
-        name: &str,
-        devices: &[&str],
-        heartbeat: Option<u32>,
-        progress: impl Fn(&str),
-    ) -> Result<Self, Error> {
-        progress("starting etcd, API server, controller manager, NATS and the devices");
-        let bed = Testbed::builder(name)
-            .control_plane()
+    /// Starts what is wanted, and reports each step through `progress`.
+    pub async fn start_wanted(wanted: Wanted<'_>, progress: impl Fn(&str)) -> Result<Self, Error> {
+        let builder = Testbed::builder(wanted.name)
             .nats()
-            .devices(devices.iter().copied())
-            .start()
-            .await?;
-        let client = bed.kube_client().await?;
-        progress("installing the CRDs and the operator's roles");
-        bed.install_crds().await?;
-        bed.grant_operator(&OperatorRights::default()).await?;
-        progress("starting the operator");
-        let period =
-            heartbeat.map(|seconds| ["--heartbeat-period".to_owned(), seconds.to_string()]);
-        let options = OperatorOptions::default().args(period.into_iter().flatten());
-        let operator = bed.start_operator(options)?;
-        wait_ready(&operator).await?;
+            .devices(wanted.devices.iter().copied());
+        let (builder, what) = match wanted.operator {
+            Place::Process => (
+                builder.control_plane(),
+                "etcd, API server, controller manager, ",
+            ),
+            Place::Pod => (
+                builder.control_plane().node(),
+                "etcd, API server, controllers, a node, ",
+            ),
+            Place::Current(..) => (builder, ""),
+        };
+        progress(&format!("starting {what}NATS and the devices"));
+        let bed = builder.start().await?;
+        let heartbeat = wanted.heartbeat;
+        let (operator, client) = match wanted.operator {
+            Place::Process => {
+                let operator = start_process(&bed, heartbeat, &progress).await?;
+                (operator, bed.kube_client().await?)
+            }
+            Place::Pod => {
+                let cluster = Cluster::of_testbed(&bed).await?;
+                let namespace = installed::NAMESPACE;
+                let operator = start_pod(&cluster, &bed, namespace, heartbeat, &progress).await?;
+                (operator, cluster.client)
+            }
+            Place::Current(context, image) => {
+                let image = image.cloned();
+                let cluster = Cluster::current(context, image, bed.folder()).await?;
+                guest::check(&cluster.client).await?;
+                let started =
+                    start_pod(&cluster, &bed, guest::NAMESPACE, heartbeat, &progress).await;
+                if started.is_err() {
+                    guest::remove(&cluster.client, None, &progress).await?;
+                }
+                (started?, cluster.client)
+            }
+        };
         let platform = Self {
             operator,
             bed,
             client,
         };
         progress("loading test images and starting the agents");
-        platform.start_devices(devices, heartbeat).await?;
+        platform
+            .start_devices(wanted.devices, wanted.heartbeat)
+            .await?;
         Ok(platform)
+    }
+
+    /// The operator's process.
+    ///
+    /// # Errors
+    /// When it runs as a pod.
+    pub fn operator(&self) -> Result<&Operator, Error> {
+        match &self.operator {
+            RunningOperator::Process(operator) => Ok(operator),
+            RunningOperator::Pod(_) => Err(Error::Unexpected(
+                "the operator of this platform runs as a pod".to_owned(),
+            )),
+        }
+    }
+
+    /// The installation by the chart.
+    ///
+    /// # Errors
+    /// When the operator runs as a process.
+    pub fn installation(&self) -> Result<&Installation, Error> {
+        match &self.operator {
+            RunningOperator::Pod(installation) => Ok(installation),
+            RunningOperator::Process(_) => Err(Error::Unexpected(
+                "the operator of this platform runs as a process".to_owned(),
+            )),
+        }
     }
 
     async fn start_devices(&self, devices: &[&str], heartbeat: Option<u32>) -> Result<(), Error> {
@@ -173,10 +261,56 @@ impl Platform {
         Ok(ids.lines().map(str::to_owned).collect())
     }
 
-    /// The kubeconfig of the admin.
-    pub fn kubeconfig(&self) -> Result<&Path, Error> {
-        Ok(self.bed.kubeconfig()?)
+    /// The kubeconfig of the testbed's admin; none where the cluster is the user's.
+    pub fn kubeconfig(&self) -> Option<&Path> {
+        self.bed.kubeconfig().ok()
     }
+
+    /// Takes away what a demo in the user's cluster installed there. Dropping the platform stops
+    /// the rest.
+    ///
+    /// # Errors
+    /// When something stays; it is named.
+    pub async fn leave(&self, progress: impl Fn(&str)) -> Result<(), Error> {
+        guest::remove(&self.client, self.installation().ok(), progress).await
+    }
+}
+
+async fn start_process(
+    bed: &Testbed,
+    heartbeat: Option<u32>,
+    progress: &impl Fn(&str),
+) -> Result<RunningOperator, Error> {
+    progress("installing the CRDs and the operator's roles");
+    bed.install_crds().await?;
+    bed.grant_operator(&OperatorRights::default()).await?;
+    progress("starting the operator as a process");
+    let period = heartbeat.map(|seconds| ["--heartbeat-period".to_owned(), seconds.to_string()]);
+    let options = OperatorOptions::default().args(period.into_iter().flatten());
+    let operator = bed.start_operator(options)?;
+    wait_ready(&operator).await?;
+    Ok(RunningOperator::Process(operator))
+}
+
+async fn start_pod(
+    cluster: &Cluster,
+    bed: &Testbed,
+    namespace: &str,
+    heartbeat: Option<u32>,
+    progress: &impl Fn(&str),
+) -> Result<RunningOperator, Error> {
+    progress(&format!(
+        "making the namespace {namespace} with its Secrets"
+    ));
+    let admission = Admission::Restricted;
+    let chart = Installation::prepare(cluster, bed, Major::Four, namespace, admission).await?;
+    let chart = match heartbeat {
+        Some(seconds) => chart.with(&json!({"devices": {"heartbeatPeriodSeconds": seconds}})),
+        None => chart,
+    };
+    progress("helm install: the operator as a pod");
+    chart.install(Wait::Yes, &[]).await?;
+    Ok(RunningOperator::Pod(Box::new(chart)))
 }
 
 /// Waits until an operator says that it is ready.

@@ -98,15 +98,26 @@ async fn restarting_any_part_restarts_no_container() {
     let device = platform.bed.device("dev-1").expect("a device");
     device.kill_agent().await.expect("killed");
     device.start_agent().await.expect("started");
-    platform.operator.kill().await.expect("killed");
-    platform.operator.start().expect("started");
+    platform
+        .operator()
+        .expect("a process")
+        .kill()
+        .await
+        .expect("killed");
+    platform
+        .operator()
+        .expect("a process")
+        .start()
+        .expect("started");
     let nats = platform.bed.nats().expect("has a bus");
     nats.stop().await.expect("stopped");
     nats.start().await.expect("started");
     let api_server = platform.bed.api_server().expect("has one");
     api_server.stop().await.expect("stopped");
     api_server.start().await.expect("started");
-    wait_ready(&platform.operator).await.expect("ready");
+    wait_ready(platform.operator().expect("a process"))
+        .await
+        .expect("ready");
 
     // A change made now arrives, so everything is connected again; before it, nothing moved.
     assert_eq!(platform.containers("dev-1").await.expect("listed"), before);

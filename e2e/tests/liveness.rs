@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fleet_api::Device;
+use fleet_e2e::platform::{Place, Wanted};
 use fleet_e2e::{Platform, http, workload};
 
 const PERIOD: u32 = 1;
@@ -23,9 +24,13 @@ fn is(device: &Device, kind: &str, status: &str, reason: &str) -> bool {
 async fn a_silent_device_turns_stale_and_counts_as_unreachable_until_it_is_heard_again() {
     let say = |step: &str| println!("{step}");
     let devices = ["dev-1", "dev-2"];
-    let platform = Platform::start_with_heartbeat("liveness", &devices, Some(PERIOD), say)
-        .await
-        .expect("starts");
+    let wanted = Wanted {
+        name: "liveness",
+        devices: &devices,
+        heartbeat: Some(PERIOD),
+        operator: Place::Process,
+    };
+    let platform = Platform::start_wanted(wanted, say).await.expect("starts");
     for id in devices {
         platform
             .label(id, "fleet", Some("test"))

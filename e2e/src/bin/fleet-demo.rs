@@ -1,12 +1,16 @@
 //! The whole platform with two devices, to play with (`fleet-demo`) or to check (`--auto`).
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use fleet_e2e::cluster::{Context, ImageName};
+use fleet_e2e::platform::{Place, Wanted};
 use fleet_e2e::{Platform, menu, regression};
+use fleet_testbed::Node;
 use fleet_tools::Tool;
 
 /// Starts the whole platform with two devices on this machine and stops it on Ctrl-C.
@@ -19,6 +23,30 @@ struct Args {
     /// The testbed's name.
     #[arg(long, default_value = "demo")]
     name: String,
+    /// Which cluster the operator is installed into.
+    #[arg(long, value_enum, default_value_t = ClusterChoice::Own)]
+    cluster: ClusterChoice,
+    /// The operator's image where the nodes of the current context find it, as REGISTRY/NAME:TAG;
+    /// kind, k3d and minikube get it by themselves.
+    #[arg(long, value_parser = parse_image)]
+    image: Option<ImageName>,
+    /// Install into the current context without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClusterChoice {
+    /// One of the demo's own, with a node, where that can be (as root); else none
+    Own,
+    /// None: the operator is a process beside an API server without nodes
+    None,
+    /// That of the current kubeconfig context. Asks first, and leaves it as it was
+    Current,
+}
+
+fn parse_image(text: &str) -> Result<ImageName, String> {
+    ImageName::parse(text).ok_or_else(|| "REGISTRY/NAME:TAG is expected".to_owned())
 }
 
 #[tokio::main]
@@ -33,35 +61,98 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> anyhow::Result<()> {
+    let context = match args.cluster {
+        ClusterChoice::Own | ClusterChoice::None => None,
+        ClusterChoice::Current => {
+            let context = Context::current()?;
+            anyhow::ensure!(args.yes || consents(&context)?, "nothing was done");
+            Some(context)
+        }
+    };
     let start = Instant::now();
     let say = |step: &str| println!("[{:6.1} s] {step}", start.elapsed().as_secs_f64());
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
+    let place = place(args, context.as_ref(), say);
     let platform = tokio::select! {
-        started = start_platform(args, say) => started?,
-        _ = &mut interrupted => {
+        started = start_platform(args, place, say) => started?,
+        // What is half installed in the user's cluster is taken away when starting is over.
+        _ = &mut interrupted, if context.is_none() => {
             say("interrupted");
             return Ok(());
         }
     };
     say("ready");
-    if args.auto {
-        tokio::select! {
-            done = regression::run(&platform, say) => done.context("the regression failed")?,
-            _ = &mut interrupted => anyhow::bail!("interrupted"),
+    let played = tokio::select! {
+        played = play(args, &platform, say) => played,
+        _ = &mut interrupted => {
+            say("stopping");
+            if args.auto { Err(anyhow::anyhow!("interrupted")) } else { Ok(()) }
         }
+    };
+    if context.is_some() {
+        platform
+            .leave(say)
+            .await
+            .context("the cluster is not as it was before")?;
+    }
+    played
+}
+
+async fn play(args: &Args, platform: &Platform, say: impl Fn(&str)) -> anyhow::Result<()> {
+    if args.auto {
+        regression::run(platform, &say)
+            .await
+            .context("the regression failed")?;
         say("everything worked");
         return Ok(());
     }
-    println!("{}", menu::menu(&platform, &binaries()?, &kubectl()?)?);
+    println!("{}", menu::menu(platform, &binaries()?, &kubectl()?)?);
     println!("Ctrl-C stops everything.");
-    interrupted.await.context("failed to wait for Ctrl-C")?;
-    say("stopping");
-    Ok(())
+    std::future::pending().await
 }
 
-async fn start_platform(args: &Args, say: impl Fn(&str)) -> Result<Platform, fleet_e2e::Error> {
-    let platform = Platform::start(&args.name, &regression::DEVICES, &say).await?;
+/// Where the operator can run, and why not better.
+fn place<'a>(args: &'a Args, context: Option<&'a Context>, say: impl Fn(&str)) -> Place<'a> {
+    if let Some(context) = context {
+        return Place::Current(context, args.image.as_ref());
+    }
+    if args.cluster == ClusterChoice::None {
+        return Place::Process;
+    }
+    match Node::supported() {
+        Ok(()) => Place::Pod,
+        Err(why) => {
+            say(&format!("the operator will be a process, not a pod: {why}"));
+            Place::Process
+        }
+    }
+}
+
+fn consents(context: &Context) -> anyhow::Result<bool> {
+    print!(
+        "The demo installs fleet-platform's operator and definitions into the cluster of context {:?}\n({}), and \
+         removes them at its end. Go on? [y/N] ",
+        context.name, context.server
+    );
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+async fn start_platform(
+    args: &Args,
+    operator: Place<'_>,
+    say: impl Fn(&str),
+) -> Result<Platform, fleet_e2e::Error> {
+    let wanted = Wanted {
+        name: &args.name,
+        devices: &regression::DEVICES,
+        heartbeat: None,
+        operator,
+    };
+    let platform = Platform::start_wanted(wanted, &say).await?;
     if !args.auto {
         say("labelling both devices site=here");
         for device in regression::DEVICES {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet_api::{Deployment, Device};
+use fleet_e2e::cluster::Cluster;
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE};
 use fleet_e2e::{Installation, http, workload};
@@ -44,7 +45,8 @@ impl Bed {
             }
             bed => bed.expect("a cluster"),
         };
-        let chart = Installation::prepare(&bed, major, NAMESPACE, admission)
+        let cluster = Cluster::of_testbed(&bed).await.expect("an image");
+        let chart = Installation::prepare(&cluster, &bed, major, NAMESPACE, admission)
             .await
             .expect("a namespace with Secrets");
         let device = bed.device(DEVICE).expect("a device");
