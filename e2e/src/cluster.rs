@@ -81,9 +81,17 @@ impl Cluster {
             Some(image) => image,
             None => load_image(context, folder).await?,
         };
-        let client = kube::Client::try_default()
-            .await
-            .map_err(Error::kube(format!("log in to {}", context.name)))?;
+        let log_in = || Error::kube(format!("log in to {}", context.name));
+        let config = kube::Config::infer().await;
+        let mut config = config.map_err(|e| log_in()(kube::Error::InferConfig(e)))?;
+        // kube leads every server through HTTPS_PROXY; kind's and k3d's are on this machine.
+        if matches!(
+            config.cluster_url.host(),
+            Some("127.0.0.1" | "[::1]" | "localhost" | "0.0.0.0")
+        ) {
+            config.proxy_url = None;
+        }
+        let client = kube::Client::try_from(config).map_err(log_in())?;
         Ok(Self {
             client,
             kubeconfig: None,

@@ -54,18 +54,7 @@ pub fn menu(platform: &Platform, binaries: &Path, kubectl: &Path) -> Result<Stri
         ],
     );
     section("Ask the containers:", &curls(platform)?);
-    section(
-        "Look into the bus:",
-        &[
-            "fleet kv ls".into(),
-            "fleet kv get desired-state dev-1._manifest".into(),
-            "fleet kv watch device-state".into(),
-            "nats --server $NATS_URL --nkey $NATS_SEED_FILE kv ls desired-state    # with natsbox"
-                .into(),
-            "nats --server $NATS_URL --nkey $NATS_SEED_FILE kv watch device-state  # with natsbox"
-                .into(),
-        ],
-    );
+    section("Look into the bus:", &bus());
     if let Ok(installation) = platform.installation() {
         section("Look at the operator:", &operator(installation));
     }
@@ -85,6 +74,18 @@ fn curls(platform: &Platform) -> Result<Vec<String>, Error> {
             ))
         })
         .collect()
+}
+
+fn bus() -> Vec<String> {
+    [
+        "fleet kv ls",
+        "fleet kv get desired-state dev-1._manifest",
+        "fleet kv watch device-state",
+        "nats --server $NATS_URL --nkey $NATS_SEED_FILE kv ls desired-state    # with natsbox",
+        "nats --server $NATS_URL --nkey $NATS_SEED_FILE kv watch device-state  # with natsbox",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 fn operator(installation: &Installation) -> Vec<String> {
