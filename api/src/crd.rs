@@ -33,7 +33,13 @@ pub fn crds() -> Result<Vec<CustomResourceDefinition>, CrdError> {
 pub fn crds_yaml() -> Result<String, CrdError> {
     let documents = crds()?
         .iter()
-        .map(|crd| Ok(serde_saphyr::to_string(&serde_json::to_value(crd)?)?))
+        .map(|crd| {
+            let mut value = serde_json::to_value(crd)?;
+            // Built beside a crate that asks serde_json to keep the order of keys, they would stand
+            // in another one.
+            value.sort_all_objects();
+            Ok(serde_saphyr::to_string(&value)?)
+        })
         .collect::<Result<Vec<_>, CrdError>>()?;
     Ok(documents.join("---\n"))
 }
