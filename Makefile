@@ -42,9 +42,9 @@ servers: ## The part of `make setup` that the demo needs
 	tools/system-packages.sh
 	cargo run --locked --quiet -p fleet-tools -- ensure --profile walking
 
-# As root, the demo's operator is a pod that Helm installs.
+# As root, the operator of the demo is a pod that Helm installs.
 .PHONY: demo-servers
-demo-servers: servers
+demo-servers: servers ## The same for the demo: as root, a node and Helm too
 	@if [ "$(CLUSTER)" = own ] && [ "$$(id -u)" = 0 ]; then \
 		cargo run --locked --quiet -p fleet-tools -- ensure --profile node; \
 	fi
@@ -109,6 +109,10 @@ bench-agent: servers release ## Memory, processor time and size of an idle agent
 .PHONY: bench-loop
 bench-loop: servers release ## From apply to an HTTP answer, beside podman run; last line JSON
 	$(OUT)/release/fleet-bench loop
+
+.PHONY: bench-charts
+bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON
+	$(OUT)/release/fleet-bench charts
 
 ##@ Tidy up
 
