@@ -176,9 +176,24 @@ impl Engine {
         let generation = content.manifest.generation.0;
         let deployments = content.manifest.deployments.len();
         tracing::info!(generation, deployments, "following a new manifest");
+        if self.is_rewritten(&content) {
+            tracing::info!("the manifest was written again; so is what was reported");
+            self.outbox.again();
+        }
         self.time(&content, fetched.timing);
         self.take(content);
         self.store_ledger();
+    }
+
+    /// A manifest that is newer and says nothing new was written because the bus had lost the last
+    /// one, and it may have lost what it was told as well. Nothing else shows a loss behind a
+    /// connection that stands.
+    fn is_rewritten(&self, content: &Content) -> bool {
+        let before = self.content.as_ref().map(|c| &c.manifest);
+        before.is_some_and(|before| {
+            before.generation < content.manifest.generation
+                && before.same_content(&content.manifest)
+        })
     }
 
     fn time(&mut self, content: &Content, timing: Timing) {

@@ -242,7 +242,11 @@ impl Engine {
         tracing::info!("connected to the bus");
         self.connected = true;
         self.heartbeat.set(self.clock.now());
-        // The bus may have lost its store meanwhile, so it hears everything again.
+        self.tell_and_ask();
+    }
+
+    /// The bus may have lost its store, or a part of it: it hears everything again.
+    fn tell_and_ask(&mut self) {
         self.outbox.again();
         self.start_sync(0);
     }
@@ -273,8 +277,10 @@ impl Engine {
         if self
             .resync
             .passed(now, backoff::resync_delay(&mut fastrand::f64))
-            || self.sync.retry_due(now)
         {
+            self.tell_and_ask();
+        }
+        if self.sync.retry_due(now) {
             self.start_sync(0);
         }
         if self

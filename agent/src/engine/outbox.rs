@@ -53,15 +53,25 @@ impl Outbox {
         self.pending.insert(item, self.versions);
     }
 
-    /// Has everything sent again.
+    /// Has everything sent again. What is under way may still be acknowledged by a store that is
+    /// lost by now: that does not count.
     pub(super) fn again(&mut self) {
-        self.pending = self
-            .latest
-            .iter()
-            .map(|(item, (version, _))| (item.clone(), *version))
-            .collect();
+        self.versions += 1;
+        for (item, (version, _)) in &mut self.latest {
+            *version = self.versions;
+            self.pending.insert(item.clone(), self.versions);
+        }
         self.retry_at = None;
         self.failures = 0;
+    }
+
+    /// The bus has an item at this version. Answers whether nothing newer is to be sent.
+    fn acknowledged(&mut self, item: &Item, version: u64) -> bool {
+        let current = self.pending.get(item) == Some(&version);
+        if current {
+            self.pending.remove(item);
+        }
+        current
     }
 
     /// When to try again.
@@ -195,19 +205,19 @@ impl Engine {
         let outbox = &mut self.outbox;
         outbox.sending = false;
         for (item, version) in acknowledged {
-            if outbox.pending.get(item) == Some(version) {
-                outbox.pending.remove(item);
-                let gone = outbox
-                    .latest
-                    .get(item)
-                    .is_some_and(|(_, body)| body.is_none());
-                if let (Item::State(deployment), true) = (item, gone) {
-                    outbox.latest.remove(item);
-                    if let Some(content) = &mut self.content {
-                        std::sync::Arc::make_mut(content)
-                            .departed
-                            .remove(deployment);
-                    }
+            if !outbox.acknowledged(item, *version) {
+                continue;
+            }
+            let gone = outbox
+                .latest
+                .get(item)
+                .is_some_and(|(_, body)| body.is_none());
+            if let (Item::State(deployment), true) = (item, gone) {
+                outbox.latest.remove(item);
+                if let Some(content) = &mut self.content {
+                    std::sync::Arc::make_mut(content)
+                        .departed
+                        .remove(deployment);
                 }
             }
         }
@@ -226,4 +236,21 @@ impl Engine {
 fn reached_at(said: Option<&DeviceState>, state: &DeviceState) -> UnixMillis {
     let before = said.filter(|s| s.phase == state.phase && s.revision == state.revision);
     before.map_or(state.at, |s| s.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_from_before_a_loss_does_not_count() {
+        let mut outbox = Outbox::default();
+        outbox.put(Item::Info, Some(Bytes::from_static(b"{}")));
+        let sent = outbox.pending[&Item::Info];
+        outbox.again();
+        assert!(!outbox.acknowledged(&Item::Info, sent));
+        let again = outbox.pending[&Item::Info];
+        assert!(outbox.acknowledged(&Item::Info, again));
+        assert!(outbox.pending.is_empty());
+    }
 }

@@ -135,6 +135,23 @@ impl Fleet {
         }
     }
 
+    /// Deletes every stream while all connections stand, and rebuilds them as the operator does.
+    pub(crate) async fn lose_streams(&mut self) {
+        let context = self.bus.context();
+        for bucket in Bucket::ALL {
+            let deleted = context.delete_stream(bucket.stream()).await;
+            deleted.expect("deleted");
+        }
+        let settings = fleet_bus::stream::StreamSettings::default();
+        let made = fleet_bus::stream::ensure_all(context, &settings).await;
+        made.expect("streams");
+        for (reference, score) in &self.wanted {
+            self.write_entry(reference, score, Revision::of(score))
+                .await;
+        }
+        self.write_manifest().await;
+    }
+
     async fn write_manifest(&mut self) {
         self.generation += 1;
         let manifest = self.manifest(self.generation);
@@ -152,6 +169,12 @@ impl Fleet {
             .send(Bucket::DesiredState, &key, headers, body.into(), None)
             .await;
         sent.expect("sent").acknowledged().await.expect("stored");
+    }
+
+    /// Whether the device has said what it is.
+    pub(crate) async fn introduced(&self) -> bool {
+        let stored = self.bus.get(Bucket::DeviceInfo, "dev-1").await;
+        stored.expect("read").is_some()
     }
 
     pub(crate) async fn state(&self, deployment: &str) -> Option<DeviceState> {

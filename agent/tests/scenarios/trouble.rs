@@ -171,3 +171,27 @@ async fn a_full_disk_is_named_and_the_image_comes_once_there_is_room() {
     fleet.until_running("shop.web", revision).await;
     fleet.until_page(8080, "v1").await;
 }
+
+#[tokio::test]
+async fn streams_lost_behind_a_standing_connection_are_told_everything_again() {
+    let mut fleet = Fleet::with_agent("agent-streams").await;
+    let web = fleet.deploy("shop.web", web(V1, 8080)).await;
+    let other = fleet
+        .deploy("shop.other", json!([{"name": "o", "image": V1}]))
+        .await;
+    fleet.until_running("shop.web", web).await;
+    fleet.until_running("shop.other", other).await;
+    let before = fleet.container("shop.web.web").await;
+
+    fleet.lose_streams().await;
+    fleet.until_running("shop.web", web).await;
+    fleet.until_running("shop.other", other).await;
+    let introduced = || fleet.introduced();
+    fleet.until_true("introduced again", introduced).await;
+    assert_eq!(fleet.container("shop.web.web").await, before);
+    let log = fleet.device.agent_log();
+    assert!(
+        !log.contains("disconnected"),
+        "the connection was to stand:\n{log}"
+    );
+}
