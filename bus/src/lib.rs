@@ -23,7 +23,7 @@ pub mod stream;
 
 pub use connect::{Bus, ConnectSettings};
 pub use permission::Permissions;
-pub use store::{Event, StoreError, Stored, Watch, WriteError};
+pub use store::{Event, Incarnation, StoreError, Stored, Watch, WriteError};
 pub use stream::StreamSettings;
 
 /// Re-exported so that users need not repeat the version.

@@ -35,6 +35,10 @@ pub struct Stored {
     pub value: Bytes,
 }
 
+/// Which making of a stream a watch follows. A stream that was lost and made again has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incarnation(time::OffsetDateTime);
+
 /// What a watch tells.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -224,7 +228,7 @@ impl Bus {
         let failed = |source| server_error("watch", bucket, source);
         let stream = self.context().get_stream(bucket.stream()).await;
         let stream = stream.map_err(|e| failed(e.into()))?;
-        let created = stream.cached_info().created;
+        let incarnation = Incarnation(stream.cached_info().created);
         let consumer = stream
             .create_consumer(push::OrderedConfig {
                 deliver_subject: self.client().new_inbox(),
@@ -247,7 +251,7 @@ impl Bus {
         Ok(Watch {
             bus: self.clone(),
             bucket,
-            created,
+            incarnation,
             messages,
             check,
             prefix,
@@ -288,7 +292,7 @@ enum Sync {
 pub struct Watch {
     bus: Bus,
     bucket: Bucket,
-    created: time::OffsetDateTime,
+    incarnation: Incarnation,
     messages: push::Ordered,
     check: tokio::time::Interval,
     prefix: usize,
@@ -304,6 +308,12 @@ impl std::fmt::Debug for Watch {
 }
 
 impl Watch {
+    /// Which making of the stream is followed: if it differs from the last watch's, all that was
+    /// known from that one is no longer in the bucket, whatever the last watch ended with.
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
     /// What comes next. Cancel-safe.
     pub async fn next(&mut self) -> Result<Event, StoreError> {
         if self.sync == Sync::Announce {
@@ -318,7 +328,7 @@ impl Watch {
             };
             match message {
                 Some(message) => return self.event(message),
-                None => still_the_same_stream(&self.bus, self.bucket, self.created).await?,
+                None => still_the_same_stream(&self.bus, self.bucket, self.incarnation).await?,
             }
         }
     }
@@ -365,11 +375,11 @@ impl Watch {
 async fn still_the_same_stream(
     bus: &Bus,
     bucket: Bucket,
-    created: time::OffsetDateTime,
+    incarnation: Incarnation,
 ) -> Result<(), StoreError> {
     let recreated = Err(StoreError::Recreated(bucket.name()));
     match bus.context().get_stream(bucket.stream()).await {
-        Ok(stream) if stream.cached_info().created == created => Ok(()),
+        Ok(stream) if Incarnation(stream.cached_info().created) == incarnation => Ok(()),
         Ok(_) => recreated,
         Err(e) if is_missing(&e.kind()) => recreated,
         Err(_) => Ok(()),

@@ -191,6 +191,39 @@ async fn lost_streams_are_rebuilt_from_the_objects_with_higher_generations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_devices_said_outlives_a_bus_that_hangs_and_comes_back_empty() {
+    let stage = Stage::open("hung").await;
+    // Nobody is to count as unreachable, however long all this takes.
+    let operator = stage.operator_with("operator", &["--stale-after", "600"]);
+    stage.announce("dev-1", &[("region", "eu")]).await;
+    stage.announce("dev-2", &[("region", "eu")]).await;
+    let web = stage
+        .deploy("web", &json!({"region": "eu"}), "web:v1")
+        .await;
+    stage.report("dev-1", "web", web, Phase::Running).await;
+    stage.wait_counts("web", [2, 1, 0, 1, 0]).await;
+
+    // A node that is lost does not even close its connections: the watches fail before anybody can
+    // tell what became of the streams.
+    let nats = stage.bed.nats().expect("nats");
+    nats.service().freeze().expect("frozen");
+    eventually("the watch of reports fails", true, || async {
+        let log = operator.log();
+        let mut failures = log.lines().filter(|line| line.contains("watch failed"));
+        failures.any(|line| line.contains("device-state"))
+    })
+    .await;
+    nats.kill().await.expect("killed");
+    nats.wipe().await.expect("wiped");
+    nats.start().await.expect("started");
+
+    // dev-1 is away and says nothing more. A later word of another device has been counted: had
+    // dev-1's been forgotten, it would have been by now.
+    stage.report("dev-2", "web", web, Phase::Failed).await;
+    stage.wait_counts("web", [2, 1, 1, 0, 0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn servers_that_go_away_lose_no_change() {
     let stage = Stage::open("outage").await;
     let _operator = stage.operator("operator");

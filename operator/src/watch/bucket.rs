@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use fleet_bus::stream::ensure;
-use fleet_bus::{Bus, Event, StoreError, Stored, StreamSettings};
+use fleet_bus::{Bus, Event, Incarnation, StoreError, Stored, StreamSettings};
 use fleet_contracts::kv::Bucket;
 
 use super::backoff::Backoff;
@@ -16,7 +16,7 @@ pub trait Consumer: Send {
     /// What waits for its first list.
     const SOURCE: Source;
 
-    /// A list begins; `recreated` if the stream is another than before.
+    /// A list begins; `recreated` if the stream is another than the one of the list before.
     fn begin(&mut self, shared: &Shared, recreated: bool);
     /// A key has a value. An error is a refusal: the reason, and what was wrong.
     fn put(&mut self, shared: &Shared, stored: &Stored) -> Result<(), Refused>;
@@ -57,44 +57,22 @@ pub async fn follow<C: Consumer>(
     mut consumer: C,
 ) {
     let mut backoff = Backoff::default();
-    let mut recreated = false;
+    let mut last = None;
     loop {
         let ended = async {
             if let Err(error) = ensure(bus.context(), C::BUCKET, &streams).await {
-                return Ended::Failed(chain(&error));
+                return chain(&error);
             }
-            let result = follow_once(&shared, &rejected, &bus, &mut consumer, recreated, || {
+            let result = follow_once(&shared, &rejected, &bus, &mut consumer, &mut last, || {
                 backoff.reset();
             });
-            match result.await {
-                StoreError::Recreated(_) => Ended::Recreated,
-                error => Ended::Failed(chain(&error)),
-            }
+            chain(&result.await)
         };
-        let ended = ended.await;
-        recreated = matches!(ended, Ended::Recreated);
-        match ended {
-            Ended::Recreated => {
-                tracing::warn!(
-                    bucket = C::BUCKET.name(),
-                    "stream was lost; beginning again"
-                );
-            }
-            Ended::Failed(error) => {
-                tracing::warn!(
-                    bucket = C::BUCKET.name(),
-                    error,
-                    "watch failed; opening it again"
-                );
-            }
-        }
+        let error = ended.await;
+        let bucket = C::BUCKET.name();
+        tracing::warn!(bucket, error, "watch failed; opening it again");
         tokio::time::sleep(backoff.failed()).await;
     }
-}
-
-enum Ended {
-    Recreated,
-    Failed(String),
 }
 
 async fn follow_once<C: Consumer>(
@@ -102,13 +80,21 @@ async fn follow_once<C: Consumer>(
     rejected: &Rejected,
     bus: &Bus,
     consumer: &mut C,
-    recreated: bool,
+    last: &mut Option<Incarnation>,
     mut delivered: impl FnMut(),
 ) -> StoreError {
     let mut watch = match bus.watch(C::BUCKET).await {
         Ok(watch) => watch,
         Err(error) => return error,
     };
+    // How the last watch ended does not tell: with a server that hangs and comes back empty it is a
+    // timeout, and with two replicas the other one may have made the stream again already.
+    let now = watch.incarnation();
+    let recreated = last.replace(now).is_some_and(|before| before != now);
+    if recreated {
+        let bucket = C::BUCKET.name();
+        tracing::warn!(bucket, "stream was lost; what came from it is kept");
+    }
     shared.unsynced(C::SOURCE);
     consumer.begin(shared, recreated);
     let mut listed = Some(HashSet::new());

@@ -2,10 +2,10 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt as _, pin_mut};
 use kube::core::DeserializeGuard;
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -38,12 +38,14 @@ pub(super) async fn follow<K, O>(
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
     O: Objects<K>,
 {
-    let events = watcher::watcher(api, watcher::Config::default()).backoff(Backoff::default());
+    let events = watcher::watcher(api, watcher::Config::default());
     pin_mut!(events);
+    let mut backoff = Backoff::default();
     let mut known: HashSet<O::Key> = HashSet::new();
     let mut listed: HashSet<O::Key> = HashSet::new();
     while let Some(event) = events.next().await {
         shared.metrics.event();
+        let delay = delay_after(&mut backoff, &event);
         match event {
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => listed.extend(objects.applied(object)),
@@ -72,5 +74,47 @@ pub(super) async fn follow<K, O>(
                 );
             }
         }
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+/// How long to wait before the watch is asked for more. Only a whole list or a change begins the
+/// back-off anew. kube's own adapter takes anything but an error for a success, also the `Init` that
+/// comes before every attempt: it would ask a server that fails ten times a second for ever.
+fn delay_after<K>(
+    backoff: &mut Backoff,
+    event: &Result<Event<K>, watcher::Error>,
+) -> Option<Duration> {
+    match event {
+        Ok(Event::Init | Event::InitApply(_)) => None,
+        Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) => {
+            backoff.reset();
+            None
+        }
+        Err(_) => Some(backoff.failed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What kube's watcher tells of an attempt to list that fails.
+    fn failed_list(backoff: &mut Backoff) -> Duration {
+        assert_eq!(delay_after::<()>(backoff, &Ok(Event::Init)), None);
+        let failed = Err(watcher::Error::NoResourceVersion);
+        delay_after::<()>(backoff, &failed).unwrap_or_default()
+    }
+
+    #[test]
+    fn attempts_at_a_list_that_fails_become_rare_until_one_succeeds() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<_> = (0..10).map(|_| failed_list(&mut backoff)).collect();
+        assert!(delays[0] <= Duration::from_millis(100), "{delays:?}");
+        assert!(delays[9] >= Duration::from_millis(2_500), "{delays:?}");
+        assert_eq!(delay_after::<()>(&mut backoff, &Ok(Event::InitDone)), None);
+        assert!(failed_list(&mut backoff) <= Duration::from_millis(100));
     }
 }

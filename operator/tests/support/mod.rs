@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use fleet_api::{Deployment, Device};
 use fleet_bus::stream::ensure_all;
 use fleet_bus::{Bus, StreamSettings};
@@ -167,11 +168,14 @@ impl Stage {
             .await;
     }
 
+    /// Like an agent, until it is acknowledged: after a loss each stream comes back in its own time.
     pub async fn put(&self, bucket: Bucket, key: &str, value: Vec<u8>) {
-        self.bus
-            .put(bucket, key, value.into())
-            .await
-            .expect("stored");
+        let value = Bytes::from(value);
+        eventually(&format!("{key} is stored"), None, || async {
+            let refused = self.bus.put(bucket, key, value.clone()).await.err();
+            refused.map(|error| format!("{error:?}"))
+        })
+        .await;
     }
 
     /// A device's manifest, as the device would take it: signed by the operator's key.
