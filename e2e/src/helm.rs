@@ -1,6 +1,7 @@
 //! Helm, of either major version that people use.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -28,6 +29,15 @@ impl Major {
             Self::Three => Tool::Helm3,
             Self::Four => Tool::Helm,
         }
+    }
+}
+
+impl fmt::Display for Major {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Three => "helm 3",
+            Self::Four => "helm 4",
+        })
     }
 }
 

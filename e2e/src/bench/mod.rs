@@ -1,6 +1,7 @@
 //! Benchmarks. Each prints its figures with machine and commit, and JSON as its last line.
 
 pub mod agent;
+pub mod charts;
 pub mod machine;
 pub mod round_trip;
 pub mod stats;

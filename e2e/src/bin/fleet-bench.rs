@@ -28,6 +28,15 @@ enum What {
         #[arg(long, default_value_t = 20)]
         rounds: usize,
     },
+    /// What the charts take: time to render and install, bytes of definitions and releases.
+    Charts {
+        /// How often they are rendered, with either Helm.
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
+        /// How often they are installed, with either Helm; needs root.
+        #[arg(long, default_value_t = 3)]
+        installs: usize,
+    },
 }
 
 #[tokio::main]
@@ -37,6 +46,7 @@ async fn main() -> ExitCode {
     let done = match Args::parse().what {
         What::Agent { seconds } => bench::agent::run(Duration::from_secs(seconds), say).await,
         What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
+        What::Charts { rounds, installs } => bench::charts::run(rounds, installs, say).await,
     };
     match done {
         Ok(report) => {
