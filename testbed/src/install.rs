@@ -229,7 +229,7 @@ fn named(name: &str) -> ObjectMeta {
 
 fn role_ref(kind: &str) -> RoleRef {
     RoleRef {
-        api_group: "rbac.authorization.k8s.io".to_owned(),
+        api_group: Some("rbac.authorization.k8s.io".to_owned()),
         kind: kind.to_owned(),
         name: MANAGER.to_owned(),
     }

@@ -131,7 +131,7 @@ fn rule(grant: &Grant) -> Node {
 
 fn role_ref(kind: &str) -> RoleRef {
     RoleRef {
-        api_group: "rbac.authorization.k8s.io".to_owned(),
+        api_group: Some("rbac.authorization.k8s.io".to_owned()),
         kind: kind.to_owned(),
         name: String::new(),
     }
