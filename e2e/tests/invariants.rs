@@ -89,6 +89,39 @@ async fn losing_every_stream_restarts_no_container() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn streams_deleted_under_everybody_lose_no_report_and_restart_no_container() {
+    let platform = platform("deleted", &["dev-1"]).await;
+    run_on(&platform, "v1", &["dev-1"]).await;
+    counts(&platform, (1, 1, 0, 0)).await.expect("succeeded");
+    let before = platform.containers("dev-1").await.expect("listed");
+
+    // The server stays, and with it all connections: nobody is told of the loss.
+    let nats = platform.bed.nats().expect("has a bus");
+    let bus = Bus::over(nats.operator_client().await.expect("connects"));
+    for bucket in Bucket::ALL {
+        let deleted = bus.context().delete_stream(bucket.stream()).await;
+        deleted.expect("deleted");
+    }
+    let reported = || async {
+        let state = bus.get(Bucket::DeviceState, "dev-1.default.web").await;
+        let info = bus.get(Bucket::DeviceInfo, "dev-1").await;
+        matches!((state, info), (Ok(Some(_)), Ok(Some(_))))
+    };
+    expect(LIMIT, "the device says everything again".into(), reported)
+        .await
+        .expect("reported");
+
+    // What the operator remembers does not count either.
+    let operator = platform.operator().expect("a process");
+    operator.kill().await.expect("killed");
+    operator.start().expect("started");
+    wait_ready(operator).await.expect("ready");
+    assert_eq!(platform.containers("dev-1").await.expect("listed"), before);
+    run_on(&platform, "v2", &["dev-1"]).await;
+    counts(&platform, (1, 1, 0, 0)).await.expect("succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn restarting_any_part_restarts_no_container() {
     let platform = platform("restarts", &["dev-1"]).await;
     run_on(&platform, "v1", &["dev-1"]).await;
