@@ -62,9 +62,27 @@ impl Emitter<'_> {
 /// The condition under which any of the parts stands there.
 fn any<T>(parts: &[Part<T>], inner: &dyn Fn(&T) -> Option<Test>) -> Option<Test> {
     let tests: Option<Vec<_>> = parts.iter().map(|part| one(part, inner)).collect();
-    match tests?.as_slice() {
+    either(tests?)
+}
+
+/// At least one of the tests; nothing if one of them always holds where another does not.
+fn either(tests: Vec<Test>) -> Option<Test> {
+    let mut kept: Vec<Test> = Vec::new();
+    for test in tests {
+        if !kept.contains(&test) {
+            kept.push(test);
+        }
+    }
+    let opposite = |test: &Test| match test {
+        Test::Not(inner) => (**inner).clone(),
+        other => Test::Not(Box::new(other.clone())),
+    };
+    if kept.iter().any(|test| kept.contains(&opposite(test))) {
+        return None;
+    }
+    match kept.as_slice() {
         [one] => Some(one.clone()),
-        tests => Some(Test::Any(tests.to_vec())),
+        _ => Some(Test::Any(kept)),
     }
 }
 
@@ -83,7 +101,7 @@ fn one<T>(part: &Part<T>, inner: &dyn Fn(&T) -> Option<Test>) -> Option<Test> {
             let fails = Test::Not(Box::new(cond.0.clone()));
             match (any(then, inner), any(otherwise, inner)) {
                 (None, None) => None,
-                (_, other) => Some(Test::Any(vec![holds, both(fails, other)])),
+                (_, other) => either(vec![holds, both(fails, other)]),
             }
         }
         Part::With { value, .. } => Some(Test::Truthy(value.clone())),
@@ -98,7 +116,21 @@ fn one<T>(part: &Part<T>, inner: &dyn Fn(&T) -> Option<Test>) -> Option<Test> {
 
 fn both(first: Test, second: Option<Test>) -> Test {
     match second {
-        Some(second) => Test::All(vec![first, second]),
-        None => first,
+        Some(second) if second != first => Test::All(vec![first, second]),
+        _ => first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_there_either_way_needs_no_condition() {
+        let a = || Test::Api("a".to_owned());
+        let b = || Test::Api("b".to_owned());
+        assert_eq!(either(vec![a(), Test::Not(Box::new(a()))]), None);
+        assert_eq!(either(vec![a(), a()]), Some(a()));
+        assert_eq!(either(vec![a(), b()]), Some(Test::Any(vec![a(), b()])));
     }
 }
