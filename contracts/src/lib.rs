@@ -11,17 +11,22 @@
 //! | [`payload`] | what lies in the buckets |
 //! | [`manifest`], [`signing`] | the signed list of what one device should run |
 //! | [`revision`] | SHA-256 of a score's canonical JSON |
-//! | [`kv`], [`subject`] | buckets, keys, and the subjects a device may use |
+//! | [`kv`], [`subject`], [`permission`] | buckets, keys, and the subjects a device may use |
+//! | [`enrolment`] | how a device becomes part of the fleet, over HTTPS |
+//! | [`jws`] | the form of what devices sign |
 //! | [`reason`] | why a device refused or failed: a closed set |
 //!
 //! Payload types tolerate fields they do not know and carry `schemaVersion`; examples of every
 //! released version stay in `tests/data` and must parse for ever.
 
 mod base;
+pub mod enrolment;
 pub mod id;
+pub mod jws;
 pub mod kv;
 pub mod manifest;
 pub mod payload;
+pub mod permission;
 pub mod reason;
 pub mod revision;
 pub mod score;
@@ -31,6 +36,7 @@ pub mod time;
 
 pub use id::{DeploymentName, DeploymentRef, DeviceId, Namespace, ServiceName};
 pub use manifest::{Generation, Manifest};
+pub use permission::Permissions;
 pub use reason::{DeviceReason, RefusalReason};
 pub use revision::Revision;
 pub use score::ReconcileScore;

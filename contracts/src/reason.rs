@@ -35,6 +35,8 @@ macro_rules! reasons {
     };
 }
 
+pub(crate) use reasons;
+
 reasons!(
     /// Why a deployment does not run on a device (or not yet).
     DeviceReason {
