@@ -87,6 +87,7 @@ fn releases_may_have_any_name_that_helm_lets_them_have() {
         ("on", "on-fleet-operator"),
         ("null", "null-fleet-operator"),
         ("1e3", "1e3-fleet-operator"),
+        ("web-1.5", "web-1-5-fleet-operator"),
         ("0x10", "0x10-fleet-operator"),
         ("12", "12-fleet-operator"),
         ("fleet-operator", "fleet-operator"),

@@ -2,7 +2,7 @@
 
 {{- /* The chart's name. */ -}}
 {{- define "fleet-crds.name" -}}
-{{- .Chart.Name | trunc 63 | trimAll "-." -}}
+{{- .Chart.Name | replace "." "-" | trunc 63 | trimAll "-." -}}
 {{- end }}
 
 {{- /* The chart and its version, as a label. */ -}}

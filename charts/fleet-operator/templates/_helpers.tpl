@@ -2,7 +2,7 @@
 
 {{- /* The chart's name. */ -}}
 {{- define "fleet-operator.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-." -}}
+{{- default .Chart.Name .Values.nameOverride | replace "." "-" | trunc 63 | trimAll "-." -}}
 {{- end }}
 
 {{- /* The name of the release's objects. */ -}}
@@ -13,7 +13,7 @@
 {{- else -}}
 {{- $name = printf "%s-%s" .Release.Name $name -}}
 {{- end -}}
-{{- default $name .Values.fullnameOverride | trunc 63 | trimAll "-." -}}
+{{- default $name .Values.fullnameOverride | replace "." "-" | trunc 63 | trimAll "-." -}}
 {{- end }}
 
 {{- /* The same with "-metrics", in at most 63 characters. */ -}}

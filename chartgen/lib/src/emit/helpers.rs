@@ -230,8 +230,9 @@ impl Writer<'_> {
     }
 }
 
-/// Cut to what a DNS label holds. A cut may leave a mark at the end.
-const NAME: &str = "trunc 63 | trimAll \"-.\"";
+/// Cut to what a DNS label holds. A cut may leave a mark at the end. Helm lets a release be called
+/// `web-1.5`; a Service cannot.
+const NAME: &str = "replace \".\" \"-\" | trunc 63 | trimAll \"-.\"";
 /// Cut to what the value of a label holds, which has no `+`.
 const LABEL_VALUE: &str = "replace \"+\" \"_\" | trunc 63 | trimAll \"-_.\"";
 
