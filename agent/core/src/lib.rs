@@ -10,6 +10,7 @@
 //! | [`observed`] | one listing of our containers | what runs, by label |
 //! | [`memory`] | outcomes of steps, exits seen | attempts, back-off, health |
 //! | [`plan`] | the three above | steps that may run now, and when to ask again |
+//! | [`identity`] | clocks, answers of the identity provider | what to ask it, and when |
 //! | [`report`] | the three above | one `DeviceState` for each deployment |
 //!
 //! Invariants: an image is there before anything is stopped for it; stale and new never run side by
@@ -20,6 +21,7 @@ pub mod backoff;
 mod claims;
 pub mod desired;
 pub mod health;
+pub mod identity;
 pub mod memory;
 pub mod observed;
 pub mod plan;

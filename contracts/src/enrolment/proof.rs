@@ -42,7 +42,7 @@ struct Header {
     typ: String,
 }
 
-/// What the device states. The names follow DPoP (RFC 9449 §4.2) where it has one.
+/// What the device states. The names follow `DPoP` (RFC 9449 §4.2) where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Claims {
     /// The service's URL, as the device was told.
