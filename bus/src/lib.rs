@@ -3,12 +3,12 @@
 //!
 //! The layout is computed here once and used by everybody who needs it: the test bed's server, the
 //! chart's, and whoever signs a device's credentials. This crate must never give a device a
-//! subject that is not its own; `permission` is the only place that decides which those are.
+//! subject that is not its own; [`fleet_contracts::permission`] is the only place that decides which
+//! those are.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`account`] | the four accounts, what PLATFORM exports and DEVICES imports |
-//! | [`permission`] | what one device may publish and subscribe |
 //! | [`server`] | a `nats-server` configuration with all of it |
 //! | [`stream`] | the four buckets as streams, made and repaired |
 //! | [`connect`] | a connection that comes back by itself, out of step with the fleet's |
@@ -16,13 +16,11 @@
 
 pub mod account;
 pub mod connect;
-pub mod permission;
 pub mod server;
 pub mod store;
 pub mod stream;
 
 pub use connect::{Bus, ConnectSettings};
-pub use permission::Permissions;
 pub use store::{Event, Incarnation, StoreError, Stored, Watch, WriteError};
 pub use stream::StreamSettings;
 

@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 
 use fleet_contracts::DeviceId;
+use fleet_contracts::permission::{MAX_SUBSCRIPTIONS, Permissions};
 use serde_json::{Value, json};
 
 use crate::account;
-use crate::permission::{MAX_SUBSCRIPTIONS, Permissions};
 
 /// A CONNECT with a JWT in it outgrows the server's default of 4 KiB.
 const MAX_CONTROL_LINE: u32 = 16 * 1024;
+
+/// How long a login may take, in seconds. The server waits as long for the callout, which may have
+/// to ask the identity provider for its keys first; the default of 2 s is short for that.
+const AUTHORIZATION_TIMEOUT: u32 = 5;
 
 /// The largest message; above the largest value of any bucket, with room for headers.
 const MAX_PAYLOAD: u32 = 1024 * 1024;
@@ -27,6 +31,18 @@ pub struct StaticUsers {
     pub devices: Vec<(DeviceId, String)>,
 }
 
+/// The auth callout, as the server knows it: public keys only.
+///
+/// The server takes up no change of these while it runs, and refuses the whole reload if one is
+/// tried: another issuer or xkey means restarting it.
+#[derive(Debug, Clone)]
+pub struct CalloutSettings {
+    /// Public account nkey (`A…`) whose signature on answers and users the server trusts.
+    pub issuer: String,
+    /// Public curve key (`X…`) to which requests are sealed.
+    pub xkey: String,
+}
+
 /// Where and how the server runs.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
@@ -38,6 +54,8 @@ pub struct ServerSettings {
     pub store_dir: PathBuf,
     /// Who logs in with a static key.
     pub users: StaticUsers,
+    /// Who decides about devices; where there is none, only static keys are let in.
+    pub callout: Option<CalloutSettings>,
 }
 
 /// The configuration, as text for a file.
@@ -46,7 +64,7 @@ pub fn render(settings: &ServerSettings) -> String {
 }
 
 fn document(settings: &ServerSettings) -> Value {
-    json!({
+    let mut document = json!({
         "listen": settings.listen,
         "server_name": settings.name,
         "max_control_line": MAX_CONTROL_LINE,
@@ -54,6 +72,25 @@ fn document(settings: &ServerSettings) -> Value {
         "jetstream": {"store_dir": settings.store_dir},
         "accounts": accounts(&settings.users),
         "system_account": account::SYS,
+    });
+    if let Some(callout) = &settings.callout {
+        document["authorization"] = authorization(callout, &settings.users);
+    }
+    document
+}
+
+/// The authorization block, the same wherever the server runs.
+pub fn authorization(callout: &CalloutSettings, users: &StaticUsers) -> Value {
+    json!({
+        "timeout": AUTHORIZATION_TIMEOUT,
+        "auth_callout": {
+            "issuer": callout.issuer,
+            "account": account::AUTH,
+            "auth_users": users.auth,
+            "xkey": callout.xkey,
+            // Without it every login asks the callout, and the operator is locked out with it.
+            "allowed_accounts": [account::DEVICES],
+        },
     })
 }
 

@@ -21,12 +21,13 @@ const TEST_CRATES: [&str; 4] = [
 ];
 
 /// Crates without I/O and without async, and which of ours each may use.
-fn pure_crates() -> [(&'static str, &'static [&'static str]); 4] {
+fn pure_crates() -> [(&'static str, &'static [&'static str]); 5] {
     [
         (CONTRACTS, &[]),
         (API, &[CONTRACTS]),
         ("fleet-operator-core", &[CONTRACTS, API]),
         ("fleet-agent-core", &[CONTRACTS, API]),
+        ("fleet-auth-core", &[CONTRACTS, API]),
     ]
 }
 

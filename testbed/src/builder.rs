@@ -33,6 +33,7 @@ pub struct Builder {
     name: String,
     control_plane: bool,
     nats: bool,
+    callout: bool,
     registry: bool,
     node: Option<NodeOptions>,
     devices: Vec<String>,
@@ -51,6 +52,7 @@ impl Builder {
             name,
             control_plane: false,
             nats: false,
+            callout: false,
             registry: false,
             node: None,
             devices: Vec::new(),
@@ -73,6 +75,13 @@ impl Builder {
     /// With a bus.
     pub fn nats(mut self) -> Self {
         self.nats = true;
+        self
+    }
+
+    /// With a bus that asks the auth callout about devices; see [`Testbed::start_callout`].
+    pub fn callout(mut self) -> Self {
+        self.nats = true;
+        self.callout = true;
         self
     }
 
@@ -195,6 +204,7 @@ impl Builder {
                 bed.host_ip(),
                 toolbox,
                 &bed.journal,
+                self.callout,
             )?);
         }
         if self.registry {

@@ -69,7 +69,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `FLEET_BIN_DIR` | where `fleet-operator` and `fleet-agent` are; default: beside the running program |
+//! | `FLEET_BIN_DIR` | where `fleet-operator`, `fleet-agent` and `fleet-auth` are; default: beside the running program |
 //! | `FLEET_CACHE_DIR` | where the third-party servers are built; see `fleet-tools` |
 //! | `FLEET_TESTBED_KEEP` | set to anything: the logs of tests that pass are kept, too |
 //!
@@ -81,6 +81,7 @@
 
 mod binaries;
 mod builder;
+mod callout;
 mod control_groups;
 mod control_plane;
 mod device;
@@ -104,6 +105,7 @@ mod testbed;
 pub mod wait;
 
 pub use builder::Builder;
+pub use callout::{Callout, CalloutOptions};
 pub use control_plane::{ApiServer, ControlPlaneError, Etcd, OPERATOR_USER, Request};
 pub use device::machine::MachineError;
 pub use device::{Device, DeviceError};

@@ -10,6 +10,7 @@ use fleet_contracts::DeviceId;
 use fleet_contracts::signing::ManifestSigner;
 
 use crate::builder::Builder;
+use crate::callout::{Callout, CalloutOptions};
 use crate::control_plane::{ApiServer, Etcd};
 use crate::device::AgentSettings;
 use crate::device::machine::{Machine, loopback};
@@ -260,6 +261,15 @@ impl Testbed {
             service,
             metrics_port,
         })
+    }
+
+    /// Starts a replica of the auth callout on a bus that asks one. It does not wait until that is
+    /// ready.
+    ///
+    /// # Errors
+    /// When the testbed has no such bus, or the program is not built.
+    pub fn start_callout(&self, options: CalloutOptions) -> Result<Callout, Error> {
+        Callout::start(self.nats()?, options, &self.folder, &self.journal)
     }
 
     /// All processes of this testbed but operators, for a look at what runs.

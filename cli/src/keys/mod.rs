@@ -108,6 +108,7 @@ fn nats_config(args: &NatsConfigArgs) -> Result<(), KeysError> {
             system: vec![folder.public("system")?],
             devices: folder.devices()?,
         },
+        callout: None,
     };
     Ok(emit(server::render(&settings))?)
 }

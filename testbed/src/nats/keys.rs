@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nkeys::KeyPair;
+use nkeys::{KeyPair, XKey};
 
 /// Why a key could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,27 @@ pub(super) struct Key {
     pub(super) seed_file: PathBuf,
 }
 
+/// What the auth callout signs and opens with.
+#[derive(Debug)]
+pub(super) struct CalloutKeys {
+    /// An account key.
+    pub(super) issuer: Key,
+    /// A curve key.
+    pub(super) xkey: Key,
+}
+
+impl CalloutKeys {
+    pub(super) fn create(folder: &Path) -> Result<Self, KeyError> {
+        let issuer = KeyPair::new_account();
+        let seed = issuer.seed().map_err(KeyError::Make)?;
+        let issuer = Key::keep(folder.join("issuer.nk"), issuer.public_key(), &seed)?;
+        let xkey = XKey::new();
+        let seed = xkey.seed().map_err(KeyError::Make)?;
+        let xkey = Key::keep(folder.join("xkey.nk"), xkey.public_key(), &seed)?;
+        Ok(Self { issuer, xkey })
+    }
+}
+
 /// The users that are not devices.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -67,6 +88,11 @@ impl Keys {
 }
 
 impl Key {
+    fn keep(seed_file: PathBuf, public: String, seed: &str) -> Result<Self, KeyError> {
+        write_seed(&seed_file, seed)?;
+        Ok(Self { public, seed_file })
+    }
+
     pub(super) async fn connect(&self, url: &str) -> Result<async_nats::Client, KeyError> {
         connect(url, &self.seed_file).await
     }
@@ -76,12 +102,15 @@ impl Key {
 pub(super) fn create_at(seed_file: &Path) -> Result<String, KeyError> {
     let pair = KeyPair::new_user();
     let seed = pair.seed().map_err(KeyError::Make)?;
-    let file = |source| KeyError::File {
+    write_seed(seed_file, &seed)?;
+    Ok(pair.public_key())
+}
+
+fn write_seed(seed_file: &Path, seed: &str) -> Result<(), KeyError> {
+    crate::secret::write(seed_file, seed.as_bytes()).map_err(|source| KeyError::File {
         path: seed_file.to_owned(),
         source,
-    };
-    crate::secret::write(seed_file, seed.as_bytes()).map_err(file)?;
-    Ok(pair.public_key())
+    })
 }
 
 pub(super) async fn connect(url: &str, seed_file: &Path) -> Result<async_nats::Client, KeyError> {

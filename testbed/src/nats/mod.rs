@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::ports;
 use crate::process::{ProcessError, Service, Spec, lock};
 pub use keys::KeyError;
-use keys::Keys;
+use keys::{CalloutKeys, Keys};
 
 const READY_TIME: Duration = Duration::from_secs(30);
 
@@ -52,13 +52,15 @@ pub enum NatsError {
 }
 
 /// nats-server with the accounts AUTH, PLATFORM, DEVICES and SYS, and one static nkey user for
-/// each device.
+/// each device; with a callout the server asks that about devices, and their static users are shut
+/// out.
 #[derive(Debug)]
 pub struct Nats {
     service: Service,
     folder: PathBuf,
     address: SocketAddr,
     keys: Keys,
+    callout: Option<CalloutKeys>,
     /// Public keys by device id.
     devices: Mutex<BTreeMap<DeviceId, String>>,
 }
@@ -69,6 +71,7 @@ impl Nats {
         ip: IpAddr,
         toolbox: &Toolbox,
         journal: &Journal,
+        callout: bool,
     ) -> Result<Self, NatsError> {
         let home = folder.join("nats");
         fs::create_dir_all(&home).map_err(|source| NatsError::File {
@@ -77,6 +80,7 @@ impl Nats {
         })?;
         let port = ports::free_on(ip).map_err(|source| NatsError::Port(ip, source))?;
         let keys = Keys::create(&home)?;
+        let callout = callout.then(|| CalloutKeys::create(&home)).transpose()?;
         let program = toolbox.path(Tool::NatsServer)?;
         let spec = Spec::new("nats-server", program, &folder.join("logs"))
             .args(["--config".into(), home.join("nats.conf").into_os_string()]);
@@ -85,6 +89,7 @@ impl Nats {
             folder: home,
             address: SocketAddr::new(ip, port),
             keys,
+            callout,
             devices: Mutex::default(),
         })
     }
@@ -109,7 +114,14 @@ impl Nats {
         self.keys.system.seed_file.clone()
     }
 
-    /// The seed file of the user in account AUTH, where the callout will answer.
+    /// The seed files of what the callout signs with and of what requests to it are sealed to;
+    /// none on a bus without callout.
+    pub fn callout_seeds(&self) -> Option<(PathBuf, PathBuf)> {
+        let keys = self.callout.as_ref()?;
+        Some((keys.issuer.seed_file.clone(), keys.xkey.seed_file.clone()))
+    }
+
+    /// The seed file of the user in account AUTH, where the callout answers.
     pub fn auth_seed(&self) -> PathBuf {
         self.keys.auth.seed_file.clone()
     }
@@ -230,7 +242,13 @@ impl Nats {
 
     fn write_config(&self) -> Result<(), NatsError> {
         let devices = lock(&self.devices).clone();
-        let config = render::config(self.address, &self.store(), &self.keys, &devices);
+        let config = render::config(
+            self.address,
+            &self.store(),
+            &self.keys,
+            self.callout.as_ref(),
+            &devices,
+        );
         let path = self.folder.join("nats.conf");
         crate::secret::write(&path, config.as_bytes())
             .map_err(|source| NatsError::File { path, source })

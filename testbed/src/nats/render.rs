@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use fleet_bus::server::{self, ServerSettings, StaticUsers};
+use fleet_bus::server::{self, CalloutSettings, ServerSettings, StaticUsers};
 use fleet_contracts::DeviceId;
 
-use super::keys::Keys;
+use super::keys::{CalloutKeys, Keys};
 
 /// The whole configuration. `devices` maps ids to public keys.
 pub(super) fn config(
     address: SocketAddr,
     store: &Path,
     keys: &Keys,
+    callout: Option<&CalloutKeys>,
     devices: &BTreeMap<DeviceId, String>,
 ) -> String {
     server::render(&ServerSettings {
@@ -29,5 +30,9 @@ pub(super) fn config(
                 .map(|(id, key)| (id.clone(), key.clone()))
                 .collect(),
         },
+        callout: callout.map(|callout| CalloutSettings {
+            issuer: callout.issuer.public.clone(),
+            xkey: callout.xkey.public.clone(),
+        }),
     })
 }
