@@ -1,4 +1,4 @@
-//! A whole chart in some sixty lines: `cargo run -p chartgen --example guestbook -- FOLDER`.
+//! A whole chart: `cargo run -p chartgen --example guestbook -- FOLDER`.
 
 use chartgen::common::{FreeFormList, Image, Resources};
 use chartgen::{Chart, ChartMeta, Cond, Document, Expr, Notes, helpers, text, v};

@@ -27,13 +27,12 @@ impl Default for Values {
 
 /// The chart: an object as it is by itself, and what depends on values laid over it.
 pub fn chart() -> Chart<Values> {
-    let serve = r#"echo "$GREETING" > /tmp/index.html && exec httpd -f -p 8080 -h /tmp"#;
+    let serve = r#"echo "$TEXT" >/tmp/index.html; exec httpd -f -p 8080 -h /tmp"#;
     let deployment = Document::new(&json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "", "labels": {}},
         "spec": {"replicas": 1, "selector": {"matchLabels": {}}, "template": {
-            "metadata": {"labels": {}}, "spec": {"containers": [{
-                "name": "web", "image": "", "command": ["sh", "-c", serve],
-                "env": [{"name": "GREETING", "value": ""}]}]}}},
+            "metadata": {"labels": {}}, "spec": {"containers": [{"name": "web", "image": "",
+                "command": ["sh", "-c", serve], "env": [{"name": "TEXT", "value": ""}]}]}}},
     }))
     .bind("/metadata/name", helpers::fullname())
     .splice("/metadata/labels", helpers::labels())
@@ -43,10 +42,7 @@ pub fn chart() -> Chart<Values> {
     .within("/spec/template/spec/containers/[name=web]", |web| {
         web.bind("/image", helpers::image(v!(Values, image)))
             .insert("/imagePullPolicy", v!(Values, image.pull_policy))
-            .bind(
-                "/env/[name=GREETING]/value",
-                Expr::tpl(v!(Values, greeting)),
-            )
+            .bind("/env/[name=TEXT]/value", Expr::tpl(v!(Values, greeting)))
     });
     Chart::new(ChartMeta {
         name: "hello".into(),

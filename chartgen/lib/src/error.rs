@@ -7,7 +7,6 @@ use crate::pointer::PointerError;
 use crate::{Kind, Path};
 
 /// All that is wrong with a chart's definition, each with its place in the Rust source.
-#[derive(Debug)]
 pub struct ChartErrors(pub(crate) Vec<ChartError>);
 
 /// One thing that is wrong with a chart's definition.
@@ -171,8 +170,16 @@ impl fmt::Display for ChartError {
 
 impl fmt::Display for ChartErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the chart's definition has {} errors", self.0.len())?;
+        let (count, plural) = (self.0.len(), if self.0.len() == 1 { "" } else { "s" });
+        write!(f, "the chart's definition has {count} error{plural}")?;
         self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
+    }
+}
+
+// What people see when their `main` or their test ends with it.
+impl fmt::Debug for ChartErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

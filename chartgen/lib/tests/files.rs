@@ -9,6 +9,14 @@
 )]
 #[path = "../examples/guestbook.rs"]
 mod guestbook;
+#[allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "a program of its own"
+)]
+#[path = "../examples/hello.rs"]
+mod hello;
 mod support;
 
 use std::fs;
@@ -20,7 +28,7 @@ use serde::Serialize;
 use serde_json::json;
 
 #[test]
-fn the_example_is_as_short_as_promised_and_works() {
+fn the_example_works() {
     let chart = guestbook::chart().build().expect("a chart");
     for helm in support::helms() {
         let values = json!({"replicas": 1, "extraEnv": [{"name": "A", "value": "b"}]});
@@ -39,6 +47,34 @@ fn the_example_is_as_short_as_promised_and_works() {
     let readme = chart.text("README.md").expect("a README");
     assert!(readme.contains("# guestbook"), "{readme}");
     assert!(readme.contains("How many pods run."), "{readme}");
+}
+
+#[test]
+fn the_tutorial_shows_the_example_and_what_comes_of_it() {
+    let (tutorial, program) = (
+        include_str!("../../../docs/chartgen.md"),
+        include_str!("../examples/hello.rs"),
+    );
+    let shown = format!("```rust\n{program}```\n");
+    let copy = "docs/chartgen.md: copy chartgen/lib/examples/hello.rs into its first block of Rust";
+    assert!(tutorial.contains(&shown), "{copy}");
+    assert!(
+        program.lines().count() <= 60,
+        "the tutorial promises 60 lines"
+    );
+    let chart = hello::chart().build().expect("a chart");
+    let template = chart.text("templates/deployment.yaml").expect("a template");
+    let (_, from_spec) = template.split_once("\nspec:").expect("a spec");
+    assert!(
+        tutorial.contains(&format!("```yaml\nspec:{from_spec}```\n")),
+        "docs/chartgen.md shows another template than {template}"
+    );
+    for helm in support::helms() {
+        let objects = helm.objects(&chart, &json!({}), &[]);
+        let container = &objects[0]["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["env"][0]["value"], "Hello from rel");
+        assert_eq!(container["image"], "docker.io/library/busybox:1.37");
+    }
 }
 
 #[test]
