@@ -9,7 +9,7 @@ use crate::source::sources;
 const CONTRACTS: &str = "fleet-contracts";
 const API: &str = "fleet-api";
 /// Programs: they are run, never linked.
-const PROGRAMS: [&str; 3] = ["fleet-operator", "fleet-agent", "fleet-cli"];
+const PROGRAMS: [&str; 4] = ["fleet-operator", "fleet-agent", "fleet-auth", "fleet-cli"];
 /// What only tests and the demo may use.
 const TEST_ONLY: [&str; 4] = ["fleet-testbed", "fleet-tools", "fleet-e2e", "fleet-house"];
 /// Crates that may use those outside tests.

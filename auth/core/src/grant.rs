@@ -72,7 +72,7 @@ pub(crate) fn end(
     (left > 0).then(|| now.saturating_add(left - early))
 }
 
-pub(crate) fn limits(policy: &DevicePolicy, caps: &Limits) -> Limits {
+pub(crate) fn limits(policy: &DevicePolicy, caps: Limits) -> Limits {
     let least = |own: Option<u32>, cap: u32| own.map_or(cap, |own| own.min(cap));
     Limits {
         subscriptions: least(policy.max_subscriptions, caps.subscriptions),
@@ -128,6 +128,6 @@ mod tests {
             subscriptions: 5,
             payload: caps.payload,
         };
-        assert_eq!(limits(&policy, &caps), expected);
+        assert_eq!(limits(&policy, caps), expected);
     }
 }

@@ -62,7 +62,7 @@ pub fn admit(
         Some(expires) => Ok(Grant {
             device: identity.device.clone(),
             permissions: Permissions::of_device(&identity.device),
-            limits: limits(policy, &caps.limits),
+            limits: limits(policy, caps.limits),
             expires,
         }),
         None => refuse(R::TokenExpired, "nothing is left of its time"),

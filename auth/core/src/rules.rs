@@ -142,17 +142,17 @@ impl TokenRules {
         }
         let lacks = |name| Refusal::new(R::TokenMalformed, format!("the claim {name} is missing"));
         let expires = claims.exp.ok_or_else(|| lacks("exp"))?.0;
-        let issued = claims.iat.ok_or_else(|| lacks("iat"))?.0;
+        let minted = claims.iat.ok_or_else(|| lacks("iat"))?.0;
         if expires.saturating_add(self.leeway) <= now {
             let detail = format!("it expired {} s ago", now.saturating_sub(expires));
             return Err(Refusal::new(R::TokenExpired, detail));
         }
-        let begins = issued.max(claims.nbf.map_or(0, |nbf| nbf.0));
+        let begins = minted.max(claims.nbf.map_or(0, |nbf| nbf.0));
         if begins > now.saturating_add(self.leeway) {
             let detail = format!("it is valid in {} s", begins.saturating_sub(now));
             return Err(Refusal::new(R::TokenNotYetValid, detail));
         }
-        let age = now.saturating_sub(issued);
+        let age = now.saturating_sub(minted);
         if age > self.max_age.saturating_add(self.leeway) {
             let detail = format!("it was minted {age} s ago; {} are allowed", self.max_age);
             return Err(Refusal::new(R::TokenTooOld, detail));

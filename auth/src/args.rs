@@ -1,0 +1,191 @@
+//! The command line; every option is a variable of the environment too.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Who may use the fleet's bus.
+#[derive(Debug, Parser)]
+#[command(name = "fleet-auth", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer NATS about each device that logs in.
+    Callout(Box<CalloutArgs>),
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Options of `callout`.
+#[derive(Debug, Clone, Args)]
+pub struct CalloutArgs {
+    /// How NATS is reached, and what is signed for it.
+    #[command(flatten)]
+    pub bus: BusArgs,
+    /// Which tokens are taken.
+    #[command(flatten)]
+    pub token: TokenArgs,
+    /// Where the keys that verify them are.
+    #[command(flatten)]
+    pub keys: KeyArgs,
+    /// What devices get.
+    #[command(flatten)]
+    pub grant: GrantArgs,
+    /// Address of /metrics, /healthz and /readyz; port 0 takes a free one, which is logged.
+    #[arg(long, env = "FLEET_METRICS_ADDR", default_value = "0.0.0.0:8080")]
+    pub metrics_addr: SocketAddr,
+    /// How log lines look.
+    #[arg(long, env = "FLEET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How NATS is reached, and what is signed for it.
+#[derive(Debug, Clone, Args)]
+pub struct BusArgs {
+    /// `nats://host:port` or `tls://host:port`, several separated by commas.
+    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub nats_url: String,
+    /// File with the seed of the callout's nkey in account AUTH.
+    #[arg(long, env = "FLEET_NATS_SEED_FILE")]
+    pub nats_seed_file: PathBuf,
+    /// PEM file with the certificate authority of NATS.
+    #[arg(long, env = "FLEET_NATS_CA_FILE")]
+    pub nats_ca_file: Option<PathBuf>,
+    /// Files with the seeds (SA…) of the issuers that servers believe, comma-separated: two while
+    /// servers are restarted with another one.
+    #[arg(
+        long = "issuer-seed-file",
+        env = "FLEET_ISSUER_SEED_FILES",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub issuer_seed_files: Vec<PathBuf>,
+    /// Files with the seeds (SX…) of the curve keys that servers seal requests to, comma-separated.
+    #[arg(
+        long = "xkey-seed-file",
+        env = "FLEET_XKEY_SEED_FILES",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub xkey_seed_files: Vec<PathBuf>,
+    /// The account that devices are put into.
+    #[arg(long, env = "FLEET_DEVICE_ACCOUNT", default_value = fleet_bus::account::DEVICES)]
+    pub account: String,
+    /// Requests that are worked on at the same time; further ones wait.
+    #[arg(long, env = "FLEET_CONCURRENCY", default_value_t = 256)]
+    pub concurrency: usize,
+}
+
+/// Which tokens are taken. Claims are JSON pointers (RFC 6901) such as `/realm_access/roles`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArgs {
+    /// The identity provider: `iss`, to the letter.
+    #[arg(long, env = "FLEET_OIDC_ISSUER")]
+    pub oidc_issuer: String,
+    /// What `aud` must hold: with Zitadel the project's id.
+    #[arg(long, env = "FLEET_OIDC_AUDIENCE")]
+    pub oidc_audience: String,
+    /// The claim with the roles. Default: Zitadel's, for the project that is the audience.
+    #[arg(long, env = "FLEET_OIDC_ROLE_CLAIM")]
+    pub oidc_role_claim: Option<String>,
+    /// The role that makes a device.
+    #[arg(long, env = "FLEET_OIDC_ROLE", default_value = "device")]
+    pub oidc_role: String,
+    /// The organisation in which the role must be held.
+    #[arg(
+        long,
+        env = "FLEET_OIDC_ORGANISATION",
+        required_unless_present = "oidc_single_organisation"
+    )]
+    pub oidc_organisation: Option<String>,
+    /// The claim with the user's organisation. Default: it is in the role, as Zitadel has it.
+    #[arg(long, env = "FLEET_OIDC_ORGANISATION_CLAIM")]
+    pub oidc_organisation_claim: Option<String>,
+    /// The issuer serves one organisation only, such as a realm of Keycloak.
+    #[arg(
+        long,
+        env = "FLEET_OIDC_SINGLE_ORGANISATION",
+        conflicts_with_all = ["oidc_organisation", "oidc_organisation_claim"]
+    )]
+    pub oidc_single_organisation: bool,
+    /// The claim with the device's id.
+    #[arg(
+        long,
+        env = "FLEET_OIDC_DEVICE_CLAIM",
+        default_value = "/urn:zitadel:iam:user:metadata/device-id"
+    )]
+    pub oidc_device_claim: String,
+    /// How that is written.
+    #[arg(long, env = "FLEET_OIDC_DEVICE_ENCODING", value_enum, default_value_t = DeviceEncoding::Base64url)]
+    pub oidc_device_encoding: DeviceEncoding,
+    /// Seconds by which the clocks of identity provider and callout may differ.
+    #[arg(long, env = "FLEET_OIDC_LEEWAY", default_value_t = 5)]
+    pub oidc_leeway: u64,
+    /// Seconds after which a token is too old, whatever its expiry says.
+    #[arg(long, env = "FLEET_OIDC_MAX_AGE", default_value_t = 3600)]
+    pub oidc_max_age: u64,
+}
+
+/// How the claim with the device's id is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DeviceEncoding {
+    /// As it is.
+    Plain,
+    /// In base64url, as Zitadel has metadata.
+    Base64url,
+}
+
+/// Where the keys that verify tokens are.
+#[derive(Debug, Clone, Args)]
+pub struct KeyArgs {
+    /// Where the keys are. Default: what the issuer's discovery document says.
+    #[arg(long, env = "FLEET_JWKS_URL")]
+    pub jwks_url: Option<String>,
+    /// The `Host` to ask for, where the URL names a Service inside the cluster and the identity
+    /// provider goes by its outer name.
+    #[arg(long, env = "FLEET_JWKS_HOST", requires = "jwks_url")]
+    pub jwks_host: Option<String>,
+    /// PEM file with the certificate authority of the identity provider. Default: the system's.
+    #[arg(long, env = "FLEET_OIDC_CA_FILE")]
+    pub oidc_ca_file: Option<PathBuf>,
+    /// Seconds after which the keys are read again.
+    #[arg(long, env = "FLEET_JWKS_TTL", default_value_t = 300.0)]
+    pub jwks_ttl: f64,
+    /// Seconds between two readings that unknown keys give cause to.
+    #[arg(long, env = "FLEET_JWKS_MIN_INTERVAL", default_value_t = 10.0)]
+    pub jwks_min_interval: f64,
+}
+
+/// What devices get.
+#[derive(Debug, Clone, Args)]
+pub struct GrantArgs {
+    /// JSON file with the policies; it is read again when it changes.
+    #[arg(long, env = "FLEET_POLICY_FILE")]
+    pub policy_file: PathBuf,
+    /// Seconds after which a device has to log in again at the latest.
+    #[arg(long, env = "FLEET_MAX_LIFETIME", default_value_t = 3600)]
+    pub max_lifetime: u64,
+    /// The largest message of a device, in bytes.
+    #[arg(long, env = "FLEET_MAX_PAYLOAD", default_value_t = 256 * 1024)]
+    pub max_payload: u32,
+    /// Logins of one device that are taken at once.
+    #[arg(long, env = "FLEET_LOGIN_BURST", default_value_t = 10)]
+    pub login_burst: u32,
+    /// Logins of one device that are taken each minute after that.
+    #[arg(long, env = "FLEET_LOGINS_PER_MINUTE", default_value_t = 30)]
+    pub logins_per_minute: u32,
+}

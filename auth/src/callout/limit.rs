@@ -1,0 +1,95 @@
+//! How often one device may log in: a bucket of tokens for each.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fleet_contracts::DeviceId;
+
+/// The most devices that are remembered; full buckets are forgotten first.
+const REMEMBERED: usize = 100_000;
+
+/// How often one device may log in.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// At once.
+    pub burst: u32,
+    /// Each minute after that.
+    pub per_minute: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+/// Counts logins.
+#[derive(Debug)]
+pub struct Limiter {
+    rate: Rate,
+    buckets: Mutex<HashMap<DeviceId, Bucket>>,
+}
+
+impl Limiter {
+    /// At this rate.
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// Counts a login and says whether it may go on.
+    pub fn take(&self, device: &DeviceId, now: Instant) -> bool {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= REMEMBERED && !buckets.contains_key(device) {
+            buckets.retain(|_, bucket| self.filled(*bucket, now) < f64::from(self.rate.burst));
+            if buckets.len() >= REMEMBERED {
+                // All of them log in as fast as they may; begin anew rather than grow.
+                buckets.clear();
+            }
+        }
+        let full = Bucket {
+            left: f64::from(self.rate.burst),
+            at: now,
+        };
+        let bucket = buckets.entry(device.clone()).or_insert(full);
+        bucket.left = self.filled(*bucket, now);
+        bucket.at = now;
+        let may = bucket.left >= 1.0;
+        if may {
+            bucket.left -= 1.0;
+        }
+        may
+    }
+
+    fn filled(&self, bucket: Bucket, now: Instant) -> f64 {
+        let minute = Duration::from_secs(60).as_secs_f64();
+        let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
+        let gained = passed / minute * f64::from(self.rate.per_minute);
+        (bucket.left + gained).min(f64::from(self.rate.burst))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "test code")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_taken_then_the_rate_and_devices_do_not_share() {
+        let limiter = Limiter::new(Rate {
+            burst: 2,
+            per_minute: 60,
+        });
+        let [a, b]: [DeviceId; 2] = ["a", "b"].map(|id| id.parse().expect("valid"));
+        let start = Instant::now();
+        assert!(limiter.take(&a, start) && limiter.take(&a, start));
+        assert!(!limiter.take(&a, start));
+        assert!(limiter.take(&b, start));
+        let later = start + Duration::from_secs(1);
+        assert!(limiter.take(&a, later));
+        assert!(!limiter.take(&a, later));
+    }
+}

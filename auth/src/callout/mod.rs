@@ -1,0 +1,11 @@
+//! The auth callout of NATS: requests in, verdicts out.
+
+mod judge;
+mod limit;
+mod serve;
+mod verified;
+
+pub use judge::Judge;
+pub use limit::{Limiter, Rate};
+pub use serve::Desk;
+pub use verified::Verified;

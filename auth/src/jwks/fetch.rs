@@ -1,0 +1,274 @@
+//! One reading of the keys, over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fleet_auth_core::KeySet;
+use fleet_auth_core::jwk::KeySetError;
+use http::header::{ACCEPT, HOST};
+use http::{HeaderValue, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
+
+use super::Version;
+
+/// The largest document that is read.
+const MAX_DOCUMENT: usize = 256 * 1024;
+/// Less than the server's patience with a login that waits for the keys.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Where an issuer describes itself (`OpenID` Connect Discovery 1.0, section 4).
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Why the keys were not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No answer in time.
+    #[error("{0} did not answer in time")]
+    Timeout(Uri),
+    /// No connection, or it broke.
+    #[error("failed to get {url}")]
+    Unreachable {
+        /// From where.
+        url: Uri,
+        /// What happened.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another answer than 200.
+    #[error("{url} answered {status}")]
+    Status {
+        /// From where.
+        url: Uri,
+        /// The answer.
+        status: StatusCode,
+    },
+    /// The issuer does not describe itself as it should.
+    #[error("{url} does not describe the issuer: {problem}")]
+    Discovery {
+        /// From where.
+        url: Uri,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The document holds no keys.
+    #[error("{url} holds no keys")]
+    Keys {
+        /// From where.
+        url: Uri,
+        /// What is wrong.
+        #[source]
+        source: KeySetError,
+    },
+}
+
+impl FetchError {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Timeout(_) => "IdpTimeout",
+            Self::Unreachable { .. } => "IdpUnreachable",
+            Self::Status { .. } => "IdpStatus",
+            Self::Discovery { .. } => "IdpDiscovery",
+            Self::Keys { .. } => "IdpKeys",
+        }
+    }
+}
+
+/// Why keys cannot even be asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Not a URL.
+    #[error("{0:?} is not an http or https URL")]
+    Url(String),
+    /// Not a host.
+    #[error("{0:?} is not a host")]
+    Host(String),
+    /// The file holds no certificates.
+    #[error("failed to read certificates from {path}")]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A certificate in it cannot be trusted.
+    #[error("{path} holds a certificate that is none of an authority")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The system has no certificates.
+    #[error("failed to read the system's certificates; name a file")]
+    System(#[source] std::io::Error),
+}
+
+/// Where keys are.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// `iss`.
+    pub issuer: String,
+    /// Where the keys are; else the issuer's own description says so.
+    pub jwks_url: Option<String>,
+    /// Another `Host` than that of the URL.
+    pub host: Option<String>,
+    /// The authority to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+enum Place {
+    Keys(Uri),
+    Discovery(Uri),
+}
+
+/// Reads keys.
+pub struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    issuer: String,
+    place: Place,
+    host: Option<HeaderValue>,
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Fetcher {
+    /// Asks nobody yet.
+    pub fn new(source: &Source) -> Result<Self, SourceError> {
+        let place = if let Some(url) = &source.jwks_url {
+            Place::Keys(parse(url)?)
+        } else {
+            let issuer = source.issuer.trim_end_matches('/');
+            Place::Discovery(parse(&format!("{issuer}{DISCOVERY}"))?)
+        };
+        let host = source.host.as_deref().map(|host| {
+            HeaderValue::from_str(host).map_err(|_| SourceError::Host(host.to_owned()))
+        });
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(source.ca_file.as_deref())?)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            issuer: source.issuer.clone(),
+            place,
+            host: host.transpose()?,
+        })
+    }
+
+    /// Reads the keys.
+    pub async fn fetch(&self) -> Result<(KeySet, Version), FetchError> {
+        let url = match &self.place {
+            Place::Keys(url) => url.clone(),
+            Place::Discovery(url) => self.discover(url).await?,
+        };
+        let document = self.get(&url).await?;
+        let set = KeySet::parse(&document).map_err(|source| FetchError::Keys { url, source })?;
+        Ok((set, Version::of(&document)))
+    }
+
+    async fn discover(&self, url: &Uri) -> Result<Uri, FetchError> {
+        let wrong = |problem: String| FetchError::Discovery {
+            url: url.clone(),
+            problem,
+        };
+        let document = self.get(url).await?;
+        let found: Discovery =
+            serde_json::from_slice(&document).map_err(|error| wrong(error.to_string()))?;
+        if found.issuer != self.issuer {
+            let problem = format!("it is {:?}, not {:?}", found.issuer, self.issuer);
+            return Err(wrong(problem));
+        }
+        parse(&found.jwks_uri).map_err(|error| wrong(error.to_string()))
+    }
+
+    async fn get(&self, url: &Uri) -> Result<Bytes, FetchError> {
+        tokio::time::timeout(TIMEOUT, self.get_in_time(url))
+            .await
+            .map_err(|_| FetchError::Timeout(url.clone()))?
+    }
+
+    async fn get_in_time(&self, url: &Uri) -> Result<Bytes, FetchError> {
+        let unreachable = |source| FetchError::Unreachable {
+            url: url.clone(),
+            source,
+        };
+        let mut request = Request::get(url).header(ACCEPT, "application/json");
+        if let Some(host) = &self.host {
+            request = request.header(HOST, host);
+        }
+        let request = request
+            .body(Empty::new())
+            .map_err(|error| unreachable(error.into()))?;
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| unreachable(error.into()))?;
+        let status = answer.status();
+        if status != StatusCode::OK {
+            let url = url.clone();
+            return Err(FetchError::Status { url, status });
+        }
+        let body = Limited::new(answer.into_body(), MAX_DOCUMENT).collect().await;
+        Ok(body.map_err(unreachable)?.to_bytes())
+    }
+}
+
+fn parse(url: &str) -> Result<Uri, SourceError> {
+    let parsed: Option<Uri> = url.parse().ok();
+    let is_web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+    parsed
+        .filter(|uri| is_web(uri) && uri.host().is_some())
+        .ok_or_else(|| SourceError::Url(url.to_owned()))
+}
+
+fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SourceError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SourceError::System(std::io::Error::other(error)))?;
+    let Some(path) = ca_file else {
+        let config = config.with_native_roots().map_err(SourceError::System)?;
+        return Ok(config.with_no_client_auth());
+    };
+    let unreadable = |source| SourceError::Ca {
+        path: path.to_owned(),
+        source,
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+        let certificate = certificate.map_err(unreadable)?;
+        roots
+            .add(certificate)
+            .map_err(|source| SourceError::Certificate {
+                path: path.to_owned(),
+                source,
+            })?;
+    }
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}

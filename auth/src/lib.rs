@@ -1,0 +1,30 @@
+//! The service that answers who may use the bus.
+//!
+//! `fleet-auth callout` answers nats-server's question about each device that logs in. It never
+//! decides by itself: [`fleet_auth_core`] judges, this crate brings it the identity provider's keys
+//! and the device's policy, and carries the verdict back. Tokens and keys never reach a log.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`args`] | the command line |
+//! | [`callout`] | requests in, verdicts out; what is kept between them |
+//! | [`jwks`] | the identity provider's keys: fetched, kept, served stale when it is away |
+//! | [`policy`] | where policies come from |
+//! | [`audit`] | one line for each verdict |
+//! | [`metrics`], [`http`] | what can be seen from outside |
+
+pub mod args;
+pub mod audit;
+pub mod callout;
+pub mod clock;
+pub mod error;
+pub mod http;
+pub mod jwks;
+pub mod metrics;
+pub mod policy;
+pub mod tasks;
+
+mod rules;
+mod run;
+
+pub use run::{RunError, run};

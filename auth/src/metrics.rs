@@ -1,0 +1,121 @@
+//! Metrics, under fixed names and without a label for any device.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Seconds; a verdict from the cache takes a fraction of a millisecond, and after five seconds the
+/// server has given up.
+const LATENCIES: [f64; 12] = [
+    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// All metrics; cheap to use from every task.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    verdicts: Family<Reason, Counter>,
+    latency: Histogram,
+    token_cache: Family<Outcome, Counter>,
+    key_reads: Family<Outcome, Counter>,
+    key_age: Gauge,
+    kept_tokens: Gauge,
+    in_flight: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("fleet_auth"),
+            verdicts: Family::default(),
+            latency: Histogram::new(LATENCIES),
+            token_cache: Family::default(),
+            key_reads: Family::default(),
+            key_age: Gauge::default(),
+            kept_tokens: Gauge::default(),
+            in_flight: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+/// The `reason` of verdicts that let somebody in.
+pub const ADMITTED: &str = "Admitted";
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        let about = "Verdicts by reason; Admitted is the one that lets in";
+        r.register("verdicts", about, self.verdicts.clone());
+        let about = "Time from a request to its verdict";
+        r.register("verdict_seconds", about, self.latency.clone());
+        let about = "Tokens that were verified before (hit) or had to be (miss)";
+        r.register("token_cache", about, self.token_cache.clone());
+        let about = "Readings of the identity provider's keys, by outcome";
+        r.register("jwks_reads", about, self.key_reads.clone());
+        let about = "Seconds since the identity provider's keys were read; -1 before the first time";
+        r.register("jwks_age_seconds", about, self.key_age.clone());
+        let about = "Verified tokens that are kept until they expire";
+        r.register("kept_tokens", about, self.kept_tokens.clone());
+        let about = "Requests that are worked on";
+        r.register("requests_in_flight", about, self.in_flight.clone());
+    }
+
+    /// A request was judged.
+    pub fn judged(&self, reason: &'static str, took: Duration) {
+        self.verdicts.get_or_create(&Reason { reason }).inc();
+        self.latency.observe(took.as_secs_f64());
+    }
+
+    /// A token was looked up.
+    pub fn looked_up(&self, found: bool) {
+        let outcome = if found { "hit" } else { "miss" };
+        self.token_cache.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// The keys were read, or not.
+    pub fn read_keys(&self, outcome: &'static str) {
+        self.key_reads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// All of them as text, with the totals as they are now.
+    pub fn render(&self, now: &Totals) -> Result<String, std::fmt::Error> {
+        let clamp = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let age = now.key_age.map(|age| i64::try_from(age.as_secs()));
+        self.key_age
+            .set(age.map_or(-1, |age| age.unwrap_or(i64::MAX)));
+        self.kept_tokens.set(clamp(now.kept_tokens));
+        self.in_flight.set(clamp(now.in_flight));
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// What is counted when somebody asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Totals {
+    /// Since the identity provider's keys were read.
+    pub key_age: Option<Duration>,
+    /// Verified tokens.
+    pub kept_tokens: usize,
+    /// Requests that are worked on.
+    pub in_flight: usize,
+}

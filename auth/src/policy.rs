@@ -1,0 +1,125 @@
+//! Where policies come from.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use fleet_auth_core::policy::PolicyBook;
+use fleet_auth_core::{DevicePolicy, Policies as _};
+use fleet_contracts::DeviceId;
+
+use crate::error::chain;
+
+/// How often a file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why there is no policy, neither a good nor a bad one.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The file cannot be read.
+    #[error("failed to read the policies from {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("{path} holds no policies")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl PolicyError {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "PolicyFile",
+            Self::Malformed { .. } => "PolicyMalformed",
+        }
+    }
+}
+
+/// Policies by device, from wherever they are.
+pub trait PolicySource: Send + Sync + 'static {
+    /// The policy of a device; none if it is not to be let in.
+    fn of(
+        &self,
+        device: &DeviceId,
+    ) -> impl Future<Output = Result<Option<DevicePolicy>, PolicyError>> + Send;
+}
+
+/// Policies in a file. What was read last stays in force while the file is unreadable.
+#[derive(Debug)]
+pub struct FilePolicies {
+    path: PathBuf,
+    book: RwLock<Arc<PolicyBook>>,
+}
+
+impl FilePolicies {
+    /// Reads the file.
+    pub fn open(path: &Path) -> Result<Self, PolicyError> {
+        Ok(Self {
+            path: path.to_owned(),
+            book: RwLock::new(Arc::new(read(path)?)),
+        })
+    }
+
+    /// Takes up changes of the file, for ever.
+    pub async fn follow(self: Arc<Self>) {
+        let mut seen = changed(&self.path);
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = changed(&self.path);
+            if now == seen {
+                continue;
+            }
+            match read(&self.path) {
+                Ok(book) => {
+                    tracing::info!(devices = book.devices.len(), "policies were read again");
+                    *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+                }
+                Err(error) => {
+                    let reason = error.reason();
+                    let error = chain(&error);
+                    tracing::error!(reason, error, "the previous policies stay in force");
+                }
+            }
+            seen = now;
+        }
+    }
+
+    fn book(&self) -> Arc<PolicyBook> {
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&book)
+    }
+}
+
+impl PolicySource for Arc<FilePolicies> {
+    async fn of(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, PolicyError> {
+        Ok(self.book().of(device).cloned())
+    }
+}
+
+fn read(path: &Path) -> Result<PolicyBook, PolicyError> {
+    let text = std::fs::read(path).map_err(|source| PolicyError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|source| PolicyError::Malformed {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// When the file was written, and how long it is.
+fn changed(path: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}

@@ -1,0 +1,216 @@
+//! Puts the callout's tasks together, and takes them apart again.
+//!
+//! | task | in | out |
+//! |---|---|---|
+//! | desk | requests on the bus | answers |
+//! | keys | time | the identity provider's keys |
+//! | policies | the policy file | policies |
+//! | pages | HTTP | metrics, health, readiness |
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use fleet_auth_core::callout::{Account, KeyFault, ServiceKeys};
+use fleet_bus::connect::reconnect_delay;
+use fleet_bus::{Bus, ConnectSettings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args::{BusArgs, CalloutArgs, KeyArgs};
+use crate::callout::{Desk, Judge, Limiter, Rate, Verified};
+use crate::error::chain;
+use crate::http::{Pages, serve};
+use crate::jwks::{Fetcher, Jwks, Pace, Source, SourceError};
+use crate::metrics::Metrics;
+use crate::policy::{FilePolicies, PolicyError};
+use crate::rules;
+
+/// Why the callout could not start. Servers that do not answer are no reason: it waits for them.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A seed file cannot be read.
+    #[error("failed to read the seed from {path}")]
+    SeedFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A seed is none, or of another kind.
+    #[error("the seeds are not usable")]
+    Seed(#[from] KeyFault),
+    /// The identity provider cannot be asked.
+    #[error("failed to find out how to reach the identity provider")]
+    Source(#[from] SourceError),
+    /// The policies cannot be read.
+    #[error("failed to begin without policies")]
+    Policy(#[from] PolicyError),
+    /// The address of the pages is taken.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A duration that is negative or not a number.
+    #[error("{0} must be a positive number of seconds")]
+    Seconds(&'static str),
+}
+
+impl RunError {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::SeedFile { .. } => "SeedFile",
+            Self::Seed(fault) => fault.reason(),
+            Self::Source(_) => "Source",
+            Self::Policy(error) => error.reason(),
+            Self::Listen { .. } => "Listen",
+            Self::Seconds(_) => "Seconds",
+        }
+    }
+}
+
+/// Answers until `stop`, then ends in order.
+pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunError> {
+    let metrics = Arc::new(Metrics::default());
+    let policies = Arc::new(FilePolicies::open(&args.grant.policy_file)?);
+    let jwks = Arc::new(jwks(&args, &metrics)?);
+    let judge = Arc::new(Judge {
+        keys: service_keys(&args.bus)?,
+        account: Account(args.bus.account.clone()),
+        rules: rules::token_rules(&args.token),
+        caps: rules::caps(&args.grant),
+        jwks: Arc::clone(&jwks),
+        policies: Arc::clone(&policies),
+        limiter: Limiter::new(Rate {
+            burst: args.grant.login_burst,
+            per_minute: args.grant.logins_per_minute,
+        }),
+        verified: Verified::default(),
+        metrics,
+    });
+    let issuers: Vec<_> = judge.keys.issuers().collect();
+    tracing::info!(?issuers, "users are signed with these keys");
+    let desk = Arc::new(Desk::new(args.bus.concurrency));
+    let pages = Pages {
+        judge: Arc::clone(&judge),
+        desk: Arc::clone(&desk),
+        tasks: Arc::default(),
+        bus: Arc::new(OnceLock::new()),
+    };
+    let tracker = TaskTracker::new();
+    listen(args.metrics_addr, &pages, &tracker, &stop).await?;
+    let tasks = &pages.tasks;
+    tasks.add("keys", tracker.spawn(until(stop.clone(), jwks.follow())));
+    tasks.add("policies", tracker.spawn(until(stop.clone(), policies.follow())));
+    let Some(bus) = connect(&args.bus, &stop).await else {
+        return Ok(());
+    };
+    let bus = pages.bus.get_or_init(|| bus).clone();
+    let asked = stop.clone();
+    let serving = async move { desk.serve(bus, judge, asked).await };
+    tasks.add("desk", tracker.spawn(serving));
+    stop.cancelled().await;
+    tracing::info!("stopping");
+    tracker.close();
+    tracker.wait().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The work, unless and until `stop`.
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    stop.run_until_cancelled_owned(work).await;
+}
+
+fn jwks(args: &CalloutArgs, metrics: &Arc<Metrics>) -> Result<Jwks, RunError> {
+    let KeyArgs {
+        jwks_url,
+        jwks_host,
+        oidc_ca_file,
+        jwks_ttl,
+        jwks_min_interval,
+    } = args.keys.clone();
+    let source = Source {
+        issuer: args.token.oidc_issuer.clone(),
+        jwks_url,
+        host: jwks_host,
+        ca_file: oidc_ca_file,
+    };
+    let pace = Pace {
+        ttl: seconds("--jwks-ttl", jwks_ttl)?,
+        min_interval: seconds("--jwks-min-interval", jwks_min_interval)?,
+    };
+    Ok(Jwks::new(Fetcher::new(&source)?, pace, Arc::clone(metrics)))
+}
+
+fn seconds(option: &'static str, given: f64) -> Result<Duration, RunError> {
+    Duration::try_from_secs_f64(given)
+        .ok()
+        .filter(|d| !d.is_zero())
+        .ok_or(RunError::Seconds(option))
+}
+
+fn service_keys(args: &BusArgs) -> Result<ServiceKeys, RunError> {
+    let read = |paths: &[PathBuf]| -> Result<Vec<String>, RunError> {
+        paths.iter().map(|path| seed(path)).collect()
+    };
+    let issuers = read(&args.issuer_seed_files)?;
+    let xkeys = read(&args.xkey_seed_files)?;
+    Ok(ServiceKeys::from_seeds(
+        issuers.iter().map(String::as_str),
+        xkeys.iter().map(String::as_str),
+    )?)
+}
+
+fn seed(path: &Path) -> Result<String, RunError> {
+    std::fs::read_to_string(path).map_err(|source| RunError::SeedFile {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+async fn listen(
+    address: SocketAddr,
+    pages: &Pages<Arc<FilePolicies>>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let failed = |source| RunError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
+    tracker.spawn(serve(listener, pages.clone(), stop.clone()));
+    Ok(())
+}
+
+/// Tries until it works or the process is told to stop.
+async fn connect(args: &BusArgs, stop: &CancellationToken) -> Option<Bus> {
+    let settings = ConnectSettings {
+        url: args.nats_url.clone(),
+        seed_file: args.nats_seed_file.clone(),
+        name: "fleet-auth".to_owned(),
+        ca_file: args.nats_ca_file.clone(),
+    };
+    let mut attempt = 0;
+    loop {
+        match Bus::connect(&settings).await {
+            Ok(bus) => return Some(bus),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "no connection to NATS; trying again");
+            }
+        }
+        attempt += 1;
+        tokio::select! {
+            () = tokio::time::sleep(reconnect_delay(attempt)) => {}
+            () = stop.cancelled() => return None,
+        }
+    }
+}
