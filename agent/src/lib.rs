@@ -9,6 +9,7 @@
 //! | sync | manifest and entries, over the bus | verified content for the ledger |
 //! | podman watch | events of our containers | something changed |
 //! | steps | what `fleet-agent-core` planned | outcomes |
+//! | minter | the identity provider | tokens for the bus |
 //! | outbox | states, info | acknowledged |
 //!
 //! Containers start from the ledger, with or without a bus, and are left running when the agent
@@ -19,7 +20,10 @@ mod bus;
 pub mod cli;
 pub mod config;
 mod engine;
+pub mod enrol;
 mod files;
+mod https;
+mod identity;
 mod inventory;
 mod ledger;
 pub mod logging;
@@ -27,3 +31,13 @@ mod podman;
 mod probe;
 
 pub use engine::run;
+
+/// A file that the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(String);
+
+/// Checks what [`config::Config::load`] does not: the files that the configuration names.
+pub fn check(config: &config::Config) -> Result<(), Unusable> {
+    identity::check(config).map_err(Unusable)
+}

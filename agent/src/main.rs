@@ -24,24 +24,32 @@ fn start() -> anyhow::Result<()> {
         Command::CheckConfig => {
             let path = Config::path();
             let config = Config::load(&path)?;
+            fleet_agent::check(&config)?;
             println!(
                 "{} is valid for device {}",
                 path.display(),
                 config.device_id
             );
         }
+        Command::Enrol(enrol) => {
+            let written = Config::path();
+            event_loop()?.block_on(fleet_agent::enrol::run(&enrol, &written))?;
+        }
         Command::Run => {
             logging::init();
             let config = Config::load(&Config::path())?;
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                // Only fsync of the ledger and reading /proc happen off the loop.
-                .max_blocking_threads(2)
-                .thread_stack_size(256 * 1024)
-                .build()
-                .context("cannot start the event loop")?
-                .block_on(fleet_agent::run(config))?;
+            event_loop()?.block_on(fleet_agent::run(config))?;
         }
     }
     Ok(())
+}
+
+fn event_loop() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Only fsync of the ledger, reading /proc, name lookups and signing happen off the loop.
+        .max_blocking_threads(2)
+        .thread_stack_size(256 * 1024)
+        .build()
+        .context("cannot start the event loop")
 }

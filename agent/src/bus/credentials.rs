@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use fleet_agent_core::identity::Failed;
+
 /// Why a device cannot prove who it is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CredentialError {
@@ -22,6 +24,15 @@ pub(crate) enum CredentialError {
         /// Why.
         source: nkeys::error::Error,
     },
+    /// The identity provider gave none.
+    #[error("no token to present ({reason}): {failed}", reason = .failed.reason)]
+    NoToken {
+        /// Why not.
+        failed: Failed,
+    },
+    /// The first one is still on its way.
+    #[error("no token to present yet")]
+    NoTokenYet,
 }
 
 /// The answer to a challenge, on its way. `Sync` because the client asks for it.
@@ -32,6 +43,9 @@ pub(crate) type Authentication =
 pub(crate) trait CredentialSource: Send + Sync {
     /// Answers the server's challenge.
     fn authenticate(&self, nonce: Vec<u8>) -> Authentication;
+
+    /// Hears that the last answer was accepted.
+    fn accepted(&self) {}
 }
 
 /// A static nkey user, its seed in a file; read at every connect, so that it can be replaced.
@@ -39,6 +53,11 @@ pub(crate) trait CredentialSource: Send + Sync {
 pub(crate) struct SeedFile(pub(crate) PathBuf);
 
 impl SeedFile {
+    /// Whether the seed can be read and signs.
+    pub(crate) fn check(&self) -> Result<(), CredentialError> {
+        self.sign(b"").map(drop)
+    }
+
     fn sign(&self, nonce: &[u8]) -> Result<async_nats::Auth, CredentialError> {
         let path = || self.0.clone();
         let seed = std::fs::read_to_string(&self.0);

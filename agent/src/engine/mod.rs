@@ -19,8 +19,9 @@ use fleet_contracts::payload::{DeviceInfo, Refusal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::bus::{Bus, BusError, Fetched, SeedFile, SyncError};
+use crate::bus::{Bus, BusError, Fetched, SyncError};
 use crate::config::Config;
+use crate::identity;
 use crate::ledger::{Content, Ledger, LedgerError};
 use crate::podman::{Podman, PodmanError, PodmanInfo};
 use clock::{Clock, Timer};
@@ -175,7 +176,7 @@ impl Engine {
             config.device_id.clone(),
             events.clone(),
         ));
-        let credentials = Arc::new(SeedFile(config.nats.seed_file.clone()));
+        let credentials = identity::credentials(&config);
         let bus = Bus::start(&config, credentials, events.clone()).await;
         let clock = Clock::start();
         let now = clock.now();

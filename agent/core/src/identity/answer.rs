@@ -204,7 +204,7 @@ fn unexpected(status: u16, body: &[u8]) -> Failed {
 }
 
 /// Short, and without what could confuse a terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let plain = text.chars().filter(|c| !c.is_control());
     plain.take(SHOWN).collect()
 }

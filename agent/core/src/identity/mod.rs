@@ -1,10 +1,11 @@
-//! How a device comes by its access tokens: what to ask for, with which time, and when.
+//! How a device becomes part of the fleet and comes by its access tokens: what to ask for, with which time, and when.
 //!
 //! | module | decides |
 //! |---|---|
 //! | [`clock`] | what time it is at the identity provider |
 //! | [`request`] | what is asked for, and what is signed for it |
 //! | [`answer`] | what came of asking |
+//! | [`enrolment`] | what to do after an answer of the enrolment service |
 //! | [`schedule`] | when to ask, and which token may be presented |
 //!
 //! Invariants: an assertion is never from the future and lives at most 60 s; a token that was taken
@@ -13,6 +14,7 @@
 
 pub mod answer;
 pub mod clock;
+pub mod enrolment;
 pub mod request;
 pub mod schedule;
 

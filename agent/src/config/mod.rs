@@ -1,12 +1,22 @@
 //! The configuration file.
 
+mod enrolled;
+mod identity;
+mod written;
+
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use fleet_contracts::DeviceId;
 use fleet_contracts::signing::TrustedKey;
 use serde::Deserialize;
+
+pub use enrolled::EnrolledError;
+pub(crate) use enrolled::{Enrolled, EnrolmentFile, IdentityFiles};
+pub use identity::{Credentials, Identity};
+pub(crate) use written::Written;
 
 /// Environment variable with the configuration's path.
 pub const CONFIG_ENV: &str = "FLEET_AGENT_CONFIG";
@@ -20,7 +30,9 @@ const ID_LABEL: &str = "device-id";
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: create it, or set {CONFIG_ENV}")]
+    #[error(
+        "cannot read the configuration {path}: create it, set {CONFIG_ENV}, or enrol this device (fleet-agent enrol)"
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -35,42 +47,38 @@ pub enum ConfigError {
         /// What, with the line.
         message: String,
     },
+    /// What enrolment brought cannot be used.
+    #[error(transparent)]
+    Enrolled(#[from] EnrolledError),
 }
 
-/// All settings.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// All settings: the configuration file, completed by what enrolment brought.
+#[derive(Debug, Clone)]
 pub struct Config {
     /// This device.
     pub device_id: DeviceId,
-    /// Where the ledger and inline files are kept.
-    #[serde(default = "default_state_dir")]
+    /// Where the ledger, the identity and inline files are kept.
     pub state_dir: PathBuf,
     /// The bus.
     pub nats: Nats,
+    /// How the device proves who it is.
+    pub credentials: Credentials,
     /// The container engine.
-    #[serde(default)]
     pub podman: Podman,
     /// Whose manifests to follow.
     pub manifest: Manifest,
     /// Signs of life.
-    #[serde(default)]
     pub heartbeat: Heartbeat,
     /// What deployments select this device by; `device-id` is added.
-    #[serde(default)]
     pub labels: BTreeMap<String, String>,
 }
 
 /// The bus.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Nats {
     /// `nats://` or `tls://`; several separated by commas.
     pub url: String,
-    /// File with the nkey seed of this device's user.
-    pub seed_file: PathBuf,
-    /// File with the certificates (PEM) to trust beside those of the system.
-    #[serde(default)]
+    /// File with the certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -115,35 +123,31 @@ impl Default for Heartbeat {
     }
 }
 
-fn default_state_dir() -> PathBuf {
-    "/var/lib/fleet-agent".into()
-}
-
 impl Config {
     /// Where the configuration is.
     pub fn path() -> PathBuf {
         std::env::var_os(CONFIG_ENV).map_or_else(|| DEFAULT_CONFIG.into(), PathBuf::from)
     }
 
-    /// Reads it.
+    /// Reads it, and what enrolment brought.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.into(),
-            source,
-        })?;
-        Self::parse(&text).map_err(|message| ConfigError::Invalid {
+        let written = Written::load(path)?;
+        let enrolled = Enrolled::load(&written.state_dir())?;
+        if enrolled.is_none() && !path.exists() {
+            return Err(ConfigError::Unreadable {
+                path: path.into(),
+                source: ErrorKind::NotFound.into(),
+            });
+        }
+        complete(written, enrolled).map_err(|message| ConfigError::Invalid {
             path: path.into(),
             message,
         })
     }
 
-    /// Reads it from text; the error names line and key.
+    /// Reads it from text, without enrolment; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut config: Self = toml::from_str(text).map_err(|e| e.to_string())?;
-        let id = config.device_id.to_string();
-        config.labels.insert(ID_LABEL.into(), id);
-        config.check()?;
-        Ok(config)
+        complete(Written::parse(text)?, None)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -165,6 +169,56 @@ impl Config {
     }
 }
 
+/// What the file says wins; the rest is enrolment's.
+fn complete(written: Written, enrolled: Option<Enrolled>) -> Result<Config, String> {
+    let state_dir = written.state_dir();
+    let missing = |what: &str| {
+        format!("{what} is missing: write it here, or enrol this device (fleet-agent enrol)")
+    };
+    let nats = written.nats.unwrap_or_default();
+    let of_file = Credentials::written(nats.seed_file, written.identity)?;
+    let Enrolled {
+        device_id,
+        nats_url,
+        nats_ca_file,
+        manifest_keys,
+        identity,
+        labels,
+    } = enrolled.unwrap_or_default();
+    let credentials = match (of_file, identity) {
+        (Some(Credentials::SeedFile(_)), Some(_)) => {
+            return Err("[nats] seed_file is set, but this device is enrolled: remove it".into());
+        }
+        (Some(credentials), _) => credentials,
+        (None, Some(identity)) => Credentials::Identity(Box::new(identity)),
+        (None, None) => return Err(missing("[nats] seed_file or [identity]")),
+    };
+    let trusted_keys = written.manifest.map(|m| m.trusted_keys);
+    let device_id = written.device_id.or(device_id);
+    let device_id = device_id.ok_or_else(|| missing("device_id"))?;
+    let url = nats.url.or(nats_url).ok_or_else(|| missing("[nats] url"))?;
+    let keys = trusted_keys.or(manifest_keys);
+    let trusted_keys = keys.ok_or_else(|| missing("[manifest] trusted_keys"))?;
+    let mut all_labels = labels;
+    all_labels.extend(written.labels);
+    all_labels.insert(ID_LABEL.into(), device_id.to_string());
+    let config = Config {
+        device_id,
+        state_dir,
+        nats: Nats {
+            url,
+            ca_file: nats.ca_file.or(nats_ca_file),
+        },
+        credentials,
+        podman: written.podman,
+        manifest: Manifest { trusted_keys },
+        heartbeat: written.heartbeat,
+        labels: all_labels,
+    };
+    config.check()?;
+    Ok(config)
+}
+
 impl Podman {
     /// podman's API socket.
     pub fn socket(&self) -> PathBuf {
@@ -183,6 +237,7 @@ impl Podman {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "test code")]
 mod tests {
     use super::*;
 
@@ -208,6 +263,62 @@ site = "lyon"
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
         assert_eq!(labels, ["device-id=dev-1", "site=lyon"]);
+    }
+
+    const IDENTITY: &str = r#"
+[identity]
+issuer = "https://id.example"
+user_id = "42"
+key_id = "7"
+key_file = "/etc/fleet-agent/device-key.pem"
+project_id = "99"
+"#;
+
+    #[test]
+    fn exactly_one_way_to_prove_who_it_is() {
+        let seed = "seed_file = \"/etc/fleet-agent/device.nk\"";
+        let without = VALID.replace(seed, "");
+        let refused = |text: &str| Config::parse(text).expect_err("refused");
+        assert!(refused(&without).contains("[nats] seed_file or [identity]"));
+        assert!(refused(&format!("{VALID}{IDENTITY}")).contains("exactly one"));
+        let config = Config::parse(&format!("{without}{IDENTITY}")).expect("valid");
+        let Credentials::Identity(identity) = config.credentials else {
+            panic!("{config:?}");
+        };
+        assert_eq!(identity.issuer, "https://id.example");
+    }
+
+    #[test]
+    fn an_identity_is_a_user_with_key_and_project_or_a_client() {
+        let base = VALID.replace("seed_file = \"/etc/fleet-agent/device.nk\"", "");
+        let parsed =
+            |from: &str, to: &str| Config::parse(&format!("{base}{}", IDENTITY.replace(from, to)));
+        let client = parsed("user_id = \"42\"", "client_id = \"dev-1\"");
+        assert!(client.expect_err("a project").contains("project_id"));
+        let scopes = parsed(
+            "user_id = \"42\"\nkey_id = \"7\"",
+            "client_id = \"dev-1\"\nscopes = [\"fleet\"]",
+        );
+        assert!(scopes.is_err(), "still a project");
+        let client = IDENTITY
+            .replace("user_id = \"42\"", "client_id = \"dev-1\"")
+            .replace("project_id = \"99\"", "");
+        assert!(Config::parse(&format!("{base}{client}")).is_ok());
+        for (from, to, named) in [
+            ("https://", "http://", "https"),
+            ("project_id = \"99\"", "", "project_id"),
+            ("key_id = \"7\"", "", "key_id"),
+            ("user_id = \"42\"", "", "user_id"),
+            (
+                "user_id = \"42\"",
+                "user_id = \"42\"\nclient_id = \"x\"",
+                "client_id",
+            ),
+            ("project_id = \"99\"", "project_id = \"9 9\"", "project_id"),
+        ] {
+            let error = parsed(from, to).expect_err(named);
+            assert!(error.contains(named), "{error}");
+        }
     }
 
     #[test]

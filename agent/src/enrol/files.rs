@@ -1,0 +1,80 @@
+//! What enrolment writes, and for whom.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::path::Path;
+
+use fleet_contracts::enrolment::EnrolmentToken;
+
+use super::EnrolError;
+use crate::config::{Enrolled, EnrolmentFile, IdentityFiles};
+use crate::identity::key::replace;
+
+/// More than any token.
+const MAX_TOKEN_FILE: u64 = 4096;
+
+fn error<'p>(operation: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> EnrolError + 'p {
+    move |source| EnrolError::File {
+        operation,
+        path: path.into(),
+        source,
+    }
+}
+
+/// Reads the token from a file, or from standard input.
+pub(super) fn token(path: &Path) -> Result<EnrolmentToken, EnrolError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        io::stdin().take(MAX_TOKEN_FILE).read_to_string(&mut text)
+    } else {
+        let file = fs::File::open(path);
+        file.and_then(|file| file.take(MAX_TOKEN_FILE).read_to_string(&mut text))
+    };
+    read.map_err(|source| EnrolError::TokenFile {
+        path: path.into(),
+        source,
+    })?;
+    Ok(text.trim().parse()?)
+}
+
+/// Makes the folder, for its owner alone.
+pub(super) fn prepare(files: &IdentityFiles) -> Result<(), EnrolError> {
+    let folder = &files.folder;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(error("create", folder))?;
+    hand_over(files, folder)
+}
+
+/// Run by root, files are given to whom the state folder belongs: the agent's user.
+pub(super) fn hand_over(files: &IdentityFiles, path: &Path) -> Result<(), EnrolError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let state_dir = files.folder.parent().unwrap_or(&files.folder);
+    let owner = fs::metadata(state_dir).map_err(error("look at", state_dir))?;
+    chown(path, Some(owner.uid()), Some(owner.gid())).map_err(error("hand over", path))
+}
+
+/// Keeps what the fleet said. The file that makes the device enrolled comes last.
+pub(super) fn keep(files: &IdentityFiles, file: EnrolmentFile) -> Result<(), EnrolError> {
+    let text = serde_json::to_vec_pretty(&file).map_err(io::Error::other);
+    let text = text.map_err(error("write", &files.enrolment()))?;
+    let authorities = [
+        (files.issuer_ca(), file.approval.issuer_ca.clone()),
+        (files.nats_ca(), file.approval.nats_ca.clone()),
+    ];
+    // Refused now, rather than at every start.
+    Enrolled::from_file(file, files).map_err(EnrolError::Approval)?;
+    for (path, pem) in authorities {
+        if let Some(pem) = pem {
+            write(files, &path, pem.as_bytes())?;
+        }
+    }
+    write(files, &files.enrolment(), &text)
+}
+
+fn write(files: &IdentityFiles, path: &Path, content: &[u8]) -> Result<(), EnrolError> {
+    replace(path, content).map_err(error("write", path))?;
+    hand_over(files, path)
+}

@@ -1,0 +1,47 @@
+//! Who this device is, and how it proves it: a key of its own ([`key`]), tokens that an identity
+//! provider gives for its signature ([`provider`]), and the task that has one at hand ([`minter`]).
+//!
+//! Tokens are kept in memory only. Neither they nor the key are ever logged.
+
+mod clock;
+pub(crate) mod key;
+mod minter;
+mod provider;
+
+use std::sync::Arc;
+
+pub(crate) use clock::{boottime, wall_seconds};
+pub(crate) use minter::Minter;
+pub(crate) use provider::{Provider, full, sign};
+
+use crate::bus::{CredentialSource, SeedFile};
+use crate::config::{Config, Credentials};
+use crate::https::Trust;
+use key::{DeviceKey as _, KeyFile};
+
+/// How this device proves who it is to the bus. Must be called on the event loop.
+pub(crate) fn credentials(config: &Config) -> Arc<dyn CredentialSource> {
+    match &config.credentials {
+        Credentials::SeedFile(path) => Arc::new(SeedFile(path.clone())),
+        Credentials::Identity(identity) => {
+            let key = Arc::new(KeyFile(identity.key_file.clone()));
+            Arc::new(Minter::start(Provider::new(identity, key)))
+        }
+    }
+}
+
+/// Reads what the configuration's identity needs; says what is wrong with it.
+pub(crate) fn check(config: &Config) -> Result<(), String> {
+    if let Some(ca) = &config.nats.ca_file {
+        Trust::Only(ca.clone()).check().map_err(|e| e.to_string())?;
+    }
+    match &config.credentials {
+        Credentials::SeedFile(path) => SeedFile(path.clone()).check().map_err(|e| e.to_string()),
+        Credentials::Identity(identity) => {
+            let key = KeyFile(identity.key_file.clone());
+            key.public_key().map_err(|e| e.to_string())?;
+            let trust = Trust::from_file(identity.ca_file.as_deref());
+            trust.check().map_err(|e| e.to_string())
+        }
+    }
+}
