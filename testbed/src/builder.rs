@@ -1,6 +1,6 @@
 //! Choosing the parts of a testbed, and starting them side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -11,6 +11,7 @@ use crate::control_plane::{ApiServer, Etcd};
 use crate::device::Device;
 use crate::device::machine;
 use crate::error::Error;
+use crate::idp::Idp;
 use crate::journal::Journal;
 use crate::nats::Nats;
 use crate::network::Bridge;
@@ -31,13 +32,21 @@ const START_ATTEMPTS: u32 = 3;
 #[must_use = "a builder starts nothing by itself"]
 pub struct Builder {
     name: String,
-    control_plane: bool,
-    nats: bool,
-    callout: bool,
-    registry: bool,
+    parts: BTreeSet<Part>,
     node: Option<NodeOptions>,
     devices: Vec<String>,
     audited: Vec<String>,
+}
+
+/// What a testbed has or does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    ControlPlane,
+    Nats,
+    /// The bus asks who may log in.
+    Callout,
+    Registry,
+    Idp,
 }
 
 /// What a node has.
@@ -50,10 +59,7 @@ impl Builder {
     pub(crate) fn new(name: String) -> Self {
         Self {
             name,
-            control_plane: false,
-            nats: false,
-            callout: false,
-            registry: false,
+            parts: BTreeSet::new(),
             node: None,
             devices: Vec::new(),
             audited: Vec::new(),
@@ -62,7 +68,7 @@ impl Builder {
 
     /// With etcd, the API server and the controller manager.
     pub fn control_plane(mut self) -> Self {
-        self.control_plane = true;
+        self.parts.insert(Part::ControlPlane);
         self
     }
 
@@ -74,27 +80,33 @@ impl Builder {
 
     /// With a bus.
     pub fn nats(mut self) -> Self {
-        self.nats = true;
+        self.parts.insert(Part::Nats);
         self
     }
 
     /// With a bus that asks the auth callout about devices; see [`Testbed::start_callout`].
     pub fn callout(mut self) -> Self {
-        self.nats = true;
-        self.callout = true;
+        self.parts.insert(Part::Nats);
+        self.parts.insert(Part::Callout);
         self
     }
 
     /// With a container registry.
     pub fn registry(mut self) -> Self {
-        self.registry = true;
+        self.parts.insert(Part::Registry);
+        self
+    }
+
+    /// With an identity provider for devices and people; see [`Idp`].
+    pub fn idp(mut self) -> Self {
+        self.parts.insert(Part::Idp);
         self
     }
 
     /// With a node that runs real pods; see [`Node`]. Brings the control plane along. Needs root:
     /// [`Node::supported`] says whether it can be had.
     pub fn node(mut self) -> Self {
-        self.control_plane = true;
+        self.parts.insert(Part::ControlPlane);
         self.node.get_or_insert_default();
         self
     }
@@ -110,6 +122,10 @@ impl Builder {
     pub fn devices<D: Into<String>>(mut self, ids: impl IntoIterator<Item = D>) -> Self {
         self.devices.extend(ids.into_iter().map(Into::into));
         self
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
     }
 
     /// Cleans up after crashed runs, makes the servers ready if they are not built yet, starts all
@@ -166,9 +182,9 @@ impl Builder {
             Tool::Coredns,
         ];
         let parts: [(bool, &[Tool]); 3] = [
-            (self.control_plane, &CONTROL_PLANE),
+            (self.has(Part::ControlPlane), &CONTROL_PLANE),
             (self.node.is_some(), &NODE),
-            (self.nats, &[Tool::NatsServer]),
+            (self.has(Part::Nats), &[Tool::NatsServer]),
         ];
         let wanted = parts.into_iter().filter(|(wanted, _)| *wanted);
         wanted.flat_map(|(_, tools)| tools).copied().collect()
@@ -186,6 +202,7 @@ impl Builder {
             api_server: None,
             nats: None,
             registry: None,
+            idp: None,
             node: None,
             devices: Mutex::new(BTreeMap::new()),
             runtime_folder: RuntimeFolder::create(&journal)?,
@@ -194,24 +211,30 @@ impl Builder {
             folder,
         };
         // Without devices too, because one may be added while the bus runs.
-        let has_machines = self.nats || self.node.is_some() || !self.devices.is_empty();
+        let has_machines = self.has(Part::Nats)
+            || self.has(Part::Idp)
+            || self.node.is_some()
+            || !self.devices.is_empty();
         if has_machines && machine::may_make_machines() {
             bed.bridge = Some(Bridge::create(&bed.journal)?);
         }
-        if self.nats {
+        if self.has(Part::Nats) {
             bed.nats = Some(Nats::create(
                 &bed.folder,
                 bed.host_ip(),
                 toolbox,
                 &bed.journal,
-                self.callout,
+                self.has(Part::Callout),
             )?);
         }
-        if self.registry {
+        if self.has(Part::Registry) {
             let registry = Registry::start_new(&bed.folder, bed.host_ip(), &bed.journal)?;
             bed.registry = Some(registry);
         }
-        if self.control_plane {
+        if self.has(Part::Idp) {
+            bed.idp = Some(Idp::start_new(&bed.folder, bed.host_ip())?);
+        }
+        if self.has(Part::ControlPlane) {
             let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
             bed.etcd = Some(etcd);
             let audited = &self.audited;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::control_plane::ControlPlaneError;
 use crate::device::DeviceError;
+use crate::idp::IdpError;
 use crate::install::InstallError;
 use crate::journal::JournalError;
 use crate::nats::NatsError;
@@ -50,6 +51,9 @@ pub enum Error {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The identity provider.
+    #[error(transparent)]
+    Idp(#[from] IdpError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),

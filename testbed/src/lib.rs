@@ -86,6 +86,7 @@ mod control_groups;
 mod control_plane;
 mod device;
 mod error;
+mod idp;
 mod images;
 mod install;
 mod journal;
@@ -110,6 +111,10 @@ pub use control_plane::{ApiServer, ControlPlaneError, Etcd, OPERATOR_USER, Reque
 pub use device::machine::MachineError;
 pub use device::{Device, DeviceError};
 pub use error::Error;
+pub use idp::{
+    Administrator, ApiError, AssertionErrors, Code, Endpoint, Fault, Idp, IdpError, MachineKey,
+    SigningError,
+};
 pub use images::ImageError;
 pub use install::{InstallError, OperatorRights};
 pub use journal::JournalError;

@@ -16,6 +16,7 @@ use crate::device::AgentSettings;
 use crate::device::machine::{Machine, loopback};
 use crate::device::{Device, Place};
 use crate::error::Error;
+use crate::idp::Idp;
 use crate::journal::{self, Journal};
 use crate::nats::Nats;
 use crate::network::Bridge;
@@ -39,6 +40,7 @@ pub struct Testbed {
     pub(crate) api_server: Option<ApiServer>,
     pub(crate) nats: Option<Nats>,
     pub(crate) registry: Option<Registry>,
+    pub(crate) idp: Option<Idp>,
     pub(crate) node: Option<Node>,
     pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
     pub(crate) runtime_folder: RuntimeFolder,
@@ -127,6 +129,16 @@ impl Testbed {
         self.registry
             .as_ref()
             .ok_or(Error::NoPart("a registry", "registry"))
+    }
+
+    /// The identity provider.
+    ///
+    /// # Errors
+    /// When the testbed has none.
+    pub fn idp(&self) -> Result<&Idp, Error> {
+        self.idp
+            .as_ref()
+            .ok_or(Error::NoPart("an identity provider", "idp"))
     }
 
     /// The node.

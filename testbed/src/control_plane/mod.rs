@@ -15,6 +15,7 @@ pub use api_server::ApiServer;
 pub use audit::Request;
 pub use etcd::Etcd;
 pub use files::OPERATOR_USER;
+pub(crate) use files::pem;
 pub(crate) use node_access::{Joining, NodeAccess};
 
 /// Why the control plane did not start.
