@@ -70,7 +70,8 @@ impl Metrics {
         r.register("token_cache", about, self.token_cache.clone());
         let about = "Readings of the identity provider's keys, by outcome";
         r.register("jwks_reads", about, self.key_reads.clone());
-        let about = "Seconds since the identity provider's keys were read; -1 before the first time";
+        let about =
+            "Seconds since the identity provider's keys were read; -1 before the first time";
         r.register("jwks_age_seconds", about, self.key_age.clone());
         let about = "Verified tokens that are kept until they expire";
         r.register("kept_tokens", about, self.kept_tokens.clone());

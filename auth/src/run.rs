@@ -109,7 +109,10 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
     listen(args.metrics_addr, &pages, &tracker, &stop).await?;
     let tasks = &pages.tasks;
     tasks.add("keys", tracker.spawn(until(stop.clone(), jwks.follow())));
-    tasks.add("policies", tracker.spawn(until(stop.clone(), policies.follow())));
+    tasks.add(
+        "policies",
+        tracker.spawn(until(stop.clone(), policies.follow())),
+    );
     let Some(bus) = connect(&args.bus, &stop).await else {
         return Ok(());
     };

@@ -94,7 +94,9 @@ impl Desk {
     async fn subscribe(&self, client: &Client, stop: &CancellationToken) -> Option<Subscriber> {
         let mut attempt = 0;
         loop {
-            let subscribed = client.queue_subscribe(SUBJECT, QUEUE_GROUP.to_owned()).await;
+            let subscribed = client
+                .queue_subscribe(SUBJECT, QUEUE_GROUP.to_owned())
+                .await;
             match subscribed {
                 // Flushed: the server has it, so that "ready" means that requests come here.
                 Ok(requests) if client.flush().await.is_ok() => {

@@ -234,7 +234,9 @@ impl Fetcher {
             let url = url.clone();
             return Err(FetchError::Status { url, status });
         }
-        let body = Limited::new(answer.into_body(), MAX_DOCUMENT).collect().await;
+        let body = Limited::new(answer.into_body(), MAX_DOCUMENT)
+            .collect()
+            .await;
         Ok(body.map_err(unreachable)?.to_bytes())
     }
 }

@@ -106,7 +106,11 @@ impl Jwks {
                 self.read().await
             };
             let pause = if worked { self.pace.ttl } else { retry };
-            retry = if worked { first } else { (retry * 2).min(longest) };
+            retry = if worked {
+                first
+            } else {
+                (retry * 2).min(longest)
+            };
             // Replicas that started together do not ask together for ever.
             tokio::time::sleep(pause.mul_f64(0.9 + fastrand::f64() / 5.0)).await;
         }
@@ -133,7 +137,12 @@ impl Jwks {
                 let age = before.map(|before| before.read.elapsed().as_secs());
                 let reason = error.reason();
                 let error = chain(&error);
-                tracing::warn!(reason, error, age, "failed to read the identity provider's keys");
+                tracing::warn!(
+                    reason,
+                    error,
+                    age,
+                    "failed to read the identity provider's keys"
+                );
                 false
             }
         }

@@ -1,0 +1,135 @@
+//! Parts that are away, and come back.
+
+use fleet_testbed::wait;
+
+use crate::idp::Key;
+use crate::scene::{EVERYBODY, SOON, Scene, audit, operator, page};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_callout_the_platform_works_and_devices_wait() {
+    let scene = Scene::start("callout-away").await;
+    let client = operator(&scene).await;
+    client.flush().await.expect("the platform works");
+    let token = scene.token("dev-1");
+    assert!(!scene.lets_in("dev-1", &token).await, "nobody asked");
+    let callout = scene.callout(scene.options("callout")).await;
+    let device = scene.device("dev-1", &token).await;
+
+    // Who is in stays in.
+    callout.kill().await.expect("killed");
+    device.client.flush().await.expect("still connected");
+    operator(&scene).await.flush().await.expect("as before");
+    callout.start_again().expect("started");
+    let back = || async { scene.lets_in("dev-1", &token).await };
+    assert!(wait::until(SOON, back).await, "{}", callout.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_comes_back_before_the_callout_and_after_it() {
+    let scene = Scene::start("callout-nats").await;
+    let callout = scene.callout(scene.options("callout")).await;
+    let nats = scene.bed.nats().expect("a bus");
+    nats.kill().await.expect("killed");
+    let unready = || async {
+        page(&callout, "/readyz")
+            .await
+            .contains("not connected to NATS")
+    };
+    assert!(wait::until(SOON, unready).await);
+    nats.start().await.expect("started");
+    let token = scene.token("dev-1");
+    let back = || async { scene.lets_in("dev-1", &token).await };
+    assert!(wait::until(SOON, back).await, "{}", callout.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_keys_serve_while_the_issuer_is_away_and_new_ones_come_with_it() {
+    let mut scene = Scene::start("callout-idp").await;
+    let options = scene.options("callout").args(["--jwks-ttl", "0.3"]);
+    let callout = scene.callout(options).await;
+    scene.idp.stop().await;
+    let failed = "fleet_auth_jwks_reads_total{outcome=\"IdpUnreachable\"}";
+    let stale = || async { page(&callout, "/metrics").await.contains(failed) };
+    assert!(wait::until(SOON, stale).await, "{}", callout.log());
+
+    let known = scene.lets_in("dev-1", &scene.token("dev-1")).await;
+    assert!(known, "by a key that was read before");
+    let ready = page(&callout, "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let rotated = Key::new("key-2");
+    let fresh = rotated.token(&scene.idp.claims("dev-2"));
+    assert!(!scene.lets_in("dev-2", &fresh).await, "unknown yet");
+    let lines = audit(&callout, "dev-2");
+    assert!(lines.iter().all(|line| line.contains("KeyUnknown")));
+
+    scene.idp.publish(&[&scene.key, &rotated]);
+    scene.idp.start_again().await;
+    let known = || async { scene.lets_in("dev-2", &fresh).await };
+    assert!(wait::until(SOON, known).await, "{}", callout.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_is_read_at_once_and_unknown_ones_cost_one_reading_in_a_while() {
+    let scene = Scene::start("callout-rotation").await;
+    let callout = scene.callout(scene.options("callout")).await;
+    let rotated = Key::new("key-2");
+    scene.idp.publish(&[&scene.key, &rotated]);
+    let fresh = rotated.token(&scene.idp.claims("dev-1"));
+    assert!(scene.lets_in("dev-1", &fresh).await, "at the first login");
+    callout.stop().await.expect("stopped");
+
+    let options = scene
+        .options("patient")
+        .args(["--jwks-min-interval", "3600"]);
+    let patient = scene.callout(options).await;
+    let before = scene.idp.reads();
+    let stranger = Key::new("key-of-another");
+    for number in 0..5 {
+        let token = stranger.token(&scene.idp.claims("dev-1"));
+        let name = format!("stranger-{number}");
+        assert!(!scene.lets_in(&name, &token).await);
+    }
+    assert_eq!(scene.idp.reads(), before, "{}", patient.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_keys_a_replica_is_not_ready_and_says_why() {
+    let mut scene = Scene::start("callout-keyless").await;
+    scene.idp.stop().await;
+    scene.decide(EVERYBODY);
+    let callout = scene.bed.start_callout(scene.options("callout"));
+    let callout = callout.expect("started");
+    let why = || async {
+        let page = page(&callout, "/readyz").await;
+        page.starts_with("HTTP/1.1 503")
+            && page.ends_with("\r\n\r\nthe identity provider's keys were not read yet\n")
+    };
+    assert!(wait::until(SOON, why).await, "{}", callout.log());
+    assert!(!scene.lets_in("dev-1", &scene.token("dev-1")).await);
+    let lines = audit(&callout, "dev-1");
+    assert!(
+        lines.iter().any(|line| line.contains("KeysUnavailable")),
+        "{lines:?}"
+    );
+    scene.idp.start_again().await;
+    let token = scene.token("dev-1");
+    let known = || async { scene.lets_in("dev-1", &token).await };
+    assert!(wait::until(SOON, known).await, "{}", callout.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_asked_for_under_the_outer_name_where_the_way_is_another() {
+    let scene = Scene::start("callout-host").await;
+    let url = format!("http://{}/oauth/v2/keys", scene.idp.address);
+    let options = scene.options("callout");
+    let options = options.args(["--jwks-url", &url, "--jwks-host", "id.example.com"]);
+    let _callout = scene.callout(options).await;
+    assert!(
+        scene
+            .idp
+            .hosts()
+            .iter()
+            .all(|host| host == "id.example.com")
+    );
+    assert!(scene.lets_in("dev-1", &scene.token("dev-1")).await);
+}
