@@ -4,7 +4,7 @@ use anyhow::Result;
 use fleet_testbed::Overview;
 
 pub(super) fn run(name: Option<&str>) -> Result<()> {
-    println!("{}", lines(&super::choose(name)?));
+    super::say(lines(&super::choose(name)?));
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub(super) fn run(args: &LogsArgs) -> Result<()> {
     let folder = bed.folder().join("logs");
     let Some(component) = &args.component else {
         for name in names(&folder, &folder).context("cannot read the logs folder")? {
-            println!("{name}");
+            super::say(name);
         }
         return Ok(());
     };

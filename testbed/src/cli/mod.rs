@@ -6,6 +6,8 @@ mod logs;
 mod status;
 mod up;
 
+use std::io::{self, Write as _};
+
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use fleet_testbed::Overview;
@@ -33,6 +35,11 @@ enum Command {
         /// The platform; not needed when only one runs.
         name: Option<String>,
     },
+}
+
+/// Prints a line. One that reads no further, such as `head`, has what it wanted.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {

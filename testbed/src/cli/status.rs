@@ -3,7 +3,7 @@
 use fleet_testbed::Overview;
 
 pub(super) fn run() {
-    println!("{:<24} {:<10} COMPONENTS", "NAME", "STATE");
+    super::say(format_args!("{:<24} {:<10} COMPONENTS", "NAME", "STATE"));
     for bed in Overview::all() {
         let state = match (bed.owner(), bed.is_kept()) {
             (Some(_), _) => "running",
@@ -20,6 +20,6 @@ pub(super) fn run() {
         } else {
             running.join(" ")
         };
-        println!("{:<24} {state:<10} {names}", bed.name());
+        super::say(format_args!("{:<24} {state:<10} {names}", bed.name()));
     }
 }
