@@ -61,4 +61,16 @@ async fn kubectl_applies_what_is_printed_and_runs_the_plugin() {
 
     let error = run("fleet get nothing").failed();
     assert!(error.contains("devices or deployments"), "{error}");
+
+    // What a person asks who has forgotten how a field is called.
+    let explained = run("explain fleetdep.spec.targetSelector").ok();
+    for said in [
+        "FIELDS:",
+        "matchLabels",
+        "matchExpressions",
+        "KIND:       Deployment",
+    ] {
+        assert!(explained.contains(said), "{said}: {explained}");
+    }
+    assert!(!explained.contains("<no description>"), "{explained}");
 }
