@@ -7,6 +7,7 @@
 
 mod common;
 mod devices;
+mod idp;
 mod lifecycle;
 mod node;
 mod servers;
