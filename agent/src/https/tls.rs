@@ -116,9 +116,10 @@ pub(super) fn hint(error: &io::Error) -> &'static str {
         Some(rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         )) => "its certificate has expired, or the clock of this device runs ahead",
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "its certificate is not of a trusted authority; is ca_file right?"
-        }
+        // The second: of an authority of the same name with another key.
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => "its certificate is not of a trusted authority; is ca_file right?",
         Some(rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         )) => "its certificate is for another name",
@@ -176,5 +177,100 @@ impl ServerCertVerifier for Patient {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+
+    struct Authority {
+        params: CertificateParams,
+        key: KeyPair,
+        _folder: tempfile::TempDir,
+        trust: Trust,
+    }
+
+    fn authority() -> Authority {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new([]).expect("params");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(2046, 1, 1);
+        let pem = params.self_signed(&key).expect("signed").pem();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, pem).expect("written");
+        Authority {
+            params,
+            key,
+            _folder: folder,
+            trust: Trust::Only(path),
+        }
+    }
+
+    impl Authority {
+        /// A certificate of 2030 for `idp.example`.
+        fn issue(&self) -> CertificateDer<'static> {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new(["idp.example".to_owned()]).expect("params");
+            params.not_before = date_time_ymd(2030, 1, 1);
+            params.not_after = date_time_ymd(2031, 1, 1);
+            let issuer = Issuer::from_params(&self.params, &self.key);
+            let signed = params.signed_by(&key, &issuer).expect("signed");
+            signed.der().clone()
+        }
+
+        fn verdict(&self, certificate: &CertificateDer<'_>, name: &str, year: u64) -> bool {
+            let roots = Arc::new(self.trust.roots().expect("roots"));
+            let provider = Arc::new(default_provider());
+            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
+            let seconds = (year - 1970) * 31_557_600 + 86_400 * 30;
+            let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+            let name = name.to_owned().try_into().expect("a name");
+            Patient(inner.expect("a verifier"))
+                .verify_server_cert(certificate, &[], &name, &[], now)
+                .is_ok()
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_behind_is_borne_and_nothing_else_is() {
+        let authority = authority();
+        let certificate = authority.issue();
+        for year in [1970, 2025, 2029, 2030] {
+            assert!(
+                authority.verdict(&certificate, "idp.example", year),
+                "{year}"
+            );
+        }
+        assert!(
+            !authority.verdict(&certificate, "idp.example", 2032),
+            "expired"
+        );
+        assert!(
+            !authority.verdict(&certificate, "other.example", 1970),
+            "another name"
+        );
+        let stranger = super::tests::authority().issue();
+        assert!(
+            !authority.verdict(&stranger, "idp.example", 1970),
+            "another authority"
+        );
+        assert!(
+            !authority.verdict(&stranger, "idp.example", 2030),
+            "another authority"
+        );
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ca.pem");
+        let trust = Trust::Only(path.clone());
+        assert!(matches!(trust.check(), Err(TlsError::Unreadable { .. })));
+        std::fs::write(&path, "no certificate").expect("written");
+        assert!(matches!(trust.check(), Err(TlsError::Empty(_))));
     }
 }
