@@ -37,9 +37,7 @@ impl Answer {
     pub(super) fn text(&self, field: &str) -> String {
         let body = self.json();
         let value = body.get(field).and_then(Value::as_str);
-        value
-            .unwrap_or_else(|| panic!("no {field} in {self:?}"))
-            .to_owned()
+        value.ok_or(self).unwrap().to_owned()
     }
 
     /// Status and OAuth error.
