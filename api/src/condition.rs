@@ -34,7 +34,8 @@ macro_rules! closed {
 closed!(
     /// The types of conditions on our resources.
     ConditionType {
-        /// Deployment: every matched device runs the current revision. (kstatus: `Ready`)
+        /// Deployment: every matched device runs the current revision. DeviceEnrolment: the device
+        /// can log in. (kstatus: `Ready`)
         Ready,
         /// Deployment: devices still have to report. (kstatus: `Progressing`)
         Progressing,
@@ -48,6 +49,10 @@ closed!(
         LabelsAccepted,
         /// Device: it takes the manifests it is sent.
         Synced,
+        /// DeviceEnrolment: somebody said yes.
+        Approved,
+        /// DeviceEnrolment: somebody said no, or nobody anything in time.
+        Denied,
     }
 );
 
@@ -90,5 +95,25 @@ closed!(
         InSync,
         /// The device refused a manifest; the message names its reason.
         ManifestRefused,
+        /// Nobody has decided about the enrolment.
+        ApprovalAwaited,
+        /// Somebody decided about the enrolment.
+        Decided,
+        /// Nobody decided in time.
+        ApprovalTimedOut,
+        /// An approval was taken back.
+        ApprovalRevoked,
+        /// The device's user and key are being made at the identity provider.
+        Provisioning,
+        /// The identity provider does not answer or refuses; the message says what.
+        IdentityProviderFailed,
+        /// The device has a user, a key and its role at the identity provider.
+        Provisioned,
+        /// Another enrolment, older than this one, holds the device id.
+        DeviceIdHeld,
+        /// The enrolled key is over; the device has to enrol anew.
+        KeyExpired,
+        /// What was enrolled is no key that this version takes.
+        KeyUnusable,
     }
 );

@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
-use crate::{Deployment, Device};
+use crate::{Deployment, Device, DeviceEnrolment};
 
 /// Why the CRDs could not be written; a defect of this crate, never of its user.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum CrdError {
 
 /// The CRDs, as the API server takes them.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>, CrdError> {
-    [Deployment::crd(), Device::crd()]
+    [Deployment::crd(), Device::crd(), DeviceEnrolment::crd()]
         .into_iter()
         .map(|crd| {
             let mut value = serde_json::to_value(crd)?;

@@ -7,11 +7,15 @@ pub mod condition;
 mod crd;
 pub mod deployment;
 pub mod device;
+pub mod enrolment;
 pub mod selector;
 
 pub use crd::{CrdError, crds, crds_yaml};
 pub use deployment::{Aggregate, Deployment, DeploymentSpec, DeploymentStatus, LastError};
 pub use device::{Device, DeviceSpec, DeviceStatus};
+pub use enrolment::{
+    Approval, Decision, DeviceEnrolment, DeviceEnrolmentSpec, DeviceEnrolmentStatus,
+};
 pub use selector::{Operator, Requirement, TargetSelector};
 
 /// The API group of every resource.

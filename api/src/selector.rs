@@ -69,7 +69,7 @@ pub enum Operator {
     DoesNotExist,
 }
 
-fn match_labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn match_labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
         "maxProperties": 32,

@@ -16,6 +16,7 @@
 //! | 5 | [`judge`] | what may it do, and until when? |
 
 pub mod callout;
+pub mod enrol;
 pub mod grant;
 pub mod jwk;
 pub mod policy;

@@ -22,8 +22,8 @@
 //! that is what makes the calls idempotent:
 //! - A `POST` whose key has an enrolment answers with that enrolment and changes nothing, *if* the
 //!   token is the one that opened it. A device that was killed, or lost the answer, asks again.
-//! - A `POST` with another token of a `Denied` enrolment, if the token is good, opens it again as
-//!   `Pending`. Of a `Pending` or `Approved` one it is [`EnrolmentRefusal::AlreadyEnrolled`], and the
+//! - A `POST` with another token of a `Denied` enrolment (whatever the reason), if the token is good,
+//!   opens it again as `Pending`. Of a `Pending` or `Approved` one it is [`EnrolmentRefusal::AlreadyEnrolled`], and the
 //!   token stays unused.
 //! - An `Approved` enrolment answers the same until its `DeviceEnrolment` is deleted, with the key id
 //!   that is then valid.
@@ -251,5 +251,7 @@ reasons!(
         ApprovalTimedOut,
         /// It was approved once, and that was taken back.
         Revoked,
+        /// The key's time is over. A new token is needed, and a new approval.
+        KeyExpired,
     }
 );
