@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fleet_api::condition::ConditionReason;
+use fleet_auth_core::AuthReason;
 use fleet_contracts::{DeviceReason, RefusalReason};
 
 use crate::repository::{assert_none, files, read, root, shown};
@@ -180,9 +181,11 @@ fn every_reason_is_explained() {
     let device = DeviceReason::ALL.iter().map(|r| r.as_str());
     let refusal = RefusalReason::ALL.iter().map(|r| r.as_str());
     let condition = ConditionReason::ALL.iter().map(|r| r.as_str());
+    let auth = AuthReason::ALL.iter().map(|r| r.as_str());
     let missing: Vec<_> = device
         .chain(refusal)
         .chain(condition)
+        .chain(auth)
         .filter(|reason| !text.contains(&format!("`{reason}`")))
         .map(str::to_owned)
         .collect();

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fleet_auth_core::callout::{Account, AuthRequest, Sealing, ServiceKeys, answer};
+use fleet_auth_core::callout::{Account, AuthRequest, KeyFault, Sealing, ServiceKeys, answer};
 use fleet_auth_core::{AuthReason, Caps, Grant, Refusal};
 use fleet_contracts::Permissions;
 use nkeys::{KeyPair, XKey};
@@ -254,7 +254,7 @@ fn seeds_of_another_kind_make_no_keys() {
     let curve = XKey::new().seed().expect("a seed");
     let reason = |issuer: &[&str], curve: &[&str]| {
         let keys = ServiceKeys::from_seeds(issuer.iter().copied(), curve.iter().copied());
-        keys.map(drop).map_err(|fault| fault.reason())
+        keys.map(drop).map_err(KeyFault::reason)
     };
     assert_eq!(reason(&[&account], &[&curve]), Ok(()));
     assert_eq!(reason(&[&user], &[&curve]), Err("IssuerSeed"));
