@@ -48,30 +48,30 @@ fn all_flags_together() {
       name: web
       namespace: shop
     spec:
-      score:
-        PodmanV0:
-          services:
-          - env:
-              COUNTRY: "NO"
-              EMPTY: ""
-            image: registry.example/team/web:1.27
-            name: web
-            ports:
-            - containerPort: 80
-              hostPort: 8080
-            - containerPort: 53
-              hostPort: 53
-              protocol: UDP
       targetSelector:
+        matchLabels:
+          device-id: pi-7
+          site: lab
         matchExpressions:
         - key: tier
           operator: In
           values:
           - edge
           - core
-        matchLabels:
-          device-id: pi-7
-          site: lab
+      score:
+        PodmanV0:
+          services:
+          - name: web
+            image: registry.example/team/web:1.27
+            ports:
+            - hostPort: 8080
+              containerPort: 80
+            - hostPort: 53
+              containerPort: 53
+              protocol: UDP
+            env:
+              COUNTRY: "NO"
+              EMPTY: ""
     "#);
 }
 

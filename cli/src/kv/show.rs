@@ -118,8 +118,8 @@ mod tests {
         Fleet-Key:       0123456789abcdef
         Fleet-Signature: c2ln
         {
-          "deployments": {},
-          "generation": 7
+          "generation": 7,
+          "deployments": {}
         }
         "#
         );

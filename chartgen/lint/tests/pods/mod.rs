@@ -436,6 +436,17 @@ fn users() -> Vec<Case> {
             &[],
         ),
         case(
+            "user 0 at the pod that every container corrects",
+            {
+                with(
+                    json!({"securityContext": {"runAsUser": 0}}),
+                    json!({"securityContext": {"runAsUser": 1_000_660_001}}),
+                )
+            },
+            &[PsaRunAsUser],
+            &[],
+        ),
+        case(
             "fixed group of files",
             pod_context(json!({"fsGroup": 1000})),
             &[],
