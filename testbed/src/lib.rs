@@ -67,6 +67,25 @@
 //! # Ok(()) }
 //! ```
 //!
+//! With an identity provider, as strict as Zitadel, that devices and pods reach:
+//!
+//! ```no_run
+//! # async fn scenario() -> Result<(), fleet_testbed::Error> {
+//! # use fleet_testbed::{Endpoint, Fault, IdpError, Testbed};
+//! let bed = Testbed::builder("tokens").idp().devices(["dev-1"]).start().await?;
+//! let idp = bed.idp()?;
+//! let key = idp.machine("dev-1", &["device"])?;      // user, key id and private key
+//! let (issuer, authority) = (idp.issuer(), idp.ca_file());
+//! // ... an agent logs in with `key` at `issuer`, whose certificate `authority` vouches for.
+//! idp.inject_at(Endpoint::Keys, Fault::Status(503));
+//! idp.rotate_keys().map_err(IdpError::from)?;
+//! idp.stop().await;                                  // a fault; `start` brings it back
+//! idp.start()?;
+//! assert_eq!(idp.requests(Endpoint::Token), 1);
+//! # let _ = (key, issuer, authority);
+//! # Ok(()) }
+//! ```
+//!
 //! | variable | meaning |
 //! |---|---|
 //! | `FLEET_BIN_DIR` | where `fleet-operator`, `fleet-agent` and `fleet-auth` are; default: beside the running program |

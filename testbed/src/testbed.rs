@@ -299,6 +299,10 @@ impl Testbed {
                 nats.operator_seed().display().to_string(),
             );
         }
+        if let Some(idp) = &self.idp {
+            add("FLEET_IDP_ISSUER", idp.issuer());
+            add("FLEET_IDP_CA_FILE", idp.ca_file().display().to_string());
+        }
         add(
             "FLEET_SIGNING_KEY_FILE",
             self.signing_key.file.display().to_string(),
@@ -313,6 +317,7 @@ impl Drop for Testbed {
         lock(&self.devices).clear();
         self.node.take();
         self.registry.take();
+        self.idp.take();
         self.api_server.take();
         self.etcd.take();
         self.nats.take();

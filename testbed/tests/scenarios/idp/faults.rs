@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use fleet_testbed::{Endpoint, Fault};
+use fleet_testbed::{Endpoint, Fault, Testbed};
 use http::Request;
 use jiff::SignedDuration;
 
 use super::bed;
 use super::client::{Client, claims, device_scope, signed};
+use crate::common::skip;
 
 #[tokio::test]
 async fn another_host_is_another_instance() {
@@ -123,6 +124,41 @@ async fn a_provider_that_is_down_refuses_connections_and_comes_back_with_all_it_
     assert!(idp.start().is_err(), "it runs already");
     let about = client.get_with_token("/oidc/v1/userinfo", &token).await;
     assert_eq!(about.text("sub"), key.user);
+}
+
+/// From within the device's own network, past whatever the host would allow itself.
+#[tokio::test]
+async fn a_device_reaches_the_provider() {
+    let bed = Testbed::builder("idp")
+        .idp()
+        .devices(["dev-1"])
+        .start()
+        .await
+        .unwrap();
+    let (idp, device) = (bed.idp().unwrap(), bed.device("dev-1").unwrap());
+    let address = idp.address();
+    if address.ip().is_loopback() {
+        let why = std::io::Error::other("devices share the host's network");
+        return skip("the provider as a device sees it", &why);
+    }
+    let pid = device.podman_service().pid().unwrap();
+    let connect = format!("exec 3<>/dev/tcp/{}/{}", address.ip(), address.port());
+    let namespace = format!("--net=/proc/{pid}/ns/net");
+    let connects = || {
+        let mut command = std::process::Command::new("nsenter");
+        command
+            .args([&namespace, "bash", "-c", &connect])
+            .output()
+            .unwrap()
+    };
+    let outcome = connects();
+    assert!(outcome.status.success(), "{outcome:?}");
+    idp.stop().await;
+    let outcome = connects();
+    assert!(
+        String::from_utf8_lossy(&outcome.stderr).contains("refused"),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

@@ -342,3 +342,50 @@ async fn a_device_flow_ends_when_it_is_denied_or_too_old() {
         (400, "expired_token".to_owned())
     );
 }
+
+#[tokio::test]
+async fn a_project_may_assert_roles_that_nobody_asked_for() {
+    let bed = bed().await;
+    let idp = bed.idp().unwrap();
+    let client = Client::of(idp);
+    let organisation = idp.organisation();
+    let make = |method, request, field: &str| {
+        let answer = idp.call(method, request).unwrap();
+        answer.pointer(field).unwrap().as_str().unwrap().to_owned()
+    };
+    let project = json!({
+        "organizationId": organisation, "name": "asserting", "projectRoleAssertion": true,
+    });
+    let project = make("CreateProject", project, "/projectId");
+    let role = json!({"projectId": project, "roleKey": "viewer", "displayName": "Viewer"});
+    idp.call("AddProjectRole", role).unwrap();
+    let application = json!({
+        "projectId": project, "name": "cli",
+        "oidcConfiguration": {
+            "redirectUris": [REGISTERED], "applicationType": "OIDC_APP_TYPE_NATIVE",
+            "authMethodType": "OIDC_AUTH_METHOD_TYPE_NONE", "idTokenRoleAssertion": true,
+        },
+    });
+    let id = make(
+        "CreateApplication",
+        application,
+        "/oidcConfiguration/clientId",
+    );
+    let person = idp.person("ada", &[]).unwrap();
+    let grant = json!({
+        "userId": person, "projectId": project, "organizationId": organisation,
+        "roleKeys": ["viewer"],
+    });
+    idp.call("CreateAuthorization", grant).unwrap();
+    idp.at_browser(Some(&person));
+    let answer = authorize(&client, &id, &[("scope", "openid")]).await;
+    let answer = redeem(&client, &id, &code(&answer), &[]).await;
+    let said = client
+        .verified(&answer.text("id_token"), &id)
+        .await
+        .unwrap();
+    let roles = json!({"viewer": {organisation: "fleet.idp.test"}});
+    assert_eq!(said["urn:zitadel:iam:org:project:roles"], roles);
+    // Of the access token nobody said so, and it is opaque.
+    assert!(!answer.text("access_token").contains('.'));
+}
