@@ -126,8 +126,8 @@ mod tests {
         insta::assert_snapshot!(change(Bucket::DesiredState, &manifest), @r#"
         2026-01-01T00:00:00Z PUT desired-state/pi-7._manifest sequence=12 Fleet-Key=0123456789abcdef
           {
-            "deployments": {},
-            "generation": 7
+            "generation": 7,
+            "deployments": {}
           }
         "#);
     }
