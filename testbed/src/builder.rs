@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use fleet_tools::{Tool, Toolbox};
-use futures::future::{join_all, try_join, try_join3};
+use futures::future::{join_all, try_join, try_join4};
 
 use crate::control_plane::{ApiServer, Etcd};
 use crate::device::Device;
@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::nats::Nats;
 use crate::network::Bridge;
 use crate::node::{Node, NodeError};
+use crate::openbao::OpenBao;
 use crate::overview::Overview;
 use crate::registry::Registry;
 use crate::remains;
@@ -47,6 +48,7 @@ enum Part {
     Callout,
     Registry,
     Idp,
+    OpenBao,
 }
 
 /// What a node has.
@@ -100,6 +102,12 @@ impl Builder {
     /// With an identity provider for devices and people; see [`Idp`].
     pub fn idp(mut self) -> Self {
         self.parts.insert(Part::Idp);
+        self
+    }
+
+    /// With OpenBao, initialized and unsealed; see [`OpenBao`].
+    pub fn openbao(mut self) -> Self {
+        self.parts.insert(Part::OpenBao);
         self
     }
 
@@ -181,10 +189,11 @@ impl Builder {
             Tool::Ctr,
             Tool::Coredns,
         ];
-        let parts: [(bool, &[Tool]); 3] = [
+        let parts: [(bool, &[Tool]); 4] = [
             (self.has(Part::ControlPlane), &CONTROL_PLANE),
             (self.node.is_some(), &NODE),
             (self.has(Part::Nats), &[Tool::NatsServer]),
+            (self.has(Part::OpenBao), &[Tool::Bao]),
         ];
         let wanted = parts.into_iter().filter(|(wanted, _)| *wanted);
         wanted.flat_map(|(_, tools)| tools).copied().collect()
@@ -203,6 +212,7 @@ impl Builder {
             nats: None,
             registry: None,
             idp: None,
+            openbao: None,
             node: None,
             devices: Mutex::new(BTreeMap::new()),
             runtime_folder: RuntimeFolder::create(&journal)?,
@@ -210,12 +220,7 @@ impl Builder {
             journal,
             folder,
         };
-        // Without devices too, because one may be added while the bus runs.
-        let has_machines = self.has(Part::Nats)
-            || self.has(Part::Idp)
-            || self.node.is_some()
-            || !self.devices.is_empty();
-        if has_machines && machine::may_make_machines() {
+        if self.has_machines() && machine::may_make_machines() {
             bed.bridge = Some(Bridge::create(&bed.journal)?);
         }
         if self.has(Part::Nats) {
@@ -234,6 +239,10 @@ impl Builder {
         if self.has(Part::Idp) {
             bed.idp = Some(Idp::start_new(&bed.folder, bed.host_ip())?);
         }
+        if self.has(Part::OpenBao) {
+            let (folder, ip) = (&bed.folder, bed.host_ip());
+            bed.openbao = Some(OpenBao::create(folder, ip, toolbox, &bed.journal)?);
+        }
         if self.has(Part::ControlPlane) {
             let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
             bed.etcd = Some(etcd);
@@ -246,6 +255,14 @@ impl Builder {
             bed.api_server = Some(server);
         }
         Ok(bed)
+    }
+
+    /// Without devices too, because one may be added while the bus runs.
+    fn has_machines(&self) -> bool {
+        let serving = [Part::Nats, Part::Idp, Part::OpenBao];
+        serving.into_iter().any(|part| self.has(part))
+            || self.node.is_some()
+            || !self.devices.is_empty()
     }
 
     fn make_node(
@@ -290,9 +307,15 @@ impl Builder {
                 .collect::<Result<(), _>>()
                 .map_err(Error::from)
         };
-        try_join3(cluster, messages, machines)
+        let secrets = async {
+            match &bed.openbao {
+                Some(openbao) => Ok(openbao.start().await?),
+                None => Ok(()),
+            }
+        };
+        try_join4(cluster, messages, machines, secrets)
             .await
-            .map(|_: ((), (), ())| ())
+            .map(|_: ((), (), (), ())| ())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::journal::JournalError;
 use crate::nats::NatsError;
 use crate::network::NetworkError;
 use crate::node::NodeError;
+use crate::openbao::OpenBaoError;
 use crate::process::ProcessError;
 use crate::registry::RegistryError;
 use crate::runtime_folder::RuntimeFolderError;
@@ -54,6 +55,9 @@ pub enum Error {
     /// The identity provider.
     #[error(transparent)]
     Idp(#[from] IdpError),
+    /// OpenBao.
+    #[error(transparent)]
+    OpenBao(#[from] OpenBaoError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -94,6 +98,7 @@ impl Error {
     pub(crate) fn is_port_conflict(&self) -> bool {
         let (Self::ControlPlane(ControlPlaneError::Process(process))
         | Self::Nats(NatsError::Process(process))
+        | Self::OpenBao(OpenBaoError::Process(process))
         | Self::Registry(RegistryError::Process(process))) = self
         else {
             return false;

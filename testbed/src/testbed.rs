@@ -21,6 +21,7 @@ use crate::journal::{self, Journal};
 use crate::nats::Nats;
 use crate::network::Bridge;
 use crate::node::Node;
+use crate::openbao::OpenBao;
 use crate::operator::{Operator, OperatorOptions};
 use crate::process::{Service, Spec, lock};
 use crate::registry::Registry;
@@ -41,6 +42,7 @@ pub struct Testbed {
     pub(crate) nats: Option<Nats>,
     pub(crate) registry: Option<Registry>,
     pub(crate) idp: Option<Idp>,
+    pub(crate) openbao: Option<OpenBao>,
     pub(crate) node: Option<Node>,
     pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
     pub(crate) runtime_folder: RuntimeFolder,
@@ -139,6 +141,16 @@ impl Testbed {
         self.idp
             .as_ref()
             .ok_or(Error::NoPart("an identity provider", "idp"))
+    }
+
+    /// OpenBao.
+    ///
+    /// # Errors
+    /// When the testbed has none.
+    pub fn openbao(&self) -> Result<&OpenBao, Error> {
+        self.openbao
+            .as_ref()
+            .ok_or(Error::NoPart("OpenBao", "openbao"))
     }
 
     /// The node.
@@ -303,6 +315,10 @@ impl Testbed {
             add("FLEET_IDP_ISSUER", idp.issuer());
             add("FLEET_IDP_CA_FILE", idp.ca_file().display().to_string());
         }
+        if let Some(openbao) = &self.openbao {
+            add("BAO_ADDR", openbao.url());
+            add("BAO_CACERT", openbao.ca_file().display().to_string());
+        }
         add(
             "FLEET_SIGNING_KEY_FILE",
             self.signing_key.file.display().to_string(),
@@ -321,6 +337,7 @@ impl Drop for Testbed {
         self.api_server.take();
         self.etcd.take();
         self.nats.take();
+        self.openbao.take();
         let cleaned = journal::clean(&self.folder);
         let keep = std::thread::panicking() || std::env::var_os("FLEET_TESTBED_KEEP").is_some();
         let outcome = cleaned.and_then(|()| {

@@ -10,4 +10,5 @@ mod devices;
 mod idp;
 mod lifecycle;
 mod node;
+mod openbao;
 mod servers;
