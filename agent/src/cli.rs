@@ -35,8 +35,8 @@ Usage: fleet-agent [--check-config | --version | --help]
   --help          print this and exit
 
 enrol makes this device part of a fleet: it makes a key, asks, waits for the approval, and keeps
-what the fleet says in the state folder. Run it as the agent's user or as root. It can be stopped
-and run again at any time; without a token it goes on with what was asked before.
+what the fleet says in the state folder. Run it as the agent's user. It can be stopped and run again
+at any time; without a token it goes on with what was asked before.
 
   --url URL          the enrolment service, https://
   --token TOKEN      what allows this device to ask; others on this machine can read it there,

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
 use fleet_contracts::enrolment::EnrolmentToken;
@@ -39,21 +39,23 @@ pub(super) fn token(path: &Path) -> Result<EnrolmentToken, EnrolError> {
 }
 
 /// Makes the folder, for its owner alone.
+///
+/// What another user made is not written to: the agent could not read the result, and root must
+/// not follow links that the agent's user may have laid.
 pub(super) fn prepare(files: &IdentityFiles) -> Result<(), EnrolError> {
     let folder = &files.folder;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(error("create", folder))?;
-    hand_over(files, folder)
-}
-
-/// Run by root, files are given to whom the state folder belongs: the agent's user.
-pub(super) fn hand_over(files: &IdentityFiles, path: &Path) -> Result<(), EnrolError> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
+    let me = rustix::process::geteuid().as_raw();
     let state_dir = files.folder.parent().unwrap_or(&files.folder);
-    let owner = fs::metadata(state_dir).map_err(error("look at", state_dir))?;
-    chown(path, Some(owner.uid()), Some(owner.gid())).map_err(error("hand over", path))
+    for path in [state_dir, folder] {
+        let owner = fs::metadata(path).map_err(error("look at", path))?.uid();
+        if owner != me {
+            let path = path.to_owned();
+            return Err(EnrolError::OtherUser { path, owner });
+        }
+    }
+    Ok(())
 }
 
 /// Keeps what the fleet said. The file that makes the device enrolled comes last.
@@ -68,13 +70,12 @@ pub(super) fn keep(files: &IdentityFiles, file: EnrolmentFile) -> Result<(), Enr
     Enrolled::from_file(file, files).map_err(EnrolError::Approval)?;
     for (path, pem) in authorities {
         if let Some(pem) = pem {
-            write(files, &path, pem.as_bytes())?;
+            write(&path, pem.as_bytes())?;
         }
     }
-    write(files, &files.enrolment(), &text)
+    write(&files.enrolment(), &text)
 }
 
-fn write(files: &IdentityFiles, path: &Path, content: &[u8]) -> Result<(), EnrolError> {
-    replace(path, content).map_err(error("write", path))?;
-    hand_over(files, path)
+fn write(path: &Path, content: &[u8]) -> Result<(), EnrolError> {
+    replace(path, content).map_err(error("write", path))
 }

@@ -73,6 +73,14 @@ pub enum EnrolError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The agent's files belong to somebody else.
+    #[error("{path} belongs to user {owner}: run this as that user (sudo -u '#{owner}')")]
+    OtherUser {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The service refused.
     #[error("refused ({reason}): {}{}", advice(*.reason), with(.message))]
     Refused {
@@ -145,7 +153,6 @@ pub async fn run(enrol: &Enrol, config_path: &Path) -> Result<(), EnrolError> {
     files::prepare(&files)?;
     let key = KeyFile(files.key());
     let made = key.ensure(enrol.bits)?;
-    files::hand_over(&files, &files.key())?;
     let public = key.public_key()?;
     let (what, path) = (if made { "made" } else { "found" }, key.0.display());
     println!(

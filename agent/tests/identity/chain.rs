@@ -63,7 +63,14 @@ impl Chain {
             bus,
             bed,
         };
-        chain.configure();
+        let (user, key, project) = (
+            &chain.machine.user,
+            &chain.machine.key_id,
+            chain.idp().project(),
+        );
+        chain.configure(&format!(
+            "user_id = \"{user}\"\nkey_id = \"{key}\"\nproject_id = \"{project}\""
+        ));
         chain
     }
 
@@ -75,22 +82,20 @@ impl Chain {
         chain
     }
 
-    fn configure(&self) {
+    /// Writes the agent's configuration; `who` is the part of `[identity]` that says who it is.
+    pub(crate) fn configure(&self, who: &str) {
         let idp = self.idp();
         let key_file = self
             .agent
             .write_private("device-key.pem", &self.machine.private_pem);
         let sections = format!(
-            "[nats]\nurl = {:?}\n[manifest]\ntrusted_keys = [\"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"]\n\
+            "[nats]\nurl = \"{}\"\n\
+             [manifest]\ntrusted_keys = [\"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"]\n\
              [heartbeat]\nperiod_seconds = 1\n\
-             [identity]\nissuer = {:?}\nuser_id = {:?}\nkey_id = {:?}\nkey_file = \"{}\"\n\
-             project_id = {:?}\nca_file = \"{}\"\n",
+             [identity]\nissuer = \"{}\"\nkey_file = \"{}\"\nca_file = \"{}\"\n{who}\n",
             self.bed.nats().expect("nats").url(),
             idp.issuer(),
-            self.machine.user,
-            self.machine.key_id,
             key_file.display(),
-            idp.project(),
             idp.ca_file().display(),
         );
         self.agent.write_config("device_id = \"dev-1\"", &sections);

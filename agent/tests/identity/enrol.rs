@@ -1,6 +1,7 @@
 //! `fleet-agent enrol`: from nothing to a configuration that is valid.
 
 use std::fs;
+use std::process::Stdio;
 
 use axum::http::Method;
 use fleet_contracts::enrolment::{

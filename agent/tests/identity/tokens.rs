@@ -111,6 +111,32 @@ async fn the_time_is_the_providers_whatever_the_device_thinks() {
 }
 
 #[tokio::test]
+async fn providers_without_the_grant_take_client_credentials() {
+    let mut chain = Chain::new("identity-client").await;
+    let (client, key, project) = (
+        &chain.machine.user,
+        &chain.machine.key_id,
+        chain.idp().project(),
+    );
+    chain.configure(&format!(
+        "client_id = \"{client}\"\nkey_id = \"{key}\"\nscopes = [\"openid\", \
+         \"urn:zitadel:iam:org:project:id:{project}:aud\", \"urn:zitadel:iam:org:projects:roles\", \
+         \"urn:zitadel:iam:user:metadata\"]"
+    ));
+    // Shorter than the rest of the test, so that it comes to a second assertion, which must differ.
+    chain.idp().set_token_lifetime(Duration::from_secs(12));
+    chain.agent.start();
+    chain.until_introduced().await;
+    chain.until_logged(CONNECTED, 2).await;
+    assert_eq!(
+        chain.agent.logged("no new token"),
+        0,
+        "{}",
+        chain.agent.log()
+    );
+}
+
+#[tokio::test]
 async fn the_bus_waits_for_the_callout_and_nobody_has_to_help() {
     let chain = Chain::connected("identity-callout").await;
     chain.callout.stop().await.expect("stopped");
