@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fleet_auth_core::rules::Pointer;
 
 /// Who may use the fleet's bus.
 #[derive(Debug, Parser)]
@@ -94,27 +96,33 @@ pub struct BusArgs {
 #[derive(Debug, Clone, Args)]
 pub struct TokenArgs {
     /// The identity provider: `iss`, to the letter.
-    #[arg(long, env = "FLEET_OIDC_ISSUER")]
+    #[arg(long, env = "FLEET_OIDC_ISSUER", value_parser = NonEmptyStringValueParser::new())]
     pub oidc_issuer: String,
     /// What `aud` must hold: with Zitadel the project's id.
-    #[arg(long, env = "FLEET_OIDC_AUDIENCE")]
+    #[arg(long, env = "FLEET_OIDC_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub oidc_audience: String,
     /// The claim with the roles. Default: Zitadel's, for the project that is the audience.
     #[arg(long, env = "FLEET_OIDC_ROLE_CLAIM")]
-    pub oidc_role_claim: Option<String>,
+    pub oidc_role_claim: Option<Pointer>,
     /// The role that makes a device.
-    #[arg(long, env = "FLEET_OIDC_ROLE", default_value = "device")]
+    #[arg(
+        long,
+        env = "FLEET_OIDC_ROLE",
+        default_value = "device",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     pub oidc_role: String,
     /// The organisation in which the role must be held.
     #[arg(
         long,
         env = "FLEET_OIDC_ORGANISATION",
-        required_unless_present = "oidc_single_organisation"
+        required_unless_present = "oidc_single_organisation",
+        value_parser = NonEmptyStringValueParser::new()
     )]
     pub oidc_organisation: Option<String>,
     /// The claim with the user's organisation. Default: it is in the role, as Zitadel has it.
     #[arg(long, env = "FLEET_OIDC_ORGANISATION_CLAIM")]
-    pub oidc_organisation_claim: Option<String>,
+    pub oidc_organisation_claim: Option<Pointer>,
     /// The issuer serves one organisation only, such as a realm of Keycloak.
     #[arg(
         long,
@@ -128,7 +136,7 @@ pub struct TokenArgs {
         env = "FLEET_OIDC_DEVICE_CLAIM",
         default_value = "/urn:zitadel:iam:user:metadata/device-id"
     )]
-    pub oidc_device_claim: String,
+    pub oidc_device_claim: Pointer,
     /// How that is written.
     #[arg(long, env = "FLEET_OIDC_DEVICE_ENCODING", value_enum, default_value_t = DeviceEncoding::Base64url)]
     pub oidc_device_encoding: DeviceEncoding,

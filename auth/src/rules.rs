@@ -1,13 +1,16 @@
 //! From options to what the core judges by.
 
-use fleet_auth_core::rules::{DeviceClaim, Encoding, Organisation, RoleRule};
+use fleet_auth_core::rules::{DeviceClaim, Encoding, Organisation, Pointer, RoleRule};
 use fleet_auth_core::{Caps, Limits, TokenRules};
 
 use crate::args::{DeviceEncoding, GrantArgs, TokenArgs};
 
 /// What a token must say.
 pub(crate) fn token_rules(args: &TokenArgs) -> TokenRules {
-    let zitadel = || format!("/urn:zitadel:iam:org:project:{}:roles", args.oidc_audience);
+    let zitadel = || {
+        let project = &args.oidc_audience;
+        Pointer::to_claim(&format!("urn:zitadel:iam:org:project:{project}:roles"))
+    };
     let organisation = match (&args.oidc_organisation, &args.oidc_organisation_claim) {
         (None, _) => Organisation::OfIssuer,
         (Some(id), None) => Organisation::InRole(id.clone()),

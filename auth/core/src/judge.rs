@@ -12,8 +12,8 @@ use crate::token::{Identity, identify};
 /// What became of a login.
 pub type Verdict = Result<Grant, Refusal>;
 
-/// One login, and what it is judged by.
-#[derive(Debug, Clone, Copy)]
+/// One login, and what it is judged by. It cannot be printed, because a token is in it.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// What was presented.
     pub token: &'a str,

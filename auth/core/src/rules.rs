@@ -3,6 +3,9 @@
 //! Claims are named by JSON pointers (RFC 6901), because Zitadel's names hold colons and Keycloak's
 //! lie in objects: `/urn:zitadel:iam:org:project:123:roles`, `/realm_access/roles`.
 
+use std::fmt;
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fleet_contracts::DeviceId;
@@ -10,6 +13,44 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::reason::{AuthReason, Refusal, shown};
+
+/// The place of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(String);
+
+/// A text that is no JSON pointer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a JSON pointer: it must begin with '/', as in /realm_access/roles")]
+pub struct InvalidPointer(String);
+
+impl FromStr for Pointer {
+    type Err = InvalidPointer;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        // "" is a pointer as well, to all claims: nothing that could be meant here.
+        match given.strip_prefix('/') {
+            Some(rest) if !rest.is_empty() => Ok(Self(given.to_owned())),
+            _ => Err(InvalidPointer(given.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Pointer {
+    /// To a claim of this name, whatever signs are in it.
+    pub fn to_claim(name: &str) -> Self {
+        Self(format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+    }
+
+    fn find<'a>(&self, claims: &'a Value) -> Option<&'a Value> {
+        claims.pointer(&self.0)
+    }
+}
 
 /// What a token must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +74,7 @@ pub struct TokenRules {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRule {
     /// Where the roles are: an object of role to organisations (Zitadel), or a list (Keycloak).
-    pub claim: String,
+    pub claim: Pointer,
     /// The role.
     pub role: String,
     /// The organisation in which it must be held.
@@ -48,7 +89,7 @@ pub enum Organisation {
     /// In a claim of its own, that is this text or a list that holds it.
     InClaim {
         /// Where.
-        claim: String,
+        claim: Pointer,
         /// The organisation.
         id: String,
     },
@@ -61,7 +102,7 @@ pub enum Organisation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceClaim {
     /// Where.
-    pub claim: String,
+    pub claim: Pointer,
     /// How it is written.
     pub encoding: Encoding,
 }
@@ -127,7 +168,8 @@ impl TryFrom<f64> for NumericDate {
 }
 
 impl TokenRules {
-    /// Issuer, audience and times. The expiry, if all is well.
+    /// Issuer, audience and times. If all is well, when that ends: by its expiry or by its age, and
+    /// with the leeway.
     pub(crate) fn check(&self, claims: &Registered, now: u64) -> Result<u64, Refusal> {
         use AuthReason as R;
         let issuer = claims.iss.as_deref().unwrap_or_default();
@@ -153,11 +195,12 @@ impl TokenRules {
             return Err(Refusal::new(R::TokenNotYetValid, detail));
         }
         let age = now.saturating_sub(minted);
-        if age > self.max_age.saturating_add(self.leeway) {
+        if age >= self.max_age.saturating_add(self.leeway) {
             let detail = format!("it was minted {age} s ago; {} are allowed", self.max_age);
             return Err(Refusal::new(R::TokenTooOld, detail));
         }
-        Ok(expires)
+        let last = expires.min(minted.saturating_add(self.max_age));
+        Ok(last.saturating_add(self.leeway))
     }
 
     /// The role, in the organisation.
@@ -167,7 +210,7 @@ impl TokenRules {
             role,
             organisation,
         } = &self.role;
-        let roles = claims.pointer(claim);
+        let roles = claim.find(claims);
         let held = match roles {
             Some(Value::Object(roles)) => roles.get(role),
             Some(Value::Array(roles)) => roles.iter().find(|held| *held == role),
@@ -179,7 +222,7 @@ impl TokenRules {
         };
         let (belongs, wanted) = match organisation {
             Organisation::InRole(id) => (held.get(id).is_some(), id.as_str()),
-            Organisation::InClaim { claim, id } => (holds(claims.pointer(claim), id), id.as_str()),
+            Organisation::InClaim { claim, id } => (holds(claim.find(claims), id), id.as_str()),
             Organisation::OfIssuer => (true, ""),
         };
         if belongs {
@@ -192,7 +235,7 @@ impl TokenRules {
     /// The device that the token speaks for.
     pub(crate) fn device(&self, claims: &Value) -> Result<DeviceId, Refusal> {
         let DeviceClaim { claim, encoding } = &self.device;
-        let Some(written) = claims.pointer(claim).and_then(Value::as_str) else {
+        let Some(written) = claim.find(claims).and_then(Value::as_str) else {
             let detail = format!("there is no text in {claim}");
             return Err(Refusal::new(AuthReason::DeviceIdMissing, detail));
         };

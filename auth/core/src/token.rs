@@ -27,7 +27,7 @@ pub struct Identity {
     pub key_id: String,
     /// The token's own id, if it has one.
     pub token_id: Option<String>,
-    /// When the token ends, in seconds since 1970; the leeway is in it.
+    /// When the token ends, by its expiry or its age, in seconds since 1970; the leeway is in it.
     pub expires: u64,
 }
 
@@ -93,7 +93,7 @@ fn identify_about(
         subject,
         key_id,
         token_id: registered.jti,
-        expires: expires.saturating_add(rules.leeway),
+        expires,
     })
 }
 

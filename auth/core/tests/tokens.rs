@@ -5,11 +5,11 @@ mod support;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fleet_auth_core::rules::{DeviceClaim, Encoding, Organisation, RoleRule};
+use fleet_auth_core::rules::{DeviceClaim, Encoding, Organisation, Pointer, RoleRule};
 use fleet_auth_core::{AuthReason, Identity, TokenRules, identify};
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::{ISSUER, Issuer, NOW, ROLES, claims, key_set, rules, with};
+use support::{ISSUER, Issuer, NOW, ROLES, claims, key_set, pointer, rules, with};
 
 fn reason(claims: &Value, rules: &TokenRules) -> Option<AuthReason> {
     let issuer = Issuer::default();
@@ -36,16 +36,38 @@ fn a_token_of_zitadel_names_its_device() {
     assert_eq!(identity, Ok(expected));
 }
 
+#[test]
+fn an_identity_ends_with_the_tokens_expiry_or_with_its_age() {
+    let issuer = Issuer::default();
+    let ends = |claims: Value| {
+        let identity = identify(&issuer.token(&claims), &issuer.keys(), &rules(), NOW);
+        identity.map(|identity| identity.expires)
+    };
+    let long = with(claims("dev-1"), "exp", json!(NOW + 43_200));
+    assert_eq!(ends(long.clone()), Ok(NOW + 3605));
+    assert_eq!(ends(with(long, "iat", json!(NOW - 3600))), Ok(NOW + 5));
+}
+
+#[test]
+fn a_claim_is_named_by_a_pointer() {
+    for given in ["", "/", "roles", "$.roles"] {
+        assert!(given.parse::<Pointer>().is_err(), "{given:?}");
+    }
+    let name = "https://claims.example.com/~roles";
+    let escaped = "/https:~1~1claims.example.com~1~0roles";
+    assert_eq!(Pointer::to_claim(name), pointer(escaped));
+}
+
 /// Keycloak: roles are a list, the realm is the organisation, the user's name is the device's.
 fn keycloak(organisation: Organisation) -> TokenRules {
     TokenRules {
         role: RoleRule {
-            claim: "/realm_access/roles".to_owned(),
+            claim: pointer("/realm_access/roles"),
             role: "device".to_owned(),
             organisation,
         },
         device: DeviceClaim {
-            claim: "/preferred_username".to_owned(),
+            claim: pointer("/preferred_username"),
             encoding: Encoding::Plain,
         },
         ..rules()
@@ -63,7 +85,7 @@ fn keycloak_claims() -> Value {
 #[test]
 fn a_token_of_keycloak_does_the_same_by_other_claims() {
     let fleet = |id: &str| Organisation::InClaim {
-        claim: "/organization".to_owned(),
+        claim: pointer("/organization"),
         id: id.to_owned(),
     };
     assert_eq!(
@@ -89,7 +111,7 @@ fn a_token_of_keycloak_does_the_same_by_other_claims() {
 #[case::expiry_below_zero("exp", json!(-1), AuthReason::TokenMalformed)]
 #[case::minted_in_the_future("iat", json!(NOW + 6), AuthReason::TokenNotYetValid)]
 #[case::not_yet("nbf", json!(NOW + 6), AuthReason::TokenNotYetValid)]
-#[case::minted_long_ago("iat", json!(NOW - 3606), AuthReason::TokenTooOld)]
+#[case::minted_long_ago("iat", json!(NOW - 3605), AuthReason::TokenTooOld)]
 #[case::never_minted("iat", Value::Null, AuthReason::TokenMalformed)]
 #[case::nobody("sub", json!(""), AuthReason::TokenMalformed)]
 #[case::role_of_another_project(ROLES, Value::Null, AuthReason::RoleMissing)]

@@ -33,7 +33,7 @@ const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub enum FetchError {
     /// No answer in time.
     #[error("{0} did not answer in time")]
-    Timeout(Uri),
+    Timeout(String),
     /// No connection, or it broke.
     #[error("failed to get {url}")]
     Unreachable {
@@ -180,8 +180,14 @@ impl Fetcher {
         })
     }
 
-    /// Reads the keys.
+    /// Reads the keys, or fails in time for a login that waits for them.
     pub async fn fetch(&self) -> Result<(KeySet, Version), FetchError> {
+        tokio::time::timeout(TIMEOUT, self.fetch_in_time())
+            .await
+            .map_err(|_| FetchError::Timeout(self.issuer.clone()))?
+    }
+
+    async fn fetch_in_time(&self) -> Result<(KeySet, Version), FetchError> {
         let url = match &self.place {
             Place::Keys(url) => url.clone(),
             Place::Discovery(url) => self.discover(url).await?,
@@ -207,12 +213,6 @@ impl Fetcher {
     }
 
     async fn get(&self, url: &Uri) -> Result<Bytes, FetchError> {
-        tokio::time::timeout(TIMEOUT, self.get_in_time(url))
-            .await
-            .map_err(|_| FetchError::Timeout(url.clone()))?
-    }
-
-    async fn get_in_time(&self, url: &Uri) -> Result<Bytes, FetchError> {
         let unreachable = |source| FetchError::Unreachable {
             url: url.clone(),
             source,

@@ -57,7 +57,8 @@ pub struct Jwks {
     pace: Pace,
     metrics: Arc<Metrics>,
     loaded: RwLock<Option<Loaded>>,
-    /// Held while they are read, so that there is one reading at a time; when the last one began.
+    /// Held while they are read, so that there is one reading at a time; when the last one that
+    /// an unknown key gave cause to began.
     reading: Mutex<Option<Instant>>,
 }
 
@@ -101,8 +102,7 @@ impl Jwks {
         let mut retry = first;
         loop {
             let worked = {
-                let mut last = self.reading.lock().await;
-                *last = Some(Instant::now());
+                let _alone = self.reading.lock().await;
                 self.read().await
             };
             let pause = if worked { self.pace.ttl } else { retry };

@@ -4,7 +4,7 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fleet_auth_core::rules::{DeviceClaim, Encoding, Organisation, RoleRule};
+use fleet_auth_core::rules::{DeviceClaim, Encoding, Organisation, Pointer, RoleRule};
 use fleet_auth_core::{KeySet, TokenRules};
 use serde_json::{Value, json};
 
@@ -50,18 +50,22 @@ pub(crate) fn key_set(keys: &[Value]) -> Option<KeySet> {
     KeySet::parse(json!({"keys": keys}).to_string().as_bytes()).ok()
 }
 
+pub(crate) fn pointer(text: &str) -> Pointer {
+    text.parse().expect("a pointer")
+}
+
 /// For Zitadel.
 pub(crate) fn rules() -> TokenRules {
     TokenRules {
         issuer: ISSUER.to_owned(),
         audience: "311".to_owned(),
         role: RoleRule {
-            claim: format!("/{ROLES}"),
+            claim: Pointer::to_claim(ROLES),
             role: "device".to_owned(),
             organisation: Organisation::InRole("42".to_owned()),
         },
         device: DeviceClaim {
-            claim: "/urn:zitadel:iam:user:metadata/device-id".to_owned(),
+            claim: pointer("/urn:zitadel:iam:user:metadata/device-id"),
             encoding: Encoding::Base64Url,
         },
         leeway: 5,
