@@ -21,6 +21,11 @@ pub struct Cli {
 pub enum Command {
     /// Answer NATS about each device that logs in.
     Callout(Box<CalloutArgs>),
+    /// Let devices ask to join, and give those that are approved a user at the identity provider.
+    Enrol(Box<crate::enrol::args::EnrolArgs>),
+    /// Make what a device needs to ask.
+    #[command(subcommand)]
+    Token(crate::enrol::args::TokenCommand),
 }
 
 /// How log lines look.

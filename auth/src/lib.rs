@@ -1,4 +1,4 @@
-//! The service that answers who may use the bus.
+//! The services that answer who may use the bus, and who may become a device.
 //!
 //! `fleet-auth callout` answers nats-server's question about each device that logs in. It never
 //! decides by itself: [`fleet_auth_core`] judges, this crate brings it the identity provider's keys
@@ -10,13 +10,16 @@
 //! | [`callout`] | requests in, verdicts out; what is kept between them |
 //! | [`jwks`] | the identity provider's keys: fetched, kept, served stale when it is away |
 //! | [`policy`] | where policies come from |
+//! | [`enrol`] | devices ask to join, people decide, the identity provider gets a user |
 //! | [`audit`] | one line for each verdict |
 //! | [`metrics`], [`http`] | what can be seen from outside |
 
 pub mod args;
 pub mod audit;
+pub mod bao;
 pub mod callout;
 pub mod clock;
+pub mod enrol;
 pub mod error;
 pub mod http;
 pub mod jwks;

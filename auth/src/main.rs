@@ -1,8 +1,11 @@
 //! `fleet-auth`: arguments, logs, signals.
 
+use std::io::Write as _;
+
 use anyhow::Context as _;
 use clap::Parser as _;
 use fleet_auth::args::{CalloutArgs, Cli, Command, LogFormat};
+use fleet_auth::enrol::args::{EnrolArgs, TokenCommand, TokenCreateArgs};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -10,22 +13,44 @@ use tracing_subscriber::EnvFilter;
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Callout(args) => callout(*args),
+        Command::Enrol(args) => enrol(*args),
+        Command::Token(TokenCommand::Create(args)) => create_token(&args),
     }
+}
+
+#[tokio::main]
+async fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
+    init_logs(args.log_format);
+    install_provider()?;
+    let stop = CancellationToken::new();
+    stop_on_signals(&stop)?;
+    fleet_auth::enrol::run(args, stop).await?;
+    Ok(())
+}
+
+/// The token alone goes to standard output, so that it can be piped to where it is needed.
+#[tokio::main]
+async fn create_token(args: &TokenCreateArgs) -> anyhow::Result<()> {
+    install_provider()?;
+    let token = fleet_auth::enrol::create_token(args).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{token}").context("failed to print the token")?;
+    Ok(())
 }
 
 #[tokio::main]
 async fn callout(args: CalloutArgs) -> anyhow::Result<()> {
     init_logs(args.log_format);
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
-        anyhow::bail!("another TLS provider is installed already");
-    }
+    install_provider()?;
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     fleet_auth::run(args, stop).await?;
     Ok(())
+}
+
+fn install_provider() -> anyhow::Result<()> {
+    let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    installed.map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))
 }
 
 fn init_logs(format: LogFormat) {

@@ -1,12 +1,13 @@
 //! How often one device may log in: a bucket of tokens for each.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fleet_contracts::DeviceId;
 
-/// The most devices that are remembered; full buckets are forgotten first.
+/// The most that are remembered; full buckets are forgotten first.
 const REMEMBERED: usize = 100_000;
 
 /// How often one device may log in.
@@ -24,14 +25,14 @@ struct Bucket {
     at: Instant,
 }
 
-/// Counts logins.
+/// Counts logins of devices, or calls of somebody else.
 #[derive(Debug)]
-pub struct Limiter {
+pub struct Limiter<K = DeviceId> {
     rate: Rate,
-    buckets: Mutex<HashMap<DeviceId, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
-impl Limiter {
+impl<K: Eq + Hash + Clone> Limiter<K> {
     /// At this rate.
     pub fn new(rate: Rate) -> Self {
         Self {
@@ -40,10 +41,10 @@ impl Limiter {
         }
     }
 
-    /// Counts a login and says whether it may go on.
-    pub fn take(&self, device: &DeviceId, now: Instant) -> bool {
+    /// Counts one and says whether it may go on.
+    pub fn take(&self, who: &K, now: Instant) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= REMEMBERED && !buckets.contains_key(device) {
+        if buckets.len() >= REMEMBERED && !buckets.contains_key(who) {
             buckets.retain(|_, bucket| self.filled(*bucket, now) < f64::from(self.rate.burst));
             if buckets.len() >= REMEMBERED {
                 // All of them log in as fast as they may; begin anew rather than grow.
@@ -54,7 +55,7 @@ impl Limiter {
             left: f64::from(self.rate.burst),
             at: now,
         };
-        let bucket = buckets.entry(device.clone()).or_insert(full);
+        let bucket = buckets.entry(who.clone()).or_insert(full);
         bucket.left = self.filled(*bucket, now);
         bucket.at = now;
         let may = bucket.left >= 1.0;

@@ -249,7 +249,8 @@ fn parse(url: &str) -> Result<Uri, SourceError> {
         .ok_or_else(|| SourceError::Url(url.to_owned()))
 }
 
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SourceError> {
+/// Trust in one authority, or in the system's.
+pub(crate) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, SourceError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

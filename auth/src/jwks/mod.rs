@@ -10,6 +10,7 @@ use fleet_auth_core::KeySet;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
+pub(crate) use fetch::tls;
 pub use fetch::{FetchError, Fetcher, Source, SourceError};
 
 use crate::error::chain;

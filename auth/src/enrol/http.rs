@@ -1,0 +1,184 @@
+//! The calls over HTTP, and the pages for those who run the service.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use fleet_contracts::enrolment::{
+    COLLECTION, Enrolment, EnrolmentRefusal as Refusal, EnrolmentState, MAX_BODY, PROOF_HEADER,
+    Problem,
+};
+use fleet_contracts::payload;
+
+use super::audit;
+use super::desk::Desk;
+use super::metrics::Metrics;
+use crate::callout::Limiter;
+use crate::tasks::Tasks;
+
+/// Seconds after which somebody who came too often may come again.
+const PATIENCE: &str = "10";
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// What the calls need.
+pub struct Calls {
+    /// Who answers them.
+    pub desk: Desk,
+    /// How often one address may call.
+    pub limiter: Limiter<IpAddr>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The calls of devices.
+pub fn calls(calls: Arc<Calls>) -> Router {
+    Router::new()
+        .route(COLLECTION, post(open))
+        .route(&format!("{COLLECTION}/{{id}}"), get(look))
+        .fallback(|| async { problem(Refusal::NotFound) })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(calls)
+}
+
+async fn open(
+    State(calls): State<Arc<Calls>>,
+    Extension(Peer(source)): Extension<Peer>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    if !calls.limiter.take(&network(source), Instant::now()) {
+        return calls.answer(Err(Refusal::RateLimited), None, source);
+    }
+    let answer = match Bytes::from_request(request, &()).await {
+        Ok(body) => calls.desk.post(proof(&headers), &body, source).await,
+        Err(_) => Err(Refusal::Malformed),
+    };
+    calls.answer(answer, None, source)
+}
+
+async fn look(
+    State(calls): State<Arc<Calls>>,
+    Extension(Peer(source)): Extension<Peer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if !calls.limiter.take(&network(source), Instant::now()) {
+        return calls.answer(Err(Refusal::RateLimited), None, source);
+    }
+    let answer = calls.desk.get(proof(&headers), &id).await;
+    let id: String = id.chars().take(40).collect();
+    calls.answer(answer, Some(&id), source)
+}
+
+/// A missing proof is a wrong one.
+fn proof(headers: &HeaderMap) -> &str {
+    let value = headers
+        .get(PROOF_HEADER)
+        .and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
+}
+
+/// One customer has a /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
+impl Calls {
+    fn answer(
+        &self,
+        answer: Result<Enrolment, Refusal>,
+        about: Option<&str>,
+        source: IpAddr,
+    ) -> Response {
+        match answer {
+            Ok(enrolment) => {
+                let (status, state) = match &enrolment.state {
+                    EnrolmentState::Pending { .. } if about.is_none() => {
+                        (StatusCode::ACCEPTED, "Pending")
+                    }
+                    EnrolmentState::Pending { .. } => (StatusCode::OK, "Pending"),
+                    EnrolmentState::Denied { .. } => (StatusCode::OK, "Denied"),
+                    _ => (StatusCode::OK, "Approved"),
+                };
+                self.metrics.answered(state);
+                (status, JSON, payload::encode(&enrolment)).into_response()
+            }
+            Err(refusal) => {
+                self.metrics.answered(refusal.as_str());
+                audit::refused(refusal, about, source);
+                problem(refusal)
+            }
+        }
+    }
+}
+
+const JSON: [(axum::http::HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json")];
+
+fn problem(reason: Refusal) -> Response {
+    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = payload::encode(&Problem {
+        reason,
+        message: String::new(),
+    });
+    let mut response = (status, JSON, body).into_response();
+    if reason.is_passing() {
+        let patience = axum::http::HeaderValue::from_static(PATIENCE);
+        response.headers_mut().insert(RETRY_AFTER, patience);
+    }
+    response
+}
+
+/// What the pages show.
+#[derive(Clone)]
+pub struct Pages {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The tasks that must run.
+    pub tasks: Arc<Tasks>,
+}
+
+/// `/metrics`, `/healthz` and `/readyz`, without TLS, for those who run the service.
+pub fn pages(pages: Pages) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        // It listens before this page does, and needs nothing else to answer.
+        .route("/readyz", get(health))
+        .with_state(pages)
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    match pages.metrics.render() {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn health(State(pages): State<Pages>) -> (StatusCode, String) {
+    match pages.tasks.ended() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(task) => {
+            let text = format!("task {task} has ended\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, text)
+        }
+    }
+}

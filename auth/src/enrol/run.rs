@@ -1,0 +1,162 @@
+//! Puts the enrolment service's tasks together.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::args::{EnrolArgs, FleetArgs, TokenCreateArgs};
+use super::desk::{Desk, Fleet};
+use super::http::{Calls, Pages, calls, pages};
+use super::idp::Idp;
+use super::metrics::Metrics;
+use super::provision::Provisioner;
+use super::registry::Registry;
+use super::tls::{self, TlsError};
+use super::tokens::{TokenBounds, TokenError, TokenStore};
+use crate::callout::{Limiter, Rate};
+use crate::clock;
+use crate::jwks::SourceError;
+use crate::tasks::Tasks;
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// No way to the API server is configured.
+    #[error("failed to find out how to reach Kubernetes")]
+    Cluster(#[source] Box<kube::Error>),
+    /// No certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The identity provider cannot be asked.
+    #[error("failed to find out how to reach the identity provider")]
+    Idp(#[from] SourceError),
+    /// A file that devices are to be told.
+    #[error("failed to read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An address is taken.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A token could not be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+/// Answers devices and provisions them, until `stop`.
+pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolError> {
+    let client = client().await?;
+    let metrics = Arc::new(Metrics::default());
+    let registry = Registry::new(client.clone(), args.approval_timeout);
+    let provisioner = Provisioner {
+        registry: registry.clone(),
+        idp: Arc::new(Idp::new(&args.idp)?),
+        key_lifetime: args.idp.key_lifetime,
+        metrics: Arc::clone(&metrics),
+    };
+    let desk = Desk {
+        registry,
+        tokens: TokenStore::new(client, &args.token_namespace),
+        services: args.serve.public_urls.clone(),
+        fleet: fleet(&args)?,
+        poll_after: args.poll_after,
+    };
+    let limiter = Limiter::new(Rate {
+        burst: args.serve.call_burst,
+        per_minute: args.serve.calls_per_minute,
+    });
+    let router = calls(Arc::new(Calls {
+        desk,
+        limiter,
+        metrics: Arc::clone(&metrics),
+    }));
+    let config = tls::server_config(&args.serve)?;
+    let listener = listen(args.serve.listen, "answering devices").await?;
+    let looked_at = listen(args.metrics_addr, "serving /metrics, /healthz and /readyz").await?;
+    let (tracker, tasks) = (TaskTracker::new(), Arc::new(Tasks::default()));
+    let serving = tls::accept(listener, config, router, stop.clone());
+    tasks.add("calls", tracker.spawn(serving));
+    tasks.add("provision", tracker.spawn(provisioner.run(stop.clone())));
+    let pages = pages(Pages { metrics, tasks });
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let server = axum::serve(looked_at, pages);
+        if let Err(error) = server
+            .with_graceful_shutdown(stopped.cancelled_owned())
+            .await
+        {
+            tracing::error!(%error, "the page server ended");
+        }
+    });
+    stop.cancelled().await;
+    tracker.close();
+    tracker.wait().await;
+    Ok(())
+}
+
+/// Makes a token; what to give to the device.
+pub async fn create_token(args: &TokenCreateArgs) -> Result<String, EnrolError> {
+    let store = TokenStore::new(client().await?, &args.token_namespace);
+    let bound = TokenBounds {
+        expires_at: clock::now().saturating_add(args.ttl),
+        device_id: args.device_id.clone(),
+        labels: args.bound_labels(),
+    };
+    let token = store.create(bound).await?;
+    Ok(token.expose().to_owned())
+}
+
+async fn client() -> Result<Client, EnrolError> {
+    let client = Client::try_default().await;
+    client.map_err(|source| EnrolError::Cluster(Box::new(source)))
+}
+
+fn fleet(args: &EnrolArgs) -> Result<Fleet, EnrolError> {
+    let FleetArgs {
+        device_nats_url,
+        device_nats_ca_file,
+        device_issuer_ca_file,
+        manifest_keys,
+    } = args.fleet.clone();
+    let read = |path: Option<&Path>| {
+        let file = |path: &Path| {
+            let text = std::fs::read_to_string(path);
+            text.map_err(|source| EnrolError::File {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        path.map(file).transpose()
+    };
+    Ok(Fleet {
+        issuer: args.idp.oidc_issuer.clone(),
+        project_id: args.idp.oidc_project.clone(),
+        issuer_ca: read(device_issuer_ca_file.as_deref())?,
+        nats_url: device_nats_url,
+        nats_ca: read(device_nats_ca_file.as_deref())?,
+        manifest_keys,
+    })
+}
+
+async fn listen(address: SocketAddr, what: &str) -> Result<TcpListener, EnrolError> {
+    let failed = |source| EnrolError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    tracing::info!(address = %bound, "{what}");
+    Ok(listener)
+}
