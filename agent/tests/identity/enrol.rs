@@ -214,22 +214,12 @@ async fn a_service_that_the_device_does_not_trust_learns_nothing() {
     // It goes on trying: the certificate may be put right.
     let log = fs::File::create(agent.path("log")).expect("a log");
     let mut command = agent.command();
-    command.args([
-        "enrol",
-        "--url",
-        &service.url,
-        "--ca-file",
-        &ca,
-        "--token-file",
-        &file,
-    ]);
-    agent.adopt(
-        command
-            .args(["--rsa-bits=2048"])
-            .stderr(log)
-            .spawn()
-            .expect("started"),
-    );
+    command
+        .args(["enrol", "--rsa-bits=2048", "--url", &service.url])
+        .args(["--ca-file", &ca, "--token-file", &file])
+        .stdout(Stdio::null())
+        .stderr(log);
+    agent.adopt(command.spawn().expect("started"));
     let complains = || async { agent.logged("not of a trusted authority") >= 2 };
     assert!(
         fleet_testbed::wait::until(crate::chain::SOON, complains).await,
