@@ -75,7 +75,6 @@ fn identify_about(
 ) -> Result<Identity, Refusal> {
     let (claims, key_id) = verified_claims(token, keys, about)?;
     // The signature holds: from here on the claims are the identity provider's.
-    let malformed = |detail: &str| Refusal::new(AuthReason::TokenMalformed, detail);
     let value: Value =
         serde_json::from_slice(&claims).map_err(|_| malformed("the claims are no JSON"))?;
     let registered = Registered::deserialize(&value)
@@ -104,27 +103,7 @@ fn verified_claims(
     about: &mut About,
 ) -> Result<(Vec<u8>, String), Refusal> {
     use AuthReason as R;
-    if token.is_empty() {
-        return Err(Refusal::new(R::TokenMissing, "no token was presented"));
-    }
-    if token.len() > MAX_TOKEN {
-        let detail = format!("{} bytes; {MAX_TOKEN} are allowed", token.len());
-        return Err(Refusal::new(R::TokenOversize, detail));
-    }
-    let mut parts = token.split('.');
-    let (Some(header), Some(claims), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        let detail = "it has not the three parts of a JWT; \
-            let the identity provider hand out JWT access tokens to this user";
-        return Err(Refusal::new(R::TokenOpaque, detail));
-    };
-    let malformed = |detail: &str| Refusal::new(R::TokenMalformed, detail);
-    let decode = |part: &str, what: &str| {
-        URL_SAFE_NO_PAD
-            .decode(part)
-            .map_err(|_| malformed(&format!("the {what} is not base64url")))
-    };
+    let [header, claims, signature] = parts(token)?;
     let raw_header = decode(header, "header")?;
     let header: Header<'_> =
         serde_json::from_slice(&raw_header).map_err(|_| malformed("the header is not a JWT's"))?;
@@ -140,26 +119,48 @@ fn verified_claims(
         return Err(Refusal::new(R::KeyUnknown, "the token names no key"));
     };
     let Some(key) = keys.get(&key_id) else {
-        let detail = format!(
-            "the identity provider has no key {:?} for signatures",
-            shown(&key_id)
-        );
+        let id = shown(&key_id);
+        let detail = format!("the identity provider has no key {id:?} for signatures");
         return Err(Refusal::new(R::KeyUnknown, detail));
     };
     if key.algorithm != algorithm {
-        let detail = format!(
-            "the token says {algorithm:?}, its key is for {:?}",
-            key.algorithm
-        );
+        let pinned = key.algorithm;
+        let detail = format!("the token says {algorithm:?}, its key is for {pinned:?}");
         return Err(Refusal::new(R::AlgorithmMismatch, detail));
     }
     let signature = decode(signature, "signature")?;
     let signed = token.rsplit_once('.').map_or("", |(signed, _)| signed);
     if !key.verifies(signed.as_bytes(), &signature) {
-        return Err(Refusal::new(
-            R::SignatureInvalid,
-            "the signature does not fit",
-        ));
+        let detail = "the signature does not fit";
+        return Err(Refusal::new(R::SignatureInvalid, detail));
     }
     Ok((decode(claims, "payload")?, key_id.into_owned()))
+}
+
+/// Header, claims and signature, still encoded.
+fn parts(token: &str) -> Result<[&str; 3], Refusal> {
+    use AuthReason as R;
+    if token.is_empty() {
+        return Err(Refusal::new(R::TokenMissing, "no token was presented"));
+    }
+    if token.len() > MAX_TOKEN {
+        let detail = format!("{} bytes; {MAX_TOKEN} are allowed", token.len());
+        return Err(Refusal::new(R::TokenOversize, detail));
+    }
+    let parts: Vec<&str> = token.split('.').take(4).collect();
+    <[&str; 3]>::try_from(parts).map_err(|_| {
+        let detail = "it has not the three parts of a JWT; \
+            let the identity provider hand out JWT access tokens to this user";
+        Refusal::new(R::TokenOpaque, detail)
+    })
+}
+
+fn decode(part: &str, what: &str) -> Result<Vec<u8>, Refusal> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| malformed(&format!("the {what} is not base64url")))
+}
+
+fn malformed(detail: &str) -> Refusal {
+    Refusal::new(AuthReason::TokenMalformed, detail)
 }
