@@ -21,6 +21,9 @@ pub struct Cli {
 pub enum Command {
     /// Answer NATS about each device that logs in.
     Callout(Box<CalloutArgs>),
+    /// Set up what keeps the fleet's secrets.
+    #[command(subcommand)]
+    Provision(crate::bao::args::ProvisionCommand),
     /// Let devices ask to join, and give those that are approved a user at the identity provider.
     Enrol(Box<crate::enrol::args::EnrolArgs>),
     /// Make what a device needs to ask.
@@ -186,9 +189,21 @@ pub struct KeyArgs {
 /// What devices get.
 #[derive(Debug, Clone, Args)]
 pub struct GrantArgs {
-    /// JSON file with the policies; it is read again when it changes.
-    #[arg(long, env = "FLEET_POLICY_FILE")]
-    pub policy_file: PathBuf,
+    /// JSON file with the policies; it is read again when it changes. Not with OpenBao, which then
+    /// has them.
+    #[arg(
+        long,
+        env = "FLEET_POLICY_FILE",
+        required_unless_present = "bao_address",
+        conflicts_with = "bao_address"
+    )]
+    pub policy_file: Option<PathBuf>,
+    /// Where policies are instead of a file.
+    #[command(flatten)]
+    pub bao: crate::bao::args::BaoArgs,
+    /// How long those are used.
+    #[command(flatten)]
+    pub freshness: crate::bao::args::FreshnessArgs,
     /// Seconds after which a device has to log in again at the latest.
     #[arg(long, env = "FLEET_MAX_LIFETIME", default_value_t = 3600)]
     pub max_lifetime: u64,

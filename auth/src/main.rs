@@ -5,6 +5,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use clap::Parser as _;
 use fleet_auth::args::{CalloutArgs, Cli, Command, LogFormat};
+use fleet_auth::bao::args::{ProvisionArgs, ProvisionCommand};
 use fleet_auth::enrol::args::{EnrolArgs, TokenCommand, TokenCreateArgs};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Callout(args) => callout(*args),
+        Command::Provision(ProvisionCommand::Openbao(args)) => provision_openbao(&args),
         Command::Enrol(args) => enrol(*args),
         Command::Token(TokenCommand::Create(args)) => create_token(&args),
     }
@@ -35,6 +37,19 @@ async fn create_token(args: &TokenCreateArgs) -> anyhow::Result<()> {
     let token = fleet_auth::enrol::create_token(args).await?;
     let mut out = std::io::stdout();
     writeln!(out, "{token}").context("failed to print the token")?;
+    Ok(())
+}
+
+/// One line for each thing, on standard output.
+#[tokio::main]
+async fn provision_openbao(args: &ProvisionArgs) -> anyhow::Result<()> {
+    init_logs(LogFormat::Text);
+    install_provider()?;
+    let steps = fleet_auth::bao::run_provision(args).await?;
+    let mut out = std::io::stdout();
+    for step in steps {
+        writeln!(out, "{step}").context("failed to print what was done")?;
+    }
     Ok(())
 }
 

@@ -35,6 +35,8 @@ pub struct Metrics {
     token_cache: Family<Outcome, Counter>,
     key_reads: Family<Outcome, Counter>,
     key_age: Gauge,
+    policy_reads: Family<Outcome, Counter>,
+    policies_answered: Gauge,
     kept_tokens: Gauge,
     in_flight: Gauge,
 }
@@ -48,6 +50,8 @@ impl Default for Metrics {
             token_cache: Family::default(),
             key_reads: Family::default(),
             key_age: Gauge::default(),
+            policy_reads: Family::default(),
+            policies_answered: Gauge::default(),
             kept_tokens: Gauge::default(),
             in_flight: Gauge::default(),
         };
@@ -73,6 +77,11 @@ impl Metrics {
         let about =
             "Seconds since the identity provider's keys were read; -1 before the first time";
         r.register("jwks_age_seconds", about, self.key_age.clone());
+        let about = "Readings of policies from OpenBao, by outcome; stale ones were not read";
+        r.register("policy_reads", about, self.policy_reads.clone());
+        let about = "When OpenBao last gave a policy, in seconds since 1970; 0 before";
+        let name = "policies_answered_timestamp_seconds";
+        r.register(name, about, self.policies_answered.clone());
         let about = "Verified tokens that are kept until they expire";
         r.register("kept_tokens", about, self.kept_tokens.clone());
         let about = "Requests that are worked on";
@@ -94,6 +103,17 @@ impl Metrics {
     /// The keys were read, or not.
     pub fn read_keys(&self, outcome: &'static str) {
         self.key_reads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A policy was wanted that was not fresh at hand.
+    pub fn read_policy(&self, outcome: &'static str) {
+        self.policy_reads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// OpenBao gave a policy at this time.
+    pub fn policies_answered_at(&self, seconds: u64) {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.policies_answered.set(seconds);
     }
 
     /// All of them as text, with the totals as they are now.

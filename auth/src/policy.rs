@@ -8,6 +8,7 @@ use fleet_auth_core::policy::PolicyBook;
 use fleet_auth_core::{DevicePolicy, Policies as _};
 use fleet_contracts::DeviceId;
 
+use crate::bao::OpenBaoPolicies;
 use crate::error::chain;
 
 /// How often a file is looked at.
@@ -34,6 +35,9 @@ pub enum PolicyError {
         #[source]
         source: serde_json::Error,
     },
+    /// OpenBao holds no good record, or cannot be asked.
+    #[error("failed to read the policy from OpenBao")]
+    Record(#[from] crate::bao::RecordError),
 }
 
 impl PolicyError {
@@ -42,6 +46,7 @@ impl PolicyError {
         match self {
             Self::File { .. } => "PolicyFile",
             Self::Malformed { .. } => "PolicyMalformed",
+            Self::Record(_) => "PolicyRecord",
         }
     }
 }
@@ -53,6 +58,24 @@ pub trait PolicySource: Send + Sync + 'static {
         &self,
         device: &DeviceId,
     ) -> impl Future<Output = Result<Option<DevicePolicy>, PolicyError>> + Send;
+}
+
+/// Policies from where the command line says.
+#[derive(Debug, Clone)]
+pub enum ChosenPolicies {
+    /// A file.
+    File(Arc<FilePolicies>),
+    /// OpenBao.
+    Bao(Arc<OpenBaoPolicies>),
+}
+
+impl PolicySource for ChosenPolicies {
+    async fn of(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, PolicyError> {
+        match self {
+            Self::File(policies) => policies.of(device).await,
+            Self::Bao(policies) => policies.of(device).await,
+        }
+    }
 }
 
 /// Policies in a file. What was read last stays in force while the file is unreadable.

@@ -19,13 +19,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::args::{BusArgs, CalloutArgs, KeyArgs};
+use crate::args::{BusArgs, CalloutArgs, GrantArgs, KeyArgs};
+use crate::bao::OpenBaoPolicies;
 use crate::callout::{Desk, Judge, Limiter, Rate, Verified};
 use crate::error::chain;
 use crate::http::{Pages, serve};
 use crate::jwks::{Fetcher, Jwks, Pace, Source, SourceError};
 use crate::metrics::Metrics;
-use crate::policy::{FilePolicies, PolicyError};
+use crate::policy::{ChosenPolicies, FilePolicies, PolicyError};
 use crate::rules;
 
 /// Why the callout could not start. Servers that do not answer are no reason: it waits for them.
@@ -80,7 +81,7 @@ impl RunError {
 /// Answers until `stop`, then ends in order.
 pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
-    let policies = Arc::new(FilePolicies::open(&args.grant.policy_file)?);
+    let policies = policies(&args.grant, &metrics)?;
     let jwks = Arc::new(jwks(&args, &metrics)?);
     let judge = Arc::new(Judge {
         keys: service_keys(&args.bus)?,
@@ -88,7 +89,7 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
         rules: rules::token_rules(&args.token),
         caps: rules::caps(&args.grant),
         jwks: Arc::clone(&jwks),
-        policies: Arc::clone(&policies),
+        policies: policies.clone(),
         limiter: Limiter::new(Rate {
             burst: args.grant.login_burst,
             per_minute: args.grant.logins_per_minute,
@@ -109,10 +110,10 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
     listen(args.metrics_addr, &pages, &tracker, &stop).await?;
     let tasks = &pages.tasks;
     tasks.add("keys", tracker.spawn(until(stop.clone(), jwks.follow())));
-    tasks.add(
-        "policies",
-        tracker.spawn(until(stop.clone(), policies.follow())),
-    );
+    if let ChosenPolicies::File(file) = policies {
+        let following = until(stop.clone(), file.follow());
+        tasks.add("policies", tracker.spawn(following));
+    }
     let Some(bus) = connect(&args.bus, &stop).await else {
         return Ok(());
     };
@@ -126,6 +127,17 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
     tracker.wait().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// From OpenBao if there is an address of it, else from the file.
+fn policies(args: &GrantArgs, metrics: &Arc<Metrics>) -> Result<ChosenPolicies, RunError> {
+    if let Some(settings) = args.bao.settings() {
+        let metrics = Arc::clone(metrics);
+        let policies = OpenBaoPolicies::new(settings, args.freshness.into(), metrics);
+        return Ok(ChosenPolicies::Bao(Arc::new(policies)));
+    }
+    let path = args.policy_file.as_deref().unwrap_or(Path::new(""));
+    Ok(ChosenPolicies::File(Arc::new(FilePolicies::open(path)?)))
 }
 
 /// The work, unless and until `stop`.
@@ -182,7 +194,7 @@ fn seed(path: &Path) -> Result<String, RunError> {
 
 async fn listen(
     address: SocketAddr,
-    pages: &Pages<Arc<FilePolicies>>,
+    pages: &Pages<ChosenPolicies>,
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {

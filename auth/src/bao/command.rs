@@ -1,0 +1,23 @@
+//! `fleet-auth provision openbao`.
+
+use super::args::ProvisionArgs;
+use super::client::{BaoError, Session};
+use super::provision::{Mode, ProvisionError, Step, provision};
+
+/// Logs in, sets up or plans, and gives the token back.
+///
+/// # Errors
+/// When OpenBao refuses or cannot be reached.
+pub async fn run(args: &ProvisionArgs) -> Result<Vec<Step>, ProvisionError> {
+    let none = || BaoError::Address(String::new());
+    let settings = args.bao.settings().ok_or_else(none)?;
+    let setup = args.setup()?;
+    let mode = if args.plan { Mode::Plan } else { Mode::Apply };
+    let session = Session::open(&settings).await?;
+    let steps = provision(&session, &setup, mode).await;
+    // It ends by itself soon; what was done counts more than this.
+    if let Err(error) = session.close().await {
+        tracing::warn!(error = crate::error::chain(&error), "a token is left");
+    }
+    steps
+}

@@ -1,0 +1,248 @@
+//! Brings OpenBao to what the fleet needs. What is right already is left alone, so that a second
+//! run changes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vaultrs::api::sys::requests::EnableEngineRequest;
+use vaultrs::sys;
+
+use super::client::{BaoError, Session};
+use super::endpoint::{read, write};
+use super::setup::{self, JwtSetup, KV_MOUNT, KubernetesSetup, NewJwtConfig, Setup};
+
+/// Why OpenBao was not set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// It refused, or could not be asked.
+    #[error(transparent)]
+    Bao(#[from] BaoError),
+    /// Something else is mounted where ours would be. It may hold secrets, so it is left alone.
+    #[error("{path} holds {found}, and {wanted} is needed: move it, nothing was changed there")]
+    Taken {
+        /// Where.
+        path: &'static str,
+        /// What is there.
+        found: String,
+        /// What should be.
+        wanted: &'static str,
+    },
+}
+
+/// Whether to do it or only to say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is written.
+    Plan,
+    /// What differs is written.
+    Apply,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it is.
+    pub what: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a thing, or would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was as it should be.
+    Kept,
+    /// It was not there.
+    Created,
+    /// It was different.
+    Changed,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.outcome {
+            Outcome::Kept => "unchanged",
+            Outcome::Created => "created",
+            Outcome::Changed => "changed",
+        };
+        write!(f, "{outcome:<9} {}", self.what)
+    }
+}
+
+/// Sets everything up in the order in which one thing needs another; the steps as they would be
+/// taken in [`Mode::Plan`]. What failed once is begun again from the start.
+///
+/// # Errors
+/// At the first step that fails; those before it stay done.
+pub async fn provision(
+    session: &Session,
+    setup: &Setup,
+    mode: Mode,
+) -> Result<Vec<Step>, ProvisionError> {
+    let mut run = Run {
+        session,
+        mode,
+        steps: Vec::new(),
+    };
+    run.store().await?;
+    for (name, text) in setup::policies() {
+        let policy = PolicyText { policy: text };
+        let path = format!("sys/policies/acl/{name}");
+        run.settle(format!("policy {name}"), &path, policy).await?;
+    }
+    if let Some(kubernetes) = &setup.kubernetes {
+        run.kubernetes(kubernetes).await?;
+    }
+    if let Some(jwt) = &setup.jwt {
+        run.jwt(jwt).await?;
+    }
+    Ok(run.steps)
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PolicyText {
+    policy: String,
+}
+
+/// A mount of a store or a method, of which only this much matters.
+#[derive(Debug, Deserialize)]
+struct Mounted {
+    #[serde(rename = "type")]
+    kind: String,
+    options: Option<BTreeMap<String, String>>,
+}
+
+struct Run<'a> {
+    session: &'a Session,
+    mode: Mode,
+    steps: Vec<Step>,
+}
+
+impl Run<'_> {
+    fn note(&mut self, what: impl Into<String>, outcome: Outcome) {
+        let what = what.into();
+        self.steps.push(Step { what, outcome });
+    }
+
+    /// The store of records, with versions: a record that was overwritten by mistake comes back.
+    async fn store(&mut self) -> Result<(), ProvisionError> {
+        const WANTED: &str = "kv of version 2";
+        if let Some(mounted) = self.mounted("sys/mounts", KV_MOUNT).await? {
+            let options = mounted.options.unwrap_or_default();
+            let version = options.get("version").map_or("1", String::as_str);
+            if mounted.kind != "kv" || version != "2" {
+                return Err(ProvisionError::Taken {
+                    path: KV_MOUNT,
+                    found: format!("{} of version {version}", mounted.kind),
+                    wanted: WANTED,
+                });
+            }
+            self.note("store kv", Outcome::Kept);
+            return Ok(());
+        }
+        if self.mode == Mode::Apply {
+            let mut request = EnableEngineRequest::builder();
+            request.options([("version".to_owned(), "2".to_owned())]);
+            let client = &self.session.client;
+            let enabled = sys::mount::enable(client, KV_MOUNT, "kv", Some(&mut request)).await;
+            enabled.map_err(|error| refused("mount", KV_MOUNT, error))?;
+        }
+        self.note("store kv", Outcome::Created);
+        Ok(())
+    }
+
+    async fn kubernetes(&mut self, setup: &KubernetesSetup) -> Result<(), ProvisionError> {
+        self.method("kubernetes").await?;
+        let config = setup.config();
+        let what = "settings of auth/kubernetes".to_owned();
+        self.settle(what, "auth/kubernetes/config", config).await?;
+        for (name, role) in setup.roles() {
+            let path = format!("auth/kubernetes/role/{name}");
+            let what = format!("role {name} of auth/kubernetes");
+            self.settle(what, &path, role).await?;
+        }
+        Ok(())
+    }
+
+    async fn jwt(&mut self, setup: &JwtSetup) -> Result<(), ProvisionError> {
+        self.method("jwt").await?;
+        let what = "settings of auth/jwt".to_owned();
+        let (path, config) = ("auth/jwt/config", setup.config());
+        self.settle_as(what, path, config, NewJwtConfig::from)
+            .await?;
+        let name = setup::ENROL_POLICY;
+        let path = format!("auth/jwt/role/{name}");
+        let what = format!("role {name} of auth/jwt");
+        self.settle(what, &path, setup.role()).await
+    }
+
+    /// A method to log in, of the type that its path names.
+    async fn method(&mut self, kind: &'static str) -> Result<(), ProvisionError> {
+        let what = format!("method {kind}");
+        if let Some(mounted) = self.mounted("sys/auth", kind).await? {
+            if mounted.kind != kind {
+                return Err(ProvisionError::Taken {
+                    path: kind,
+                    found: mounted.kind,
+                    wanted: kind,
+                });
+            }
+            self.note(what, Outcome::Kept);
+            return Ok(());
+        }
+        if self.mode == Mode::Apply {
+            let enabled = sys::auth::enable(&self.session.client, kind, kind, None).await;
+            enabled.map_err(|error| refused("enable", kind, error))?;
+        }
+        self.note(what, Outcome::Created);
+        Ok(())
+    }
+
+    async fn mounted(&self, path: &str, name: &str) -> Result<Option<Mounted>, BaoError> {
+        let all = read::<BTreeMap<String, Mounted>>(self.session, path).await?;
+        Ok(all.unwrap_or_default().remove(&format!("{name}/")))
+    }
+
+    /// Compares what is at `path` and writes what is wanted if it differs.
+    async fn settle<T>(&mut self, what: String, path: &str, wanted: T) -> Result<(), ProvisionError>
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
+        self.settle_as(what, path, wanted, |wanted| wanted).await
+    }
+
+    /// The same where more is written than is read back.
+    async fn settle_as<T, W>(
+        &mut self,
+        what: String,
+        path: &str,
+        wanted: T,
+        written: impl FnOnce(T) -> W,
+    ) -> Result<(), ProvisionError>
+    where
+        T: DeserializeOwned + PartialEq,
+        W: Serialize,
+    {
+        let found = read::<T>(self.session, path).await?;
+        let outcome = match &found {
+            Some(found) if *found == wanted => Outcome::Kept,
+            Some(_) => Outcome::Changed,
+            None => Outcome::Created,
+        };
+        if outcome != Outcome::Kept && self.mode == Mode::Apply {
+            write(self.session, path, &written(wanted)).await?;
+        }
+        self.note(what, outcome);
+        Ok(())
+    }
+}
+
+fn refused(what: &'static str, path: &str, error: vaultrs::error::ClientError) -> BaoError {
+    BaoError::Request {
+        what,
+        path: path.to_owned(),
+        source: error.into(),
+    }
+}
