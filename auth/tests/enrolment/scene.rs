@@ -1,0 +1,320 @@
+//! An API server, an identity provider, and the enrolment service as a process.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use fleet_api::{Decision, DeviceEnrolment};
+use fleet_contracts::enrolment::{Approval, EnrolmentState, EnrolmentToken};
+use fleet_testbed::{Idp, Testbed, wait};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::config::Kubeconfig;
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::device::{Device, Door};
+
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const NAMESPACE: &str = "fleet-enrolment";
+/// As whom the service speaks to the API server.
+pub(crate) const SERVICE: &str = "fleet-auth";
+const MANIFEST_KEY: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+pub(crate) struct Scene {
+    pub(crate) bed: Testbed,
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    service: Mutex<Option<Child>>,
+}
+
+impl Scene {
+    /// With the service running.
+    pub(crate) async fn start(name: &str) -> Self {
+        let bed = Testbed::builder(name).control_plane().idp();
+        let scene = Self::over(bed.start().await.expect("testbed")).await;
+        scene.run(&[]);
+        scene.until_open().await;
+        scene
+    }
+
+    pub(crate) async fn over(bed: Testbed) -> Self {
+        bed.install_crds().await.expect("CRDs");
+        let client = bed.kube_client().await.expect("client");
+        let port = TcpListener::bind((bed.host_ip(), 0)).expect("a port");
+        let port = port.local_addr().expect("an address").port();
+        let scene = Self {
+            url: format!("https://{}:{port}", bed.host_ip()),
+            client,
+            bed,
+            service: Mutex::new(None),
+        };
+        scene.grant().await;
+        let idp = scene.idp();
+        fs::write(scene.path("idp-token"), idp.admin_token()).expect("written");
+        scene
+    }
+
+    pub(crate) fn idp(&self) -> &Idp {
+        self.bed.idp().expect("idp")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.bed.folder().join(name)
+    }
+
+    pub(crate) fn enrolments(&self) -> Api<DeviceEnrolment> {
+        Api::all(self.client.clone())
+    }
+
+    /// Exactly what the service needs, for a user that is nobody else.
+    async fn grant(&self) {
+        let rule = |group: &str, resource: &str, verbs: &[&str]| PolicyRule {
+            api_groups: Some(vec![group.to_owned()]),
+            resources: Some(vec![resource.to_owned()]),
+            verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
+            ..PolicyRule::default()
+        };
+        let group = fleet_api::GROUP;
+        let meta = || kube::api::ObjectMeta {
+            name: Some(SERVICE.to_owned()),
+            ..kube::api::ObjectMeta::default()
+        };
+        let to = |kind: &str| RoleRef {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: kind.to_owned(),
+            name: SERVICE.to_owned(),
+        };
+        let subjects = Some(vec![Subject {
+            kind: "User".to_owned(),
+            name: SERVICE.to_owned(),
+            ..Subject::default()
+        }]);
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(NAMESPACE.to_owned());
+        let client = || self.client.clone();
+        make(Api::all(client()), &namespace).await;
+        let verbs = ["create", "get", "list", "watch", "delete"];
+        let rules = vec![
+            rule(group, "deviceenrolments", &verbs),
+            rule(group, "deviceenrolments/status", &["update"]),
+        ];
+        let role = ClusterRole {
+            metadata: meta(),
+            rules: Some(rules),
+            ..ClusterRole::default()
+        };
+        make(Api::all(client()), &role).await;
+        let binding = ClusterRoleBinding {
+            metadata: meta(),
+            role_ref: to("ClusterRole"),
+            subjects: subjects.clone(),
+        };
+        make(Api::all(client()), &binding).await;
+        let rules = Some(vec![rule("", "secrets", &["get", "update"])]);
+        let role = Role {
+            metadata: meta(),
+            rules,
+        };
+        make(Api::namespaced(client(), NAMESPACE), &role).await;
+        let binding = RoleBinding {
+            metadata: meta(),
+            role_ref: to("Role"),
+            subjects,
+        };
+        make(Api::namespaced(client(), NAMESPACE), &binding).await;
+    }
+
+    /// The administrator's kubeconfig, speaking for the service's user.
+    pub(crate) fn service_kubeconfig(&self) -> PathBuf {
+        let admin = self.bed.kubeconfig().expect("kubeconfig");
+        let mut config = Kubeconfig::read_from(admin).expect("read");
+        for user in &mut config.auth_infos {
+            let info = user.auth_info.as_mut().expect("credentials");
+            info.impersonate = Some(SERVICE.to_owned());
+        }
+        let path = self.path("service.kubeconfig");
+        fs::write(&path, serde_json::to_vec(&config).expect("json")).expect("written");
+        path
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-auth"));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the service.
+    pub(crate) fn run(&self, further: &[&str]) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("enrol.log"));
+        let idp = self.idp();
+        let ca = idp.ca_file();
+        let nats = self
+            .bed
+            .nats()
+            .map_or("nats://bus.example".to_owned(), fleet_testbed::Nats::url);
+        let child = self
+            .command()
+            .env("KUBECONFIG", self.service_kubeconfig())
+            .args([
+                "enrol",
+                "--metrics-addr",
+                "127.0.0.1:0",
+                "--public-url",
+                &self.url,
+            ])
+            .args(["--listen", self.url.trim_start_matches("https://")])
+            .args([
+                "--oidc-issuer",
+                &idp.issuer(),
+                "--oidc-project",
+                idp.project(),
+            ])
+            .args(["--oidc-organisation", idp.organisation()])
+            .args(["--device-nats-url", &nats, "--manifest-key", MANIFEST_KEY])
+            .args(["--poll-after", "1", "--call-burst", "10000"])
+            .arg("--tls-folder")
+            .arg(self.path("tls"))
+            .arg("--oidc-ca-file")
+            .arg(ca)
+            .arg("--device-issuer-ca-file")
+            .arg(ca)
+            .arg("--idp-token-file")
+            .arg(self.path("idp-token"))
+            .args(further)
+            .stderr(log.expect("a log"))
+            .spawn();
+        *self.service() = Some(child.expect("started"));
+    }
+
+    fn service(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.service.lock().expect("no panic")
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        if let Some(mut child) = self.service().take() {
+            child.kill().expect("killed");
+            child.wait().expect("gone");
+        }
+    }
+
+    pub(crate) async fn until_open(&self) {
+        let address = self.url.trim_start_matches("https://").to_owned();
+        let open = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
+        self.until("open", open).await;
+    }
+
+    pub(crate) fn door(&self) -> Door {
+        Door::new(&self.url, &self.path("tls").join("ca.crt"))
+    }
+
+    /// A token, made as people make one.
+    pub(crate) fn token(&self, args: &[&str]) -> EnrolmentToken {
+        let made = self
+            .command()
+            .env("KUBECONFIG", self.bed.kubeconfig().expect("kubeconfig"))
+            .args(["token", "create"])
+            .args(args)
+            .output()
+            .expect("run");
+        let text = String::from_utf8(made.stdout).expect("text");
+        let error = String::from_utf8_lossy(&made.stderr);
+        text.trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("no token: {text} {error}"))
+    }
+
+    /// As somebody with the right does it.
+    pub(crate) async fn decide(&self, name: &str, decision: Decision, message: &str) {
+        let approval = json!({"decision": decision, "message": message});
+        let patch = Patch::Merge(json!({"spec": {"approval": approval}}));
+        let patched = self
+            .enrolments()
+            .patch(name, &PatchParams::default(), &patch)
+            .await;
+        patched.expect("decided");
+    }
+
+    pub(crate) async fn approve(&self, device: &Device) {
+        self.decide(device.id.as_str(), Decision::Approved, "")
+            .await;
+    }
+
+    /// What the device is told once it may join.
+    pub(crate) async fn approval(&self, device: &Device) -> Approval {
+        let door = self.door();
+        let told = Mutex::new(None);
+        let ready = || async {
+            match device.get(&door).await.expect("an enrolment").state {
+                EnrolmentState::Approved(approval) => {
+                    *told.lock().expect("no panic") = Some(*approval);
+                    true
+                }
+                _ => false,
+            }
+        };
+        self.until("approved", ready).await;
+        told.into_inner().expect("no panic").expect("told")
+    }
+
+    pub(crate) async fn until<F: Future<Output = bool>>(&self, what: &str, done: impl Fn() -> F) {
+        let log = || fs::read_to_string(self.path("enrol.log")).unwrap_or_default();
+        assert!(
+            wait::until(SOON, done).await,
+            "never {what}; the service says:\n{}",
+            log()
+        );
+    }
+
+    /// All keys of a user.
+    pub(crate) fn keys(&self, user: &str) -> Vec<String> {
+        let filters = json!([{"userIdFilter": {"id": user}}]);
+        let keys = self.idp().call("ListKeys", json!({"filters": filters}));
+        let keys = keys.expect("keys");
+        let result = keys["result"].as_array().cloned().unwrap_or_default();
+        let id = |key: &Value| key["id"].as_str().unwrap_or_default().to_owned();
+        result.iter().map(id).collect()
+    }
+
+    pub(crate) fn user_state(&self, user: &str) -> String {
+        let user = self
+            .idp()
+            .call("GetUserByID", json!({"userId": user}))
+            .expect("a user");
+        user["user"]["state"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.service().take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+async fn make<K>(api: Api<K>, object: &K)
+where
+    K: Resource + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
+{
+    api.create(&PostParams::default(), object)
+        .await
+        .expect("made");
+}
