@@ -76,7 +76,8 @@ impl Desk {
         }
         self.subscribed.store(false, Ordering::Relaxed);
         let finish = async {
-            // The server sends no more; what it sent already is still answered.
+            // What arrived is still answered. A request that the server sends before it has seen the
+            // unsubscribing is lost, since the library does not wait for it: its device tries again.
             if requests.drain().await.is_ok() {
                 while let Some(message) = requests.next().await {
                     self.take(message, &client, &judge, &answering).await;
