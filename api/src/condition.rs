@@ -34,7 +34,7 @@ macro_rules! closed {
 closed!(
     /// The types of conditions on our resources.
     ConditionType {
-        /// Deployment: every matched device runs the current revision. DeviceEnrolment: the device
+        /// Deployment: every matched device runs the current revision. `DeviceEnrolment`: the device
         /// can log in. (kstatus: `Ready`)
         Ready,
         /// Deployment: devices still have to report. (kstatus: `Progressing`)
@@ -49,9 +49,9 @@ closed!(
         LabelsAccepted,
         /// Device: it takes the manifests it is sent.
         Synced,
-        /// DeviceEnrolment: somebody said yes.
+        /// `DeviceEnrolment`: somebody said yes.
         Approved,
-        /// DeviceEnrolment: somebody said no, or nobody anything in time.
+        /// `DeviceEnrolment`: somebody said no, or nobody anything in time.
         Denied,
     }
 );

@@ -8,6 +8,7 @@
 
 pub mod args;
 pub mod cluster;
+pub mod decide;
 pub mod deploy;
 pub mod describe;
 pub mod document;
@@ -30,11 +31,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Cli, Command};
+use fleet_api::Decision;
 use output::OutputError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
+    #[error(transparent)]
+    Decide(#[from] decide::DecideError),
     #[error(transparent)]
     Deploy(#[from] deploy::DeployError),
     #[error(transparent)]
@@ -125,6 +129,8 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Deploy(args) => deploy::run(&cli.cluster, args).await?,
         Command::Get(args) => get::run(&cli.cluster, args).await?,
+        Command::Approve(args) => decide::run(&cli.cluster, args, Decision::Approved).await?,
+        Command::Deny(args) => decide::run(&cli.cluster, args, Decision::Denied).await?,
         Command::Describe(args) => describe::run(&cli.cluster, args).await?,
         Command::Plan(args) => {
             let outcome = plan::run(&cli.cluster, args).await?;

@@ -1,4 +1,4 @@
-//! The two kinds a user can name, and the ways to name them.
+//! The kinds a user can name, and the ways to name them.
 
 use std::ffi::OsStr;
 use std::str::FromStr;
@@ -12,6 +12,8 @@ pub enum KindName {
     Device,
     /// `Deployment`, namespaced.
     Deployment,
+    /// `DeviceEnrolment`, cluster-scoped.
+    Enrolment,
 }
 
 impl KindName {
@@ -20,6 +22,16 @@ impl KindName {
         match self {
             Self::Device => "Device",
             Self::Deployment => "Deployment",
+            Self::Enrolment => "DeviceEnrolment",
+        }
+    }
+
+    /// As people call it.
+    pub const fn spoken(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Deployment => "deployment",
+            Self::Enrolment => "enrolment",
         }
     }
 
@@ -28,6 +40,7 @@ impl KindName {
         match self {
             Self::Device => "devices",
             Self::Deployment => "deployments",
+            Self::Enrolment => "deviceenrolments",
         }
     }
 
@@ -40,7 +53,7 @@ impl KindName {
 
 /// No kind of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no resource type {0:?}; say devices or deployments")]
+#[error("there is no resource type {0:?}; say devices, deployments or enrolments")]
 pub struct UnknownKind(String);
 
 impl FromStr for KindName {
@@ -55,6 +68,9 @@ impl FromStr for KindName {
         match bare {
             "device" | "devices" | "dev" | "fleetdev" => Ok(Self::Device),
             "deployment" | "deployments" | "dep" | "deploy" | "fleetdep" => Ok(Self::Deployment),
+            "enrolment" | "enrolments" | "deviceenrolment" | "deviceenrolments" | "fleetenrol" => {
+                Ok(Self::Enrolment)
+            }
             _ => Err(UnknownKind(given.chars().take(80).collect())),
         }
     }
@@ -102,7 +118,7 @@ impl TypedValueParser for NameArgParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let kinds = [KindName::Device, KindName::Deployment];
+        let kinds = [KindName::Device, KindName::Deployment, KindName::Enrolment];
         Some(Box::new(
             kinds
                 .into_iter()
@@ -122,6 +138,8 @@ mod tests {
     #[case("fleetdep", Ok((KindName::Deployment, None)))]
     #[case("deployment.fleet.nationtech.io/web", Ok((KindName::Deployment, Some("web"))))]
     #[case("device/pi-7", Ok((KindName::Device, Some("pi-7"))))]
+    #[case("enrolments", Ok((KindName::Enrolment, None)))]
+    #[case("fleetenrol/0af3", Ok((KindName::Enrolment, Some("0af3"))))]
     #[case("deployments.apps", Err(UnknownKind("deployments.apps".into())))]
     #[case("pods", Err(UnknownKind("pods".into())))]
     fn kinds_go_by_the_names_kubectl_knows(

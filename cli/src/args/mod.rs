@@ -56,12 +56,17 @@ pub struct ClusterFlags {
 pub enum Command {
     /// Create, change or delete a Deployment
     Deploy(Box<DeployArgs>),
-    /// List devices or deployments
+    /// List devices, deployments or enrolments
     #[command(after_help = GET_EXAMPLES)]
     Get(GetArgs),
-    /// Show all that is known of one device or deployment
+    /// Show all that is known of one device, deployment or enrolment
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
+    /// Let devices join that asked to
+    #[command(after_help = DECIDE_EXAMPLES)]
+    Approve(DecideArgs),
+    /// Refuse devices that asked to join, or take their access away
+    Deny(DecideArgs),
     /// Show what a deployment would change on which devices, before it is applied
     Plan(Box<PlanArgs>),
     /// Look into the buckets on the bus
@@ -98,11 +103,20 @@ const GET_EXAMPLES: &str = "Examples:
   fleet get devices -l site=lab -o wide
   fleet get deployments -A
   fleet get deployment web -o yaml
+  fleet get enrolments
   fleet get devices -w";
+
+const DECIDE_EXAMPLES: &str = "Examples:
+  fleet get enrolments -o wide
+  fleet approve 34aec70c47e3462fd74643044e89bbda6a602698
+  fleet deny 34aec70c47e3462fd74643044e89bbda6a602698 --reason 'not ours'
+
+Compare the fingerprint with what `fleet-agent enrol` prints on the device before approving it.";
 
 const DESCRIBE_EXAMPLES: &str = "Examples:
   fleet describe device pi-7
-  fleet describe deployment web -n shop";
+  fleet describe deployment web -n shop
+  fleet describe enrolment 34aec70c47e3462fd74643044e89bbda6a602698";
 
 const PLAN_EXAMPLES: &str = "Examples:
   # What would this file change?
@@ -176,7 +190,7 @@ pub struct DeployArgs {
 /// `fleet get`.
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// devices (device, dev, fleetdev) or deployments (deployment, dep, fleetdep); also TYPE/NAME
+    /// devices (dev, fleetdev), deployments (dep, fleetdep) or enrolments (fleetenrol); also TYPE/NAME
     #[arg(value_name = "TYPE", value_parser = NameArgParser)]
     pub resource: NameArg,
     /// Only these
@@ -199,10 +213,21 @@ pub struct GetArgs {
     pub watch: bool,
 }
 
+/// `fleet approve` and `fleet deny`.
+#[derive(Debug, Args)]
+pub struct DecideArgs {
+    /// The enrolments, by name
+    #[arg(value_name = "DEVICE_ENROLMENT", required = true)]
+    pub names: Vec<String>,
+    /// What the device's owner should know; it is shown on the device
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+}
+
 /// `fleet describe`.
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
-    /// device or deployment; also TYPE/NAME
+    /// device, deployment or enrolment; also TYPE/NAME
     #[arg(value_name = "TYPE", value_parser = NameArgParser)]
     pub resource: NameArg,
     /// Its name

@@ -53,7 +53,7 @@ pub(super) fn render(
     text.finish()
 }
 
-fn inventory(text: &mut Text, inventory: &Inventory) {
+pub(super) fn inventory(text: &mut Text, inventory: &Inventory) {
     let known = |value: &Option<String>| value.clone().unwrap_or_default();
     text.field("Architecture", &known(&inventory.architecture));
     text.field("OS", &known(&inventory.operating_system));

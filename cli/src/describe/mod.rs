@@ -2,11 +2,13 @@
 
 mod deployment;
 mod device;
+mod enrolment;
 mod events;
 mod text;
 
-use fleet_api::Device;
+use fleet_api::{Device, DeviceEnrolment};
 use jiff::Timestamp;
+use kube::Api;
 use kube::api::ListParams;
 
 use crate::args::{ClusterFlags, DescribeArgs};
@@ -37,17 +39,12 @@ type Related<T> = Result<Vec<T>, ClusterError>;
 pub async fn run(flags: &ClusterFlags, args: &DescribeArgs) -> Result<(), DescribeError> {
     let kind = args.resource.kind;
     let name = args.resource.name.as_deref().or(args.name.as_deref());
-    let name = name.ok_or_else(|| {
-        DescribeError::NoName(if kind == KindName::Device {
-            "device"
-        } else {
-            "deployment"
-        })
-    })?;
+    let name = name.ok_or_else(|| DescribeError::NoName(kind.spoken()))?;
     let cluster = Cluster::connect(flags).await?;
     let text = match kind {
         KindName::Device => describe_device(&cluster, name).await?,
         KindName::Deployment => describe_deployment(&cluster, name).await?,
+        KindName::Enrolment => describe_enrolment(&cluster, name).await?,
     };
     Ok(emit(text)?)
 }
@@ -72,6 +69,12 @@ async fn describe_device(cluster: &Cluster, name: &str) -> Result<String, Cluste
         &events,
         Timestamp::now(),
     ))
+}
+
+async fn describe_enrolment(cluster: &Cluster, name: &str) -> Result<String, ClusterError> {
+    let api: Api<DeviceEnrolment> = Api::all(cluster.client.clone());
+    let found = api.get(name).await.map_err(|e| cluster.explain(e))?;
+    Ok(enrolment::render(&found, Timestamp::now()))
 }
 
 async fn describe_deployment(cluster: &Cluster, name: &str) -> Result<String, ClusterError> {

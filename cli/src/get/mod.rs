@@ -1,4 +1,4 @@
-//! `fleet get`: lists of devices and deployments.
+//! `fleet get`: lists of devices, deployments and enrolments.
 
 mod rows;
 
@@ -67,6 +67,7 @@ fn api(cluster: &Cluster, args: &GetArgs) -> Api<DynamicObject> {
     let resource = match kind {
         KindName::Device => ApiResource::erase::<fleet_api::Device>(&()),
         KindName::Deployment => ApiResource::erase::<fleet_api::Deployment>(&()),
+        KindName::Enrolment => ApiResource::erase::<fleet_api::DeviceEnrolment>(&()),
     };
     match kind {
         KindName::Deployment if !args.all_namespaces => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleet_api::condition::ConditionType;
-use fleet_api::{Deployment, Device};
+use fleet_api::{Deployment, Device, DeviceEnrolment};
 use fleet_contracts::ReconcileScore;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
@@ -61,6 +61,17 @@ const DEPLOYMENT_WIDE: &[&str] = &[
     "SELECTOR",
     "LAST-ERROR",
 ];
+const ENROLMENT: &[&str] = &["NAME", "DEVICE", "DECISION", "READY", "REASON", "AGE"];
+const ENROLMENT_WIDE: &[&str] = &[
+    "NAME",
+    "DEVICE",
+    "DECISION",
+    "READY",
+    "REASON",
+    "AGE",
+    "FINGERPRINT",
+    "LABELS",
+];
 /// In place of what is not known, as kubectl writes it.
 const NONE: &str = "<none>";
 
@@ -85,6 +96,8 @@ impl Columns {
             (KindName::Device, true) => DEVICE_WIDE,
             (KindName::Deployment, false) => DEPLOYMENT,
             (KindName::Deployment, true) => DEPLOYMENT_WIDE,
+            (KindName::Enrolment, false) => ENROLMENT,
+            (KindName::Enrolment, true) => ENROLMENT_WIDE,
         };
         let skip = usize::from(self.kind == KindName::Deployment && !self.namespaces);
         header.get(skip..).unwrap_or(header)
@@ -94,6 +107,9 @@ impl Columns {
         let row = match self.kind {
             KindName::Device => typed::<Device>(object).map(|d| self.device(&d, now)),
             KindName::Deployment => typed::<Deployment>(object).map(|d| self.deployment(&d, now)),
+            KindName::Enrolment => {
+                typed::<DeviceEnrolment>(object).map(|e| self.enrolment(&e, now))
+            }
         };
         // An object this version cannot read still has a name; the others must not vanish with it.
         row.unwrap_or_else(|| {
@@ -126,6 +142,28 @@ impl Columns {
             row.push(or_none(inventory.podman_version.as_ref()));
             row.push(age(status.and_then(|s| s.last_seen.as_ref()), now));
             row.push(labels(device.metadata.labels.as_ref()));
+        }
+        row
+    }
+
+    fn enrolment(self, enrolment: &DeviceEnrolment, now: Timestamp) -> Vec<String> {
+        let spec = &enrolment.spec;
+        let status = enrolment.status.as_ref();
+        let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
+        let ready = condition(conditions, ConditionType::Ready);
+        let mut row = vec![
+            enrolment.metadata.name.clone().unwrap_or_default(),
+            spec.device_id.to_string(),
+            spec.approval
+                .as_ref()
+                .map_or_else(|| NONE.to_owned(), |a| a.decision.to_string()),
+            ready.map_or_else(|| "Unknown".to_owned(), |c| c.status.clone()),
+            or_none(ready.map(|c| &c.reason)),
+            age(enrolment.metadata.creation_timestamp.as_ref(), now),
+        ];
+        if self.wide {
+            row.push(spec.fingerprint.clone());
+            row.push(labels(Some(&spec.labels)));
         }
         row
     }

@@ -60,7 +60,7 @@ async fn kubectl_applies_what_is_printed_and_runs_the_plugin() {
     assert_eq!(ours.err, theirs.err);
 
     let error = run("fleet get nothing").failed();
-    assert!(error.contains("devices or deployments"), "{error}");
+    assert!(error.contains("deployments or enrolments"), "{error}");
 
     // What a person asks who has forgotten how a field is called.
     let explained = run("explain fleetdep.spec.targetSelector").ok();

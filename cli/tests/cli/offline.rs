@@ -112,7 +112,7 @@ fn bad_flags_are_refused_with_what_to_say_instead(#[case] args: &[&str], #[case]
 }
 
 #[rstest]
-#[case(&["get", "pods"], "devices or deployments")]
+#[case(&["get", "pods"], "deployments or enrolments")]
 #[case(&["get"], "TYPE")]
 #[case(&["get", "deployments", "web", "-A"], "one namespace")]
 #[case(&["describe", "device"], "fleet describe device NAME")]
@@ -193,7 +193,7 @@ fn completion_scripts_know_the_commands(#[case] shell: &str) {
 fn kubectl_is_answered_word_by_word() {
     assert_eq!(
         fleet(&["__complete", "desc"]).ok(),
-        "describe\tShow all that is known of one device or deployment\n:4\n"
+        "describe\tShow all that is known of one device, deployment or enrolment\n:4\n"
     );
     let flags = fleet(&["__complete", "deploy", "--target"]).ok();
     assert!(

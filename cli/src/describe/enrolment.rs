@@ -1,0 +1,34 @@
+//! An enrolment in full: all that an approver should look at.
+
+use fleet_api::DeviceEnrolment;
+use jiff::Timestamp;
+
+use super::device::inventory;
+use super::text::{Text, moment};
+
+/// The description.
+pub(super) fn render(enrolment: &DeviceEnrolment, now: Timestamp) -> String {
+    let (spec, status) = (
+        &enrolment.spec,
+        enrolment.status.clone().unwrap_or_default(),
+    );
+    let mut text = Text::default();
+    let name = enrolment.metadata.name.as_deref();
+    text.field("Name", name.unwrap_or_default());
+    text.field("Device", spec.device_id.as_str());
+    text.field("Fingerprint", &spec.fingerprint);
+    let labels = spec.labels.iter().map(|(k, v)| format!("{k}={v}"));
+    text.fields("Labels", labels);
+    text.field("Token", &spec.token_id);
+    let created = enrolment.metadata.creation_timestamp.as_ref();
+    text.field("Created", &moment(created, now));
+    let decision = spec.approval.as_ref().map(|a| a.decision.as_str());
+    text.field("Decision", decision.unwrap_or_default());
+    let message = spec.approval.as_ref().map(|a| a.message.as_str());
+    text.field("Message", message.unwrap_or_default());
+    let expires = status.key_expires_at.map(|at| at.0.to_string());
+    text.field("Key expires", &expires.unwrap_or_default());
+    inventory(&mut text, &spec.facts);
+    text.conditions(&status.conditions, now);
+    text.finish()
+}
