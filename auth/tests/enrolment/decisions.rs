@@ -33,7 +33,10 @@ async fn denied_stays_denied_revoked_loses_access_and_a_new_token_asks_anew() {
     assert!(is_pending(&device.ask(&door, &second).await), "asks anew");
     scene.approve(&device).await;
     let told = scene.approval(&device).await;
-    assert_eq!(scene.keys(&told.user_id), [told.key_id.clone()]);
+    assert_eq!(
+        scene.keys(&told.user_id),
+        std::slice::from_ref(&told.key_id)
+    );
     assert_eq!(told.issuer, scene.idp().issuer());
     assert!(told.key_expires_at.is_some() && told.issuer_ca.is_some());
 

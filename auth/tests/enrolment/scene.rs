@@ -107,12 +107,12 @@ impl Scene {
             rule(group, "deviceenrolments", &verbs),
             rule(group, "deviceenrolments/status", &["update"]),
         ];
-        let role = ClusterRole {
+        let granted = ClusterRole {
             metadata: meta(),
             rules: Some(rules),
             ..ClusterRole::default()
         };
-        make(Api::all(client()), &role).await;
+        make(Api::all(client()), &granted).await;
         let binding = ClusterRoleBinding {
             metadata: meta(),
             role_ref: to("ClusterRole"),
@@ -120,11 +120,11 @@ impl Scene {
         };
         make(Api::all(client()), &binding).await;
         let rules = Some(vec![rule("", "secrets", &["get", "update"])]);
-        let role = Role {
+        let granted = Role {
             metadata: meta(),
             rules,
         };
-        make(Api::namespaced(client(), NAMESPACE), &role).await;
+        make(Api::namespaced(client(), NAMESPACE), &granted).await;
         let binding = RoleBinding {
             metadata: meta(),
             role_ref: to("Role"),

@@ -48,8 +48,8 @@ async fn a_token_is_good_for_one_device_and_for_what_it_is_bound_to() {
         refusal(b.post(&door, &labelled).await),
         Some(R::LabelNotAllowed)
     );
-    let taken = b.request(&scene.token(&[]), Some("robot-7"));
-    assert_eq!(refusal(b.post(&door, &taken).await), Some(R::DeviceIdTaken));
+    let rival = b.request(&scene.token(&[]), Some("robot-7"));
+    assert_eq!(refusal(b.post(&door, &rival).await), Some(R::DeviceIdTaken));
     // None of the refusals used the token up.
     assert!(is_pending(&b.ask(&door, &bound).await));
     let kept = scene
