@@ -19,10 +19,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::answers::{AddedKey, Entry, Id, Listed, ListedGrant, ListedUser, Problem};
 use super::args::IdpArgs;
 use crate::jwks::{SourceError, tls};
 
@@ -95,70 +95,6 @@ impl std::fmt::Debug for Idp {
             .field("base", &self.base)
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
-/// A list; absent when empty, as protobuf's JSON has it.
-#[derive(Deserialize)]
-struct Listed<T> {
-    #[serde(default = "Vec::new", alias = "authorizations", alias = "metadata")]
-    result: Vec<T>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedUser {
-    user_id: String,
-    #[serde(default)]
-    state: String,
-    username: String,
-    machine: Option<ListedMachine>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedMachine {
-    #[serde(default)]
-    access_token_type: String,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    key: String,
-    #[serde(default)]
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct Id {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct ListedGrant {
-    id: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    roles: Vec<RoleKey>,
-}
-
-#[derive(Deserialize)]
-struct RoleKey {
-    key: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AddedKey {
-    key_id: String,
 }
 
 impl Idp {

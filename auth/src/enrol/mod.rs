@@ -21,6 +21,7 @@ pub mod registry;
 pub mod tls;
 pub mod tokens;
 
+mod answers;
 mod audit;
 mod run;
 mod status;
