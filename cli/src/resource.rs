@@ -35,6 +35,14 @@ impl KindName {
         }
     }
 
+    /// The same of several: what completion offers.
+    const fn offered(self) -> &'static str {
+        match self {
+            Self::Enrolment => "enrolments",
+            _ => self.plural(),
+        }
+    }
+
     /// The plural, as URLs carry it.
     pub const fn plural(self) -> &'static str {
         match self {
@@ -122,7 +130,7 @@ impl TypedValueParser for NameArgParser {
         Some(Box::new(
             kinds
                 .into_iter()
-                .map(|kind| PossibleValue::new(kind.plural())),
+                .map(|kind| PossibleValue::new(kind.offered())),
         ))
     }
 }

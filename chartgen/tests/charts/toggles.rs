@@ -39,8 +39,9 @@ fn is_on(values: &Value, place: &str) -> bool {
     value.as_bool().expect("a switch")
 }
 
-const CRDS: [&str; 2] = [
+const CRDS: [&str; 3] = [
     "CustomResourceDefinition deployments.fleet.nationtech.io",
+    "CustomResourceDefinition deviceenrolments.fleet.nationtech.io",
     "CustomResourceDefinition devices.fleet.nationtech.io",
 ];
 
