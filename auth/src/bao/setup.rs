@@ -23,7 +23,7 @@ const TOKEN_MAX_TTL: u64 = 24 * 60 * 60;
 pub struct Setup {
     /// Services log in with their service accounts.
     pub kubernetes: Option<KubernetesSetup>,
-    /// Whoever has a token of an OpenID provider logs in with it.
+    /// Whoever has a token of an identity provider logs in with it.
     pub jwt: Option<JwtSetup>,
 }
 
@@ -44,7 +44,7 @@ pub struct KubernetesSetup {
     pub audience: Option<String>,
 }
 
-/// Logging in with a token of an OpenID provider; who does may write policies of devices.
+/// Logging in with a token of an identity provider; who does may write policies of devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtSetup {
     /// What tokens name as their issuer.
