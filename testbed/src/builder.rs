@@ -159,12 +159,13 @@ impl Builder {
         });
         let toolbox = blocking.await.map_err(|_| Error::Cancelled)??;
         for _ in 1..START_ATTEMPTS {
-            match self.start_once(&toolbox).await {
+            // On the heap: with all parts in it, it would make the futures of all callers large.
+            match Box::pin(self.start_once(&toolbox)).await {
                 Err(error) if error.is_port_conflict() => {}
                 other => return other,
             }
         }
-        self.start_once(&toolbox).await
+        Box::pin(self.start_once(&toolbox)).await
     }
 
     async fn start_once(&self, toolbox: &Toolbox) -> Result<Testbed, Error> {

@@ -25,7 +25,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// Everything but the agent runs.
     pub(crate) async fn new(name: &str) -> Self {
-        let bed = Box::pin(Testbed::builder(name).idp().callout().start()).await;
+        let bed = Testbed::builder(name).idp().callout().start().await;
         let bed = bed.expect("testbed");
         let nats = bed.nats().expect("nats");
         let bus = Bus::over(nats.operator_client().await.expect("client"));

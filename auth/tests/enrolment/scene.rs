@@ -146,7 +146,7 @@ impl Scene {
         path
     }
 
-    pub(crate) fn command(&self) -> Command {
+    fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-auth"));
         command.stdin(Stdio::null());
         command
@@ -164,8 +164,7 @@ impl Scene {
             .bed
             .nats()
             .map_or("nats://bus.example".to_owned(), fleet_testbed::Nats::url);
-        let child = self
-            .command()
+        let child = Self::command()
             .env("KUBECONFIG", self.service_kubeconfig())
             .args([
                 "enrol",
@@ -222,8 +221,7 @@ impl Scene {
 
     /// A token, made as people make one.
     pub(crate) fn token(&self, args: &[&str]) -> EnrolmentToken {
-        let made = self
-            .command()
+        let made = Self::command()
             .env("KUBECONFIG", self.bed.kubeconfig().expect("kubeconfig"))
             .args(["token", "create"])
             .args(args)

@@ -122,7 +122,8 @@ async fn a_key_speaks_for_itself_only() {
     let (claims, _) = good.rsplit_once('.').expect("a signature");
     let forged = format!("{claims}.{}", "A".repeat(342));
     assert_eq!(send(forged, body.clone()).await, Some(R::BadProof));
-    for garbage in [&b"garbage"[..], b"{}", &[b' '; 70_000]] {
+    let blanks = vec![b' '; 70_000];
+    for garbage in [&b"garbage"[..], b"{}", &blanks] {
         let proof = a.proof(&door, "POST", COLLECTION, garbage);
         assert_eq!(send(proof, garbage.to_vec()).await, Some(R::Malformed));
     }
