@@ -5,8 +5,10 @@ use crate::Tick;
 use crate::backoff::{Backoff, Dice, jitter};
 
 /// A token is not presented in the last part of its life, in milliseconds: it would expire between
-/// being sent and being judged.
+/// being sent and being judged. Of short lives it is `MARGIN_PART` percent, which is less than what
+/// is left when the next one is asked for: a token stays presentable until then.
 const MARGIN: u64 = 5_000;
+const MARGIN_PART: u64 = 10;
 /// The next token is asked for between these parts of a token's life, in percent: late enough to
 /// ask seldom, early enough for many attempts while the old one still holds.
 const AHEAD: (u64, u64) = (60, 80);
@@ -83,8 +85,7 @@ impl Schedule {
         self.held = Some(Held {
             token: minted.token,
             since: asked,
-            // Of very short lives half is kept, or nothing could ever be presented.
-            until: asked + life.saturating_sub(MARGIN.min(life / 2)),
+            until: asked + life.saturating_sub(MARGIN.min(life / 100 * MARGIN_PART)),
         });
     }
 
@@ -144,6 +145,18 @@ mod tests {
         assert_eq!(schedule.due(), Tick(481_000));
         assert!(schedule.usable(Tick(595_999)).is_some());
         assert_eq!(schedule.usable(Tick(596_000)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_presentable_until_after_the_next_is_asked_for(
+            seconds in 5_u64..100_000,
+            dice in 0.0..=1.0,
+        ) {
+            let mut schedule = Schedule::new(Tick(0));
+            schedule.minted(minted(seconds), Tick(0), &mut || dice);
+            prop_assert!(schedule.usable(schedule.due() + 400).is_some());
+        }
     }
 
     #[test]
