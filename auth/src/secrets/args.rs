@@ -1,0 +1,65 @@
+//! Options of `secrets`.
+
+use std::num::NonZeroU32;
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::catalogue::Name;
+use super::ring::Turn;
+use crate::steps::Mode;
+
+/// `secrets`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SecretsCommand {
+    /// Make the platform's own keys, each once, and keep them as Secrets. A second run changes
+    /// nothing.
+    Ensure(EnsureArgs),
+}
+
+/// Options of `secrets ensure`. The cluster is that of KUBECONFIG, or the pod's own.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("turn").multiple(false))]
+pub struct EnsureArgs {
+    /// The namespace of the operator, the bus and the auth services.
+    #[arg(long, env = "FLEET_NAMESPACE", default_value = "fleet-system")]
+    pub namespace: String,
+    /// The namespace of OpenBao. Default: the same.
+    #[arg(long, env = "FLEET_OPENBAO_NAMESPACE")]
+    pub openbao_namespace: Option<String>,
+    /// The number of OpenBao's seal key: one more than before makes a further one, and the earlier
+    /// ones stay.
+    #[arg(long, env = "FLEET_SEAL_NUMBER", default_value = "1")]
+    pub seal_number: NonZeroU32,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Add a next key, which is known from now on and not used yet.
+    #[arg(long, value_name = "NAME", group = "turn")]
+    pub rotate: Option<Name>,
+    /// Use the next key from now on; the one used so far is still known.
+    #[arg(long, value_name = "NAME", group = "turn")]
+    pub switch: Option<Name>,
+    /// Drop the key that was used before.
+    #[arg(long, value_name = "NAME", group = "turn")]
+    pub retire: Option<Name>,
+}
+
+impl EnsureArgs {
+    /// The key that is to be turned, and how.
+    pub fn turn(&self) -> Option<(Name, Turn)> {
+        let rotate = self.rotate.map(|name| (name, Turn::Rotate));
+        let switch = self.switch.map(|name| (name, Turn::Switch));
+        let retire = self.retire.map(|name| (name, Turn::Retire));
+        rotate.or(switch).or(retire)
+    }
+
+    /// Where seal keys are.
+    pub fn seals(&self) -> &str {
+        self.openbao_namespace.as_deref().unwrap_or(&self.namespace)
+    }
+
+    /// Whether anything is written.
+    pub fn mode(&self) -> Mode {
+        if self.dry_run { Mode::Plan } else { Mode::Apply }
+    }
+}

@@ -1,0 +1,195 @@
+//! Makes what is not there, turns the one key that is asked for, and writes what follows from it.
+
+use std::collections::BTreeMap;
+
+use fleet_keys::{KeyError, SecretKey, make_seal_key};
+use fleet_service::cluster::{self, ConfigError};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Client;
+
+use super::args::EnsureArgs;
+use super::catalogue::{Name, SEAL_ENTRY, seal_secret};
+use super::public::{PUBLIC_NAME, Rings, entries};
+use super::ring::{Ring, RingError, Turn};
+use super::store::{Store, StoreError, Write, public, secret};
+use crate::steps::{Mode, Outcome, Step};
+
+/// How often somebody else may be faster before this gives up. Whoever is faster has come further.
+const ATTEMPTS: usize = 10;
+
+/// Why not all keys are there.
+#[derive(Debug, thiserror::Error)]
+pub enum EnsureError {
+    /// No way to the API server is configured.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The client cannot be set up.
+    #[error("failed to set up the client of the API server")]
+    Client(#[source] Box<kube::Error>),
+    /// The API server.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key is not what it should be, or not ready for what is asked.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// No key could be made.
+    #[error(transparent)]
+    Make(#[from] KeyError),
+    /// Others change the same objects all the time.
+    #[error("others change {0} all the time; run this again")]
+    Restless(String),
+}
+
+/// Ensures all keys; `tell` hears of each thing as soon as it is so. Killed anywhere, the next run
+/// goes on where it was.
+///
+/// # Errors
+/// At the first thing that fails; those before it stay done.
+pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<(), EnsureError> {
+    let client = Client::try_from(cluster::config().await?);
+    let client = client.map_err(|error| EnsureError::Client(Box::new(error)))?;
+    let store = Store::new(&client, &args.namespace, args.seals(), args.mode());
+    let mut run = Run { store, mode: args.mode(), planned: Rings::new(), tell };
+    run.seal(args).await?;
+    for name in Name::ALL {
+        let turn = args.turn().filter(|(turned, _)| *turned == name);
+        run.key(name, turn.map(|(_, turn)| turn)).await?;
+    }
+    run.publish().await
+}
+
+struct Run<'a, T> {
+    store: Store,
+    mode: Mode,
+    /// What would be there after [`Mode::Apply`].
+    planned: Rings,
+    tell: &'a mut T,
+}
+
+impl<T: FnMut(Step)> Run<'_, T> {
+    fn note(&mut self, what: String, outcome: Outcome) {
+        (self.tell)(Step { what, outcome });
+    }
+
+    /// Created and never read: nobody but OpenBao needs to be able to.
+    async fn seal(&mut self, args: &EnsureArgs) -> Result<(), EnsureError> {
+        let name = seal_secret(args.seal_number);
+        let key = ByteString(make_seal_key()?.into());
+        let mut object = secret(&name, BTreeMap::from([(SEAL_ENTRY.to_owned(), key)]));
+        object.immutable = Some(true);
+        let outcome = match self.store.seals.create(&name, &object).await? {
+            Write::Done => Outcome::Created,
+            Write::Late => Outcome::Kept,
+        };
+        self.note(self.store.seals.path(&name), outcome);
+        Ok(())
+    }
+
+    async fn key(&mut self, name: Name, turn: Option<Turn>) -> Result<(), EnsureError> {
+        let path = self.store.secrets.path(name.secret());
+        for _ in 0..ATTEMPTS {
+            let found = self.store.secrets.find(name.secret()).await?;
+            let Some((ring, outcome)) = self.settle(name, found, turn).await? else {
+                continue;
+            };
+            // A key that is only planned will be another one.
+            let what = if self.mode == Mode::Plan && outcome != Outcome::Kept {
+                path
+            } else {
+                let known: Vec<_> = ring.known().map(SecretKey::public).collect();
+                format!("{path}: {}", known.join(", "))
+            };
+            self.planned.insert(name, ring);
+            self.note(what, outcome);
+            return Ok(());
+        }
+        Err(EnsureError::Restless(path))
+    }
+
+    /// None if somebody was faster.
+    async fn settle(
+        &self,
+        name: Name,
+        found: Option<Secret>,
+        turn: Option<Turn>,
+    ) -> Result<Option<(Ring, Outcome)>, EnsureError> {
+        let turned = |ring: Ring| match turn {
+            Some(turn) => ring.turned(name, turn),
+            None => Ok(ring),
+        };
+        let secrets = &self.store.secrets;
+        let Some(mut object) = found else {
+            let ring = turned(Ring::new(SecretKey::make(name.kind())?))?;
+            let mut data = BTreeMap::new();
+            ring.write(name, &mut data);
+            let object = secret(name.secret(), data);
+            let written = secrets.create(name.secret(), &object).await?;
+            return Ok((written == Write::Done).then_some((ring, Outcome::Created)));
+        };
+        let mut data = object.data.take().unwrap_or_default();
+        let before = Ring::read(name, &data)?;
+        let ring = turned(before.clone())?;
+        if ring == before {
+            return Ok(Some((ring, Outcome::Kept)));
+        }
+        ring.write(name, &mut data);
+        object.data = Some(data);
+        let written = secrets.replace(name.secret(), &object).await?;
+        Ok((written == Write::Done).then_some((ring, Outcome::Changed)))
+    }
+
+    /// The map is read before the keys: if somebody writes a newer one in between, the version is
+    /// no longer that, and this one is not written over it.
+    async fn publish(&mut self) -> Result<(), EnsureError> {
+        let path = self.store.maps.path(PUBLIC_NAME);
+        for _ in 0..ATTEMPTS {
+            let found = self.store.maps.find(PUBLIC_NAME).await?;
+            let wanted = entries(&self.rings().await?);
+            let Some(outcome) = self.settle_public(found, wanted).await? else {
+                continue;
+            };
+            self.note(path, outcome);
+            return Ok(());
+        }
+        Err(EnsureError::Restless(path))
+    }
+
+    async fn rings(&self) -> Result<Rings, EnsureError> {
+        let mut rings = self.planned.clone();
+        if self.mode == Mode::Plan {
+            return Ok(rings);
+        }
+        for (name, ring) in &mut rings {
+            if let Some(object) = self.store.secrets.find(name.secret()).await? {
+                *ring = Ring::read(*name, &object.data.unwrap_or_default())?;
+            }
+        }
+        Ok(rings)
+    }
+
+    async fn settle_public(
+        &self,
+        found: Option<ConfigMap>,
+        wanted: BTreeMap<String, String>,
+    ) -> Result<Option<Outcome>, EnsureError> {
+        let maps = &self.store.maps;
+        let (written, outcome) = match found {
+            None => (
+                maps.create(PUBLIC_NAME, &public(wanted)).await?,
+                Outcome::Created,
+            ),
+            Some(object) if object.data.as_ref() == Some(&wanted) => {
+                return Ok(Some(Outcome::Kept));
+            }
+            Some(mut object) => {
+                object.data = Some(wanted);
+                (
+                    maps.replace(PUBLIC_NAME, &object).await?,
+                    Outcome::Changed,
+                )
+            }
+        };
+        Ok((written == Write::Done).then_some(outcome))
+    }
+}
