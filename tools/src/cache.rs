@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::Tool;
+use crate::catalog::{Form, Tool};
 
 /// The variable that moves the cache away from `.cache` in the workspace.
 const CACHE_VARIABLE: &str = "FLEET_CACHE_DIR";
@@ -42,7 +42,11 @@ impl Cache {
     /// The finished build of `tool`, if there is one.
     pub fn find(&self, tool: Tool) -> Option<PathBuf> {
         let path = self.path(tool);
-        path.is_file().then_some(path)
+        let there = match tool.form() {
+            Form::Program => path.is_file(),
+            Form::Folder => path.is_dir(),
+        };
+        there.then_some(path)
     }
 
     /// Makes the folder and gives its absolute path, as Go wants it.

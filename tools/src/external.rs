@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::catalog::Tool;
+use crate::catalog::{Form, Tool};
 
 /// Why a program on the machine cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +44,20 @@ impl Sources {
 
     pub(crate) fn in_assets(&self, tool: Tool) -> Option<PathBuf> {
         let path = self.assets.as_ref()?.join(tool.name());
-        path.is_file().then_some(path)
+        is_program(tool, &path).then_some(path)
     }
 
     pub(crate) fn on_path(&self, tool: Tool) -> Option<PathBuf> {
         self.path
             .iter()
             .map(|folder| folder.join(tool.name()))
-            .find(|path| path.is_file())
+            .find(|path| is_program(tool, path))
     }
+}
+
+/// A program that is called like a folder of ours could not stand in for it.
+fn is_program(tool: Tool, path: &Path) -> bool {
+    tool.form() == Form::Program && path.is_file()
 }
 
 /// Runs the program's version command and compares.

