@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fleet_auth_core::rules::Pointer;
+use fleet_service::LogFormat;
 
 /// Who may use the fleet's bus.
 #[derive(Debug, Parser)]
@@ -24,20 +25,14 @@ pub enum Command {
     /// Set up what keeps the fleet's secrets.
     #[command(subcommand)]
     Provision(crate::bao::args::ProvisionCommand),
+    /// Make the platform's own keys.
+    #[command(subcommand)]
+    Secrets(crate::secrets::args::SecretsCommand),
     /// Let devices ask to join, and give those that are approved a user at the identity provider.
     Enrol(Box<crate::enrol::args::EnrolArgs>),
     /// Make what a device needs to ask.
     #[command(subcommand)]
     Token(crate::enrol::args::TokenCommand),
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one JSON object a line.
-    Json,
 }
 
 /// Options of `callout`.

@@ -5,17 +5,14 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::Response;
 use axum::routing::get;
 use fleet_bus::Bus;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use fleet_service::{Tasks, pages};
 
 use crate::callout::{Desk, Judge};
 use crate::metrics::Totals;
 use crate::policy::PolicySource;
-use crate::tasks::Tasks;
 
 /// What the pages need.
 #[derive(Debug)]
@@ -41,48 +38,27 @@ impl<P> Clone for Pages<P> {
     }
 }
 
-/// Serves until `stop`.
-pub async fn serve<P: PolicySource>(
-    listener: TcpListener,
-    pages: Pages<P>,
-    stop: CancellationToken,
-) {
-    let router = Router::new()
+/// All pages.
+pub fn pages<P: PolicySource>(pages: Pages<P>) -> Router {
+    Router::new()
         .route("/metrics", get(metrics::<P>))
         .route("/healthz", get(healthz::<P>))
         .route("/readyz", get(readyz::<P>))
-        .with_state(pages);
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the page server ended");
-    }
+        .with_state(pages)
 }
 
-async fn metrics<P: PolicySource>(State(pages): State<Pages<P>>) -> impl IntoResponse {
+async fn metrics<P: PolicySource>(State(pages): State<Pages<P>>) -> Response {
     let judge = &pages.judge;
     let totals = Totals {
         key_age: judge.jwks.current().map(|keys| keys.read.elapsed()),
         kept_tokens: judge.verified.len(),
         in_flight: pages.desk.in_flight(),
     };
-    match judge.metrics.render(&totals) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    pages::metrics(judge.metrics.render(&totals))
 }
 
-/// Whether every task that must run does.
 async fn healthz<P: PolicySource>(State(pages): State<Pages<P>>) -> (StatusCode, String) {
-    match pages.tasks.ended() {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(task) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("task {task} has ended\n"),
-        ),
-    }
+    pages::health(&pages.tasks)
 }
 
 /// Whether this replica can answer: requests come in, and the keys were read at least once. Keys
@@ -90,17 +66,12 @@ async fn healthz<P: PolicySource>(State(pages): State<Pages<P>>) -> (StatusCode,
 async fn readyz<P: PolicySource>(State(pages): State<Pages<P>>) -> (StatusCode, String) {
     let connected = pages.bus.get().is_some_and(Bus::is_connected);
     let has_keys = pages.judge.jwks.current().is_some();
-    let problems: String = [
-        (connected, "not connected to NATS\n"),
-        (pages.desk.is_subscribed(), "not subscribed to requests\n"),
-        (has_keys, "the identity provider's keys were not read yet\n"),
-    ]
-    .into_iter()
-    .filter_map(|(well, problem)| (!well).then_some(problem))
-    .collect();
-    if problems.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, problems)
-    }
+    let checks = [
+        (connected, "not connected to NATS"),
+        (pages.desk.is_subscribed(), "not subscribed to requests"),
+        (has_keys, "the identity provider's keys were not read yet"),
+    ];
+    let problems = checks.iter().filter(|(well, _)| !well);
+    let problems: Vec<_> = problems.map(|(_, problem)| (*problem).to_owned()).collect();
+    pages::ready(&problems)
 }

@@ -20,12 +20,12 @@ pub mod bao;
 pub mod callout;
 pub mod clock;
 pub mod enrol;
-pub mod error;
 pub mod http;
 pub mod jwks;
 pub mod metrics;
 pub mod policy;
-pub mod tasks;
+pub mod secrets;
+pub mod steps;
 
 mod rules;
 mod run;

@@ -9,7 +9,7 @@ use fleet_auth_core::{DevicePolicy, Policies as _};
 use fleet_contracts::DeviceId;
 
 use crate::bao::OpenBaoPolicies;
-use crate::error::chain;
+use fleet_service::chain;
 
 /// How often a file is looked at.
 const LOOK: Duration = Duration::from_secs(1);

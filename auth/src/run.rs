@@ -15,6 +15,7 @@ use std::time::Duration;
 use fleet_auth_core::callout::{Account, KeyFault, ServiceKeys};
 use fleet_bus::connect::reconnect_delay;
 use fleet_bus::{Bus, ConnectSettings};
+use fleet_service::{chain, pages};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,8 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::args::{BusArgs, CalloutArgs, GrantArgs, KeyArgs};
 use crate::bao::OpenBaoPolicies;
 use crate::callout::{Desk, Judge, Limiter, Rate, Verified};
-use crate::error::chain;
-use crate::http::{Pages, serve};
+use crate::http::{self, Pages};
 use crate::jwks::{Fetcher, Jwks, Pace, Source, SourceError};
 use crate::metrics::Metrics;
 use crate::policy::{ChosenPolicies, FilePolicies, PolicyError};
@@ -202,7 +202,11 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
-    tracker.spawn(serve(listener, pages.clone(), stop.clone()));
+    tracker.spawn(pages::serve(
+        listener,
+        http::pages(pages.clone()),
+        stop.clone(),
+    ));
     Ok(())
 }
 

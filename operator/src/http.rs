@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State as Extracted;
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::Response;
 use axum::routing::get;
 use fleet_bus::Bus;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use fleet_service::{Tasks, pages};
 
 use crate::metrics::Totals;
 use crate::permissions::Permissions;
 use crate::state::Shared;
-use crate::tasks::Tasks;
 
 /// What the pages need.
 #[derive(Clone)]
@@ -36,20 +33,16 @@ impl std::fmt::Debug for Pages {
     }
 }
 
-/// Serves until `stop`.
-pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken) {
-    let router = Router::new()
+/// All pages.
+pub fn pages(pages: Pages) -> Router {
+    Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .with_state(pages);
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the page server ended");
-    }
+        .with_state(pages)
 }
 
-async fn metrics(Extracted(pages): Extracted<Pages>) -> impl IntoResponse {
+async fn metrics(State(pages): State<Pages>) -> Response {
     let totals = {
         let state = pages.shared.lock();
         Totals {
@@ -59,30 +52,16 @@ async fn metrics(Extracted(pages): Extracted<Pages>) -> impl IntoResponse {
             depths: state.queues.depths(),
         }
     };
-    match pages.shared.metrics.render(&totals) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    pages::metrics(pages.shared.metrics.render(&totals))
 }
 
-/// Whether every task that must run does.
-async fn healthz(Extracted(pages): Extracted<Pages>) -> (StatusCode, String) {
-    match pages.tasks.ended() {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(task) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("task {task} has ended\n"),
-        ),
-    }
+async fn healthz(State(pages): State<Pages>) -> (StatusCode, String) {
+    pages::health(&pages.tasks)
 }
 
 /// Whether this replica can do its work, or take it over: every watch has delivered its first list,
-/// the bus is connected, no permission is missing. Says all that is in the way. Who leads does not
-/// matter.
-async fn readyz(Extracted(pages): Extracted<Pages>) -> (StatusCode, String) {
+/// the bus is connected, no permission is missing. Who leads does not matter.
+async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     let mut problems = pages.permissions.problems();
     if !pages.bus.get().is_some_and(Bus::is_connected) {
         problems.push("not connected to NATS".to_owned());
@@ -92,9 +71,5 @@ async fn readyz(Extracted(pages): Extracted<Pages>) -> (StatusCode, String) {
         let name = source.name();
         format!("the watch of {name} has not delivered its first list")
     }));
-    if problems.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n")
-    }
+    pages::ready(&problems)
 }

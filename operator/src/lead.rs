@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::refusal;
-use crate::rejected::chain;
 use crate::state::Shared;
+use fleet_service::chain;
 
 /// Where the Lease is, and whose candidate this is.
 #[derive(Debug, Clone)]

@@ -10,23 +10,22 @@
 //! | [`state`] | the index, the mirror of `desired-state` and the queues, under one lock |
 //! | [`write`](mod@write) | drains the queues: entries and manifests, objects, statuses, Events, finalizers |
 //! | [`lead`] | the Lease |
-//! | [`cluster`] | how the API server is reached, and who this replica is |
+//! | [`place`] | where this replica is, and what it is called |
 //! | [`permissions`] | whether the API server lets it do all this |
 //! | [`http`] | `/metrics`, `/healthz`, `/readyz` |
 //! | [`run`](mod@run) | puts the tasks together |
 
 pub mod args;
 pub mod clock;
-pub mod cluster;
 pub mod http;
 pub mod lead;
 pub mod metrics;
 pub mod permissions;
+pub mod place;
 pub mod refusal;
 pub mod rejected;
 pub mod run;
 pub mod state;
-pub mod tasks;
 pub mod watch;
 pub mod write;
 

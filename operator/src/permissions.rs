@@ -13,8 +13,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use crate::refusal;
-use crate::rejected::chain;
 use crate::watch::Backoff;
+use fleet_service::chain;
 
 /// The reason in logs and on `/readyz`.
 const REASON: &str = "PermissionMissing";

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
+use fleet_service::chain;
+
 use crate::metrics::Metrics;
 
 /// The most refusals remembered; beyond that all are forgotten and may be logged once more.
@@ -46,18 +48,6 @@ impl Rejected {
         }
         logged.insert((source, key.to_owned(), reason))
     }
-}
-
-/// An error with all its sources, in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use fleet_operator_core::Input;
 use fleet_operator_core::index::LivenessConfig;
 use fleet_operator_core::lease::LeaseTerms;
 use fleet_operator_core::mirror::Mirror;
+use fleet_service::cluster::{self, ConfigError};
+use fleet_service::{Tasks, chain, pages};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::time::sleep_until;
@@ -27,14 +29,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::RunArgs;
 use crate::clock;
-use crate::cluster::{self, ConfigError};
-use crate::http::{Pages, serve};
+use crate::http::{self, Pages};
 use crate::lead::{LeadSettings, lead};
 use crate::metrics::Metrics;
 use crate::permissions;
-use crate::rejected::{Rejected, chain};
+use crate::place;
+use crate::rejected::Rejected;
 use crate::state::Shared;
-use crate::tasks::Tasks;
 use crate::watch::{
     Backoff, DesiredWatch, HeartbeatWatch, InfoWatch, ReportWatch, deployments, devices, follow,
 };
@@ -185,7 +186,11 @@ async fn listen(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
-    tracker.spawn(serve(listener, pages.clone(), stop.clone()));
+    tracker.spawn(pages::serve(
+        listener,
+        http::pages(pages.clone()),
+        stop.clone(),
+    ));
     Ok(())
 }
 
@@ -261,8 +266,8 @@ fn lead_settings(args: &RunArgs, config: &kube::Config) -> Result<LeadSettings, 
     let duration = millis(seconds("--lease-duration", args.lease_duration)?);
     let (namespace, name) = (args.lease_namespace.clone(), args.lease_name.clone());
     Ok(LeadSettings {
-        lease: cluster::lease_place(namespace, name, config),
-        identity: cluster::identity(args.identity.clone(), |name| std::env::var(name).ok()),
+        lease: place::lease_place(namespace, name, config),
+        identity: place::identity(args.identity.clone(), |name| std::env::var(name).ok()),
         // client-go's proportions of 15, 10 and 2 seconds.
         terms: LeaseTerms {
             duration,

@@ -2,7 +2,8 @@
 
 use super::args::ProvisionArgs;
 use super::client::{BaoError, Session};
-use super::provision::{Mode, ProvisionError, Step, provision};
+use super::provision::{ProvisionError, provision};
+use crate::steps::{Mode, Step};
 
 /// Logs in, sets up or plans, and gives the token back.
 ///
@@ -17,7 +18,7 @@ pub async fn run(args: &ProvisionArgs) -> Result<Vec<Step>, ProvisionError> {
     let steps = provision(&session, &setup, mode).await;
     // It ends by itself soon; what was done counts more than this.
     if let Err(error) = session.close().await {
-        tracing::warn!(error = crate::error::chain(&error), "a token is left");
+        tracing::warn!(error = fleet_service::chain(&error), "a token is left");
     }
     steps
 }

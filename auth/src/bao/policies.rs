@@ -15,9 +15,9 @@ use super::cache::{Cache, Known};
 use super::client::{Answer, BaoError, BaoSettings, Session};
 use super::setup::{DEVICES, KV_MOUNT};
 use crate::clock;
-use crate::error::chain;
 use crate::metrics::Metrics;
 use crate::policy::{PolicyError, PolicySource};
+use fleet_service::chain;
 
 /// Readings at the same time; also keeps a device from being read twice at once.
 const LANES: usize = 64;

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use fleet_auth_core::callout::{Account, AuthRequest, Sealing, ServiceKeys, answer};
 use fleet_auth_core::{AuthReason, Caps, Grant, Identity, Refusal, TokenRules, admit, identify};
+use fleet_service::chain;
 
 use super::limit::Limiter;
 use super::verified::Verified;
 use crate::jwks::{Jwks, Loaded};
 use crate::metrics::{ADMITTED, Metrics};
 use crate::policy::PolicySource;
-use crate::{audit, clock, error};
+use crate::{audit, clock};
 
 /// All that a verdict takes.
 #[derive(Debug)]
@@ -75,8 +76,7 @@ impl<P: PolicySource> Judge<P> {
             return Err(refusal.about(&identity.about()));
         }
         let policy = self.policies.of(&identity.device).await.map_err(|error| {
-            Refusal::new(AuthReason::PolicyUnavailable, error::chain(&error))
-                .about(&identity.about())
+            Refusal::new(AuthReason::PolicyUnavailable, chain(&error)).about(&identity.about())
         })?;
         let (now, entropy) = (clock::now(), fastrand::u64(..));
         let grant = admit(&identity, policy.as_ref(), &self.caps, now, entropy)?;

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fleet_contracts::DeviceId;
 use fleet_contracts::signing::TrustedKey;
-
-use crate::args::LogFormat;
+use fleet_service::LogFormat;
 
 /// Options of `enrol`.
 #[derive(Debug, Clone, Args)]

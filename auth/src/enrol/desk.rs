@@ -11,12 +11,13 @@ use fleet_contracts::enrolment::{
     EnrolmentRequest, EnrolmentState, Proof, SCHEMA_VERSION, path,
 };
 use fleet_contracts::{DeviceId, UnixMillis};
+use fleet_service::chain;
 
 use super::audit;
 use super::registry::{Registry, RegistryError};
 use super::tokens::{TokenError, TokenStore};
 use super::view::View;
-use crate::{clock, error};
+use crate::clock;
 
 /// Readings of a token that somebody else changes at the same time. The second settles it: the token
 /// is used then.
@@ -273,10 +274,7 @@ fn parse(body: &[u8]) -> Result<EnrolmentRequest, Refusal> {
 
 fn away(error: &RegistryError) -> Refusal {
     let refused = error.is_invalid();
-    tracing::error!(
-        error = error::chain(error),
-        "an enrolment cannot be answered"
-    );
+    tracing::error!(error = chain(error), "an enrolment cannot be answered");
     if refused {
         Refusal::Malformed
     } else {
@@ -285,6 +283,6 @@ fn away(error: &RegistryError) -> Refusal {
 }
 
 fn no_token(error: &TokenError) -> Refusal {
-    tracing::error!(error = error::chain(error), "a token cannot be judged");
+    tracing::error!(error = chain(error), "a token cannot be judged");
     Refusal::Unavailable
 }

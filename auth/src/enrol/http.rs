@@ -16,12 +16,12 @@ use fleet_contracts::enrolment::{
     Problem,
 };
 use fleet_contracts::payload;
+use fleet_service::{Tasks, pages};
 
 use super::audit;
 use super::desk::Desk;
 use super::metrics::Metrics;
 use crate::callout::Limiter;
-use crate::tasks::Tasks;
 
 /// Seconds after which somebody who came too often may come again.
 const PATIENCE: &str = "10";
@@ -164,21 +164,9 @@ pub fn pages(pages: Pages) -> Router {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {
-    match pages.metrics.render() {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    pages::metrics(pages.metrics.render())
 }
 
 async fn health(State(pages): State<Pages>) -> (StatusCode, String) {
-    match pages.tasks.ended() {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(task) => {
-            let text = format!("task {task} has ended\n");
-            (StatusCode::INTERNAL_SERVER_ERROR, text)
-        }
-    }
+    pages::health(&pages.tasks)
 }

@@ -8,6 +8,7 @@ use fleet_api::condition::ConditionReason as Reason;
 use fleet_auth_core::enrol::plan::User;
 use fleet_auth_core::enrol::{Blocked, Goal, Observed, Standing, Step, holds, next};
 use fleet_contracts::enrolment::{DenialReason, DevicePublicKey};
+use fleet_service::chain;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
@@ -22,7 +23,7 @@ use super::metrics::Metrics;
 use super::registry::{Registry, RegistryError};
 use super::status::{Verdict, whole_seconds, with_verdict};
 use super::view::View;
-use crate::{clock, error};
+use crate::clock;
 
 /// More steps than any enrolment needs. An identity provider whose lists lag behind its writes lets
 /// the same step come again; the next attempt goes on.
@@ -84,7 +85,7 @@ impl Provisioner {
             .run(work, trouble, Arc::new(self))
             .for_each(|outcome| async {
                 if let Err(error) = outcome {
-                    tracing::warn!(error = error::chain(&error), "an enrolment has to wait");
+                    tracing::warn!(error = chain(&error), "an enrolment has to wait");
                 }
             })
             .await;
@@ -104,7 +105,7 @@ impl Provisioner {
             Err(ProvisionError::Registry(error)) if error.is_conflict() => {
                 return Ok(Action::requeue(Duration::from_millis(100)));
             }
-            Err(error) => Verdict::not_yet(Reason::IdentityProviderFailed, error::chain(error)),
+            Err(error) => Verdict::not_yet(Reason::IdentityProviderFailed, chain(error)),
         };
         self.metrics.provisioned(verdict.reason.as_str());
         let status = with_verdict(&view, &verdict, Timestamp::now());

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fleet_service::Tasks;
+use fleet_service::cluster::{self, ConfigError};
+use fleet_service::pages::serve;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +24,6 @@ use super::tokens::{TokenBounds, TokenError, TokenStore};
 use crate::callout::{Limiter, Rate};
 use crate::clock;
 use crate::jwks::SourceError;
-use crate::tasks::Tasks;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,9 @@ pub enum EnrolError {
     /// No way to the API server is configured.
     #[error("failed to find out how to reach Kubernetes")]
     Cluster(#[source] Box<kube::Error>),
+    /// There is no way to the API server.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// No certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -93,16 +98,7 @@ pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolEr
     tasks.add("calls", tracker.spawn(serving));
     tasks.add("provision", tracker.spawn(provisioner.run(stop.clone())));
     let pages = pages(Pages { metrics, tasks });
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let server = axum::serve(looked_at, pages);
-        if let Err(error) = server
-            .with_graceful_shutdown(stopped.cancelled_owned())
-            .await
-        {
-            tracing::error!(%error, "the page server ended");
-        }
-    });
+    tracker.spawn(serve(looked_at, pages, stop.clone()));
     stop.cancelled().await;
     tracker.close();
     tracker.wait().await;
@@ -122,7 +118,7 @@ pub async fn create_token(args: &TokenCreateArgs) -> Result<String, EnrolError> 
 }
 
 async fn client() -> Result<Client, EnrolError> {
-    let client = Client::try_default().await;
+    let client = Client::try_from(cluster::config().await?);
     client.map_err(|source| EnrolError::Cluster(Box::new(source)))
 }
 

@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 pub(crate) use fetch::tls;
 pub use fetch::{FetchError, Fetcher, Source, SourceError};
 
-use crate::error::chain;
 use crate::metrics::Metrics;
+use fleet_service::chain;
 
 /// The first and the longest wait after a failure.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));

@@ -60,7 +60,7 @@ async fn a_record_is_a_policy_none_is_none_and_what_is_neither_is_an_error() {
     // A newer version's restriction is not overlooked.
     decide(server, "dev-2", &json!({"onlyAtNight": true}));
     let error = policies.of(&device("dev-2")).await.expect_err("no policy");
-    let text = fleet_auth::error::chain(&error);
+    let text = fleet_service::chain(&error);
     assert!(
         text.contains("the record of this device is no policy"),
         "{text}"
@@ -82,7 +82,7 @@ async fn while_openbao_is_away_known_devices_go_on_new_ones_wait_and_its_return_
     let waits = || async { denied(&policies, "new").await.is_err() };
     assert!(wait::until(SOON, waits).await);
     let error = denied(&policies, "new").await.expect_err("unknown");
-    let text = fleet_auth::error::chain(&error);
+    let text = fleet_service::chain(&error);
     let reason = "OpenBao cannot be read, and nothing known of this device";
     assert!(text.contains(reason), "{text}");
     assert_eq!(denied(&policies, "known").await.expect("kept"), Some(false));
@@ -107,6 +107,6 @@ async fn what_is_known_is_not_used_for_longer_than_was_said() {
     let refused = || async { denied(&policies, "known").await.is_err() };
     assert!(wait::until(SOON, refused).await);
     let error = denied(&policies, "known").await.expect_err("too old");
-    let text = fleet_auth::error::chain(&error);
+    let text = fleet_service::chain(&error);
     assert!(text.contains("too little known of this device"), "{text}");
 }

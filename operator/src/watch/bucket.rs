@@ -6,7 +6,9 @@ use fleet_bus::{Bus, Event, Incarnation, StoreError, Stored, StreamSettings};
 use fleet_contracts::kv::Bucket;
 
 use super::backoff::Backoff;
-use crate::rejected::{Rejected, chain};
+use fleet_service::chain;
+
+use crate::rejected::Rejected;
 use crate::state::{Shared, Source};
 
 /// What to do with the content of one bucket.

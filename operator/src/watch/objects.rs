@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::backoff::Backoff;
 use crate::refusal::watch_reason;
-use crate::rejected::chain;
 use crate::state::{Shared, Source};
+use fleet_service::chain;
 
 /// What to do with the objects of one kind.
 pub(super) trait Objects<K> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::conditions::{conditions, present, time};
 use super::{Done, Failure, MANAGER, Writers, api, is_missing};
-use crate::rejected::chain;
+use fleet_service::chain;
 
 /// A status to write.
 struct Wanted {

@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{Done, Failure, Writers};
 use crate::clock;
-use crate::rejected::chain;
+use fleet_service::chain;
 
 /// Deletions of one device under way at once; purging is work for the server.
 const DELETIONS_AT_ONCE: usize = 8;

@@ -8,8 +8,8 @@ use tokio::time::sleep_until;
 
 use super::{Done, Failure};
 use crate::clock;
-use crate::rejected::chain;
 use crate::state::{Kind, Queues, Shared};
+use fleet_service::chain;
 
 /// Writes the keys of one queue for ever, `at_once` of them side by side.
 pub(super) async fn drain<K, F, W>(

@@ -1,12 +1,11 @@
 //! How the API server is reached: by a kubeconfig where there is one, else as a pod.
 //!
 //! kube leads every server of a kubeconfig through `HTTPS_PROXY`. Proxies of the environment are for
-//! the way out of a network, and an API server that an operator belongs to is inside: only a
+//! the way out of a network, and an API server that a service belongs to is inside: only a
 //! `proxy-url` of the kubeconfig itself counts.
 
 use std::path::PathBuf;
 
-use fleet_operator_core::rbac::LeasePlace;
 use kube::Config;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
@@ -25,6 +24,9 @@ pub enum ConfigError {
 }
 
 /// The configuration of the client.
+///
+/// # Errors
+/// When a kubeconfig is not usable, or there is neither one nor a pod's service account.
 pub async fn config() -> Result<Config, ConfigError> {
     let Some(kubeconfig) = kubeconfig()? else {
         return Config::incluster().map_err(ConfigError::Nothing);
@@ -60,24 +62,6 @@ fn has_proxy(kubeconfig: &Kubeconfig) -> bool {
     proxy.is_some_and(|url| !url.is_empty())
 }
 
-/// Where the Lease is. By default in the namespace of the configuration: a pod's own, or that of
-/// the kubeconfig's context.
-pub fn lease_place(namespace: Option<String>, name: String, config: &Config) -> LeasePlace {
-    LeasePlace {
-        namespace: namespace.unwrap_or_else(|| config.default_namespace.trim().to_owned()),
-        name,
-    }
-}
-
-/// The name of this replica. A pod's host name is the pod's name, which is unique among replicas and
-/// the same after a restart of the container; elsewhere replicas may share a host.
-pub fn identity(given: Option<String>, variable: impl Fn(&str) -> Option<String>) -> String {
-    let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
-    let host = variable("HOSTNAME").filter(|host| in_pod && !host.is_empty());
-    let random = || format!("fleet-operator-{:08x}", fastrand::u32(..));
-    given.or(host).unwrap_or_else(random)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::expect_used, reason = "test code")]
@@ -102,33 +86,5 @@ mod tests {
     fn only_the_proxy_of_the_current_cluster_counts() {
         assert!(has_proxy(&kubeconfig("http://proxy:3128")));
         assert!(!has_proxy(&kubeconfig("")));
-    }
-
-    #[tokio::test]
-    async fn the_lease_is_where_the_configuration_is() {
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig(""), &options).await;
-        let mut config = config.expect("a configuration");
-        let place = |given: Option<&str>, config: &Config| {
-            lease_place(given.map(str::to_owned), "lease".to_owned(), config).namespace
-        };
-        assert_eq!(place(None, &config), "fleet");
-        // A pod's namespace is read from a file, with whatever ends it.
-        config.default_namespace = "fleet-system\n".into();
-        assert_eq!(place(None, &config), "fleet-system");
-        assert_eq!(place(Some("mine"), &config), "mine");
-    }
-
-    #[test]
-    fn a_pod_goes_by_its_name_and_others_by_one_of_their_own() {
-        let pod = |name: &str| match name {
-            "KUBERNETES_SERVICE_HOST" => Some("10.96.0.1".to_owned()),
-            "HOSTNAME" => Some("fleet-operator-7d9c-x2x".to_owned()),
-            _ => None,
-        };
-        assert_eq!(identity(None, pod), "fleet-operator-7d9c-x2x");
-        assert_eq!(identity(Some("a".into()), pod), "a");
-        let host = |name: &str| (name == "HOSTNAME").then(|| "laptop".to_owned());
-        assert_ne!(identity(None, host), identity(None, host));
     }
 }
