@@ -17,11 +17,16 @@ pub enum Command {
     CheckConfig,
     /// Become part of a fleet.
     Enrol(Box<Enrol>),
+    /// Ask for one token, as the agent's helper. Not for people, so the help does not name it.
+    Mint,
     /// Print the version.
     Version,
     /// Print the help.
     Help,
 }
+
+/// How the agent calls its helper.
+pub(crate) const MINT: &str = "mint";
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -81,6 +86,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, Argument
         None => return Ok(Command::Run),
         Some("enrol" | "enroll") => return enrol(args),
         Some("--check-config") => Command::CheckConfig,
+        Some(MINT) => Command::Mint,
         Some("--version" | "-V") => Command::Version,
         Some("--help" | "-h") => Command::Help,
         Some(other) => return Err(ArgumentError::Unknown(other.into())),

@@ -9,7 +9,7 @@
 //! | sync | manifest and entries, over the bus | verified content for the ledger |
 //! | podman watch | events of our containers | something changed |
 //! | steps | what `fleet-agent-core` planned | outcomes |
-//! | minter | the identity provider | tokens for the bus |
+//! | minter | the identity provider, through a short-lived process | tokens for the bus |
 //! | outbox | states, info | acknowledged |
 //!
 //! Containers start from the ledger, with or without a bus, and are left running when the agent
@@ -31,6 +31,7 @@ mod podman;
 mod probe;
 
 pub use engine::run;
+pub use identity::{HelperError, mint};
 
 /// A file that the configuration names cannot be used.
 #[derive(Debug, thiserror::Error)]

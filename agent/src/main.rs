@@ -35,6 +35,10 @@ fn start() -> anyhow::Result<()> {
             let written = Config::path();
             event_loop()?.block_on(fleet_agent::enrol::run(&enrol, &written))?;
         }
+        Command::Mint => {
+            logging::init();
+            event_loop()?.block_on(fleet_agent::mint())?;
+        }
         Command::Run => {
             logging::init();
             let config = Config::load(&Config::path())?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use fleet_agent_core::identity::Grant;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How the device proves who it is to the bus.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub enum Credentials {
 }
 
 /// An identity provider, and who this device is there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Identity {
     /// The provider: the `iss` of its tokens, to the letter.
     pub issuer: String,

@@ -7,7 +7,7 @@ use fleet_agent_core::identity::{AccessToken, Failed, Schedule};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Provider, boottime};
+use super::{Helper, boottime};
 use crate::bus::{Authentication, CredentialError, CredentialSource};
 
 /// A connect attempt waits so long for a token: less than a server waits for its client, so the
@@ -60,13 +60,13 @@ impl Shared {
 
 impl Minter {
     /// Starts asking.
-    pub(crate) fn start(provider: Provider) -> Self {
+    pub(crate) fn start(helper: Helper) -> Self {
         let shared = Arc::new(Shared {
             schedule: Mutex::new(Schedule::new(boottime())),
             failed: Mutex::default(),
             news: watch::Sender::new(0),
         });
-        tokio::spawn(mint(provider, shared.clone()));
+        tokio::spawn(mint(helper, shared.clone()));
         Self { shared }
     }
 }
@@ -101,7 +101,7 @@ impl CredentialSource for Minter {
     }
 }
 
-async fn mint(mut provider: Provider, shared: Arc<Shared>) {
+async fn mint(mut helper: Helper, shared: Arc<Shared>) {
     let mut news = shared.news.subscribe();
     loop {
         let due = shared.schedule().due();
@@ -114,7 +114,7 @@ async fn mint(mut provider: Provider, shared: Arc<Shared>) {
             continue;
         }
         let asked = boottime();
-        match provider.mint().await {
+        match helper.mint().await {
             Ok(minted) => {
                 let seconds = minted.life / 1000;
                 let again = shared.failed().take().is_some();

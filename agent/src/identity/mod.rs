@@ -1,9 +1,14 @@
 //! Who this device is, and how it proves it: a key of its own ([`key`]), tokens that an identity
 //! provider gives for its signature ([`provider`]), and the task that has one at hand ([`minter`]).
 //!
-//! Tokens are kept in memory only. Neither they nor the key are ever logged.
+//! Asking for a token takes TLS, all certificates of the system and RSA: more memory than the rest of
+//! an idle agent. So a process of its own does it ([`helper`]) and ends, a few times in an hour.
+//!
+//! Tokens are kept in memory only, and pass between processes in a pipe. Neither they nor the key are
+//! ever logged.
 
 mod clock;
+mod helper;
 pub(crate) mod key;
 mod minter;
 mod provider;
@@ -11,8 +16,10 @@ mod provider;
 use std::sync::Arc;
 
 pub(crate) use clock::{boottime, wall_seconds};
+pub(crate) use helper::Helper;
+pub use helper::{HelperError, answer as mint};
 pub(crate) use minter::Minter;
-pub(crate) use provider::{Provider, full, sign};
+pub(crate) use provider::{full, sign};
 
 use crate::bus::{CredentialSource, SeedFile};
 use crate::config::{Config, Credentials};
@@ -24,8 +31,8 @@ pub(crate) fn credentials(config: &Config) -> Arc<dyn CredentialSource> {
     match &config.credentials {
         Credentials::SeedFile(path) => Arc::new(SeedFile(path.clone())),
         Credentials::Identity(identity) => {
-            let key = Arc::new(KeyFile(identity.key_file.clone()));
-            Arc::new(Minter::start(Provider::new(identity, key)))
+            let helper = Helper::new(identity.as_ref().clone());
+            Arc::new(Minter::start(helper))
         }
     }
 }

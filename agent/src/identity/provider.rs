@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fleet_agent_core::identity::{Failed, FailureReason, Grant, Minted, ServerClock, answer};
 use hyper::Method;
+use serde::{Deserialize, Serialize};
 
 use super::key::{DeviceKey, KeyError};
 use super::{boottime, wall_seconds};
@@ -17,33 +18,45 @@ const METADATA: &str = "/.well-known/openid-configuration";
 /// A device's clock that is further off, in seconds, is worth a line.
 const WORTH_SAYING: u64 = 5;
 
+/// What was learnt of a provider, for the next time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// Its token endpoint.
+    pub(super) endpoint: Option<String>,
+    /// Its time.
+    pub(super) clock: ServerClock,
+}
+
 /// The provider of a device's tokens.
 #[derive(Debug)]
-pub(crate) struct Provider {
+pub(super) struct Provider {
     issuer: String,
     grant: Grant,
     key: Arc<dyn DeviceKey>,
     https: Https,
-    clock: ServerClock,
-    endpoint: Option<String>,
+    known: Known,
 }
 
 impl Provider {
     /// As configured; nothing is tried yet.
-    pub(crate) fn new(identity: &Identity, key: Arc<dyn DeviceKey>) -> Self {
+    pub(super) fn new(identity: Identity, key: Arc<dyn DeviceKey>, known: Known) -> Self {
         Self {
-            issuer: identity.issuer.clone(),
-            grant: identity.grant.clone(),
-            key,
             https: Https::new(Trust::from_file(identity.ca_file.as_deref())),
-            clock: ServerClock::default(),
-            endpoint: None,
+            issuer: identity.issuer,
+            grant: identity.grant,
+            key,
+            known,
         }
     }
 
+    /// What is known of it by now.
+    pub(super) fn into_known(self) -> Known {
+        self.known
+    }
+
     /// Asks for a token.
-    pub(crate) async fn mint(&mut self) -> Result<Minted, Failed> {
-        let endpoint = match self.endpoint.take() {
+    pub(super) async fn mint(&mut self) -> Result<Minted, Failed> {
+        let endpoint = match self.known.endpoint.take() {
             Some(endpoint) => endpoint,
             None => self.discover().await?,
         };
@@ -51,7 +64,7 @@ impl Provider {
         // What the provider does not know at this address may have moved: it is looked up again.
         let moved = |f: &Failed| f.reason == FailureReason::Malformed;
         if !minted.as_ref().is_err_and(moved) {
-            self.endpoint = Some(endpoint);
+            self.known.endpoint = Some(endpoint);
         }
         minted
     }
@@ -60,7 +73,7 @@ impl Provider {
     async fn discover(&mut self) -> Result<String, Failed> {
         let url = format!("{}{METADATA}", self.issuer.trim_end_matches('/'));
         let answer = self.heard(Ask::get(&url)).await?;
-        let ahead = self.clock.device_ahead(boottime(), wall_seconds());
+        let ahead = self.known.clock.device_ahead(boottime(), wall_seconds());
         if ahead.unsigned_abs() > WORTH_SAYING {
             tracing::warn!(
                 seconds = ahead,
@@ -72,7 +85,7 @@ impl Provider {
 
     async fn ask_for_token(&mut self, endpoint: &str) -> Result<Minted, Failed> {
         let nonce = format!("{:032x}", fastrand::u128(..));
-        let seconds = self.clock.seconds(boottime(), wall_seconds());
+        let seconds = self.known.clock.seconds(boottime(), wall_seconds());
         let request = self.grant.request(&self.issuer, seconds, &nonce);
         let signature = sign(&self.key, request.signing_input.clone().into())
             .await
@@ -90,7 +103,7 @@ impl Provider {
     async fn heard(&mut self, ask: Ask<'_>) -> Result<Answer, Failed> {
         let answer = self.https.ask(ask).await.map_err(|e| failed(&e))?;
         if let Some(date) = &answer.date {
-            self.clock.hear(date, boottime());
+            self.known.clock.hear(date, boottime());
         }
         Ok(answer)
     }

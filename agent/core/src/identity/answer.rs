@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longer tokens do not fit into what NATS reads of a connecting client (16 KiB as we set it up,
 /// with room for the rest of the line).
@@ -14,8 +14,9 @@ const LONGEST_LIFE: u64 = 24 * 3600;
 /// At most this much of what a provider says is repeated.
 const SHOWN: usize = 300;
 
-/// A token. Its `Debug` never shows it.
-#[derive(Clone, PartialEq, Eq)]
+/// A token. Its `Debug` never shows it; serialized it is whole, for the pipe between the process that
+/// asks for tokens and the one that presents them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken(Box<str>);
 
 impl AccessToken {
@@ -32,7 +33,7 @@ impl fmt::Debug for AccessToken {
 }
 
 /// A token, just received.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Minted {
     /// The token.
     pub token: AccessToken,
@@ -41,7 +42,7 @@ pub struct Minted {
 }
 
 /// Why there is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureReason {
     /// No connection, no answer in time, or the certificate is not trusted.
     Unreachable,
@@ -55,6 +56,8 @@ pub enum FailureReason {
     OpaqueToken,
     /// The device's key cannot be read or cannot sign.
     Key,
+    /// The process that asks ended, hung, or said something else: the device itself is in trouble.
+    Helper,
 }
 
 impl FailureReason {
@@ -67,12 +70,13 @@ impl FailureReason {
             Self::Malformed => "Malformed",
             Self::OpaqueToken => "OpaqueToken",
             Self::Key => "Key",
+            Self::Helper => "Helper",
         }
     }
 
     /// Whether trying again soon may help, with nobody doing anything about it.
     pub const fn is_passing(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Unavailable)
+        matches!(self, Self::Unreachable | Self::Unavailable | Self::Helper)
     }
 }
 
@@ -83,7 +87,7 @@ impl fmt::Display for FailureReason {
 }
 
 /// There is no token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct Failed {
     /// Why, for programs.

@@ -7,10 +7,12 @@
 
 use std::time::UNIX_EPOCH;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Tick;
 
 /// The server's clock, as far as the device knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerClock {
     /// The server's time in seconds since 1970, and when the device heard it.
     heard: Option<(u64, Tick)>,

@@ -1,14 +1,14 @@
 //! What is asked of the token endpoint, and what the device signs for it.
 
 use fleet_contracts::jws;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest an assertion lives, in seconds. Zitadel remembers no `jti`, so whoever reads one can
 /// use it until then.
 pub const ASSERTION_LIFE: u64 = 60;
 
 /// How the device proves itself to the identity provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Grant {
     /// JWT profile (RFC 7523 §2.1), as Zitadel takes it: the assertion is the authorisation.
     JwtProfile {
