@@ -61,26 +61,7 @@ pub struct Bus {
 impl Bus {
     /// Connects, and fails if that does not work now; afterwards it reconnects for ever.
     pub async fn connect(settings: &ConnectSettings) -> Result<Self, ConnectError> {
-        let seed = read_seed(&settings.seed_file)?;
-        let mut options = ConnectOptions::with_nkey(seed)
-            .name(&settings.name)
-            .max_reconnects(None)
-            .connection_timeout(Duration::from_secs(10))
-            .request_timeout(Some(Duration::from_secs(10)))
-            .reconnect_delay_callback(reconnect_delay)
-            .event_callback(log_event);
-        if let Some(ca) = &settings.ca_file {
-            options = options.add_root_certificates(ca.clone());
-        }
-        let urls: Vec<_> = settings.url.split(',').map(str::trim).collect();
-        let client = options
-            .connect(urls)
-            .await
-            .map_err(|source| ConnectError::Connect {
-                url: settings.url.clone(),
-                source,
-            })?;
-        Ok(Self::over(client))
+        Ok(Self::over(dial(settings, |options| options).await?))
     }
 
     /// Over a connection that exists already.
@@ -108,6 +89,30 @@ impl Bus {
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
+}
+
+/// Connects with the options that all of ours have, and what `adjust` adds.
+pub(crate) async fn dial(
+    settings: &ConnectSettings,
+    adjust: impl FnOnce(ConnectOptions) -> ConnectOptions,
+) -> Result<Client, ConnectError> {
+    let seed = read_seed(&settings.seed_file)?;
+    let mut options = ConnectOptions::with_nkey(seed)
+        .name(&settings.name)
+        .max_reconnects(None)
+        .connection_timeout(Duration::from_secs(10))
+        .request_timeout(Some(Duration::from_secs(10)))
+        .reconnect_delay_callback(reconnect_delay)
+        .event_callback(log_event);
+    if let Some(ca) = &settings.ca_file {
+        options = options.add_root_certificates(ca.clone());
+    }
+    let urls: Vec<_> = settings.url.split(',').map(str::trim).collect();
+    let connected = adjust(options).connect(urls).await;
+    connected.map_err(|source| ConnectError::Connect {
+        url: settings.url.clone(),
+        source,
+    })
 }
 
 /// Exponential with full jitter: a fleet that lost its server must not come back in step.

@@ -12,6 +12,7 @@
 //! | [`server`] | a `nats-server` configuration with all of it |
 //! | [`stream`] | the four buckets as streams, made and repaired |
 //! | [`connect`] | a connection that comes back by itself, out of step with the fleet's |
+//! | [`system`] | finding and closing connections of devices |
 //! | [`store`] | reading, writing and watching the buckets from the PLATFORM account |
 
 pub mod account;
@@ -19,10 +20,12 @@ pub mod connect;
 pub mod server;
 pub mod store;
 pub mod stream;
+pub mod system;
 
 pub use connect::{Bus, ConnectSettings};
 pub use store::{Event, Incarnation, StoreError, Stored, Watch, WriteError};
 pub use stream::StreamSettings;
+pub use system::{Place, SystemBus};
 
 /// Re-exported so that users need not repeat the version.
 pub use async_nats;

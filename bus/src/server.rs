@@ -6,7 +6,7 @@ use fleet_contracts::DeviceId;
 use fleet_contracts::permission::{MAX_SUBSCRIPTIONS, Permissions};
 use serde_json::{Value, json};
 
-use crate::account;
+use crate::{account, system};
 
 /// A CONNECT with a JWT in it outgrows the server's default of 4 KiB.
 const MAX_CONTROL_LINE: u32 = 16 * 1024;
@@ -27,6 +27,9 @@ pub struct StaticUsers {
     pub platform: Vec<String>,
     /// For events and requests of the server itself.
     pub system: Vec<String>,
+    /// The auth callout's second login, in the system account: it may find connections of devices and
+    /// close them, see [`SystemBus`](crate::SystemBus).
+    pub enforcer: Vec<String>,
     /// Devices that log in with a static key, where there is no auth callout.
     pub devices: Vec<(DeviceId, String)>,
 }
@@ -106,9 +109,12 @@ pub fn accounts(users: &StaticUsers) -> Value {
         .iter()
         .map(|(id, key)| device_user(id, key))
         .collect();
+    let mut system = plain(&users.system);
+    let enforcer = |key| json!({"nkey": key, "permissions": system::permissions()});
+    system.extend(users.enforcer.iter().map(enforcer));
     json!({
         account::AUTH: {"users": plain(&users.auth)},
-        account::SYS: {"users": plain(&users.system)},
+        account::SYS: {"users": system},
         account::PLATFORM: {
             "jetstream": "enabled",
             "users": plain(&users.platform),

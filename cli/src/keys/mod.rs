@@ -107,6 +107,7 @@ fn nats_config(args: &NatsConfigArgs) -> Result<(), KeysError> {
             platform: vec![folder.public("operator")?],
             system: vec![folder.public("system")?],
             devices: folder.devices()?,
+            ..StaticUsers::default()
         },
         callout: None,
     };

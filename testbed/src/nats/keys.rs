@@ -67,6 +67,7 @@ impl CalloutKeys {
 pub(super) struct Keys {
     pub(super) operator: Key,
     pub(super) system: Key,
+    pub(super) enforcer: Key,
     pub(super) auth: Key,
 }
 
@@ -82,6 +83,7 @@ impl Keys {
         Ok(Self {
             operator: key("operator")?,
             system: key("system")?,
+            enforcer: key("enforcer")?,
             auth: key("auth")?,
         })
     }

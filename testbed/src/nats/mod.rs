@@ -114,6 +114,11 @@ impl Nats {
         self.keys.system.seed_file.clone()
     }
 
+    /// The seed file of the auth callout's user in the system account, who closes connections.
+    pub fn enforcer_seed(&self) -> PathBuf {
+        self.keys.enforcer.seed_file.clone()
+    }
+
     /// The seed files of what the callout signs with and of what requests to it are sealed to;
     /// none on a bus without callout.
     pub fn callout_seeds(&self) -> Option<(PathBuf, PathBuf)> {

@@ -25,6 +25,7 @@ pub(super) fn config(
             auth: vec![keys.auth.public.clone()],
             platform: vec![keys.operator.public.clone()],
             system: vec![keys.system.public.clone()],
+            enforcer: vec![keys.enforcer.public.clone()],
             devices: devices
                 .iter()
                 .map(|(id, key)| (id.clone(), key.clone()))
