@@ -49,6 +49,8 @@ demo-servers: servers ## The same for the demo: as root, a node and Helm too
 		cargo run --locked --quiet -p fleet-tools -- ensure --profile node; \
 	fi
 	@if [ "$(CLUSTER)" != none ]; then cargo run --locked --quiet -p fleet-tools -- path helm >/dev/null; fi
+	@# OpenBao, a third of the chain by which devices log in; the other two are ours.
+	cargo run --locked --quiet -p fleet-tools -- ensure --profile identity
 
 .PHONY: build
 build: ## All programs

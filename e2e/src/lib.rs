@@ -6,10 +6,12 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod command;
 pub mod error;
 mod guest;
 pub mod helm;
 pub mod http;
+pub mod identity;
 pub mod installed;
 pub mod menu;
 pub mod platform;

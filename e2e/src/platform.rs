@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use fleet_api::{Deployment, Device};
-use fleet_testbed::{Operator, OperatorOptions, OperatorRights, Testbed, wait};
+use fleet_testbed::{Builder, Callout, Operator, OperatorOptions, OperatorRights, Testbed, wait};
+use futures::future::try_join_all;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Context, ImageName};
 use crate::helm::Major;
+use crate::identity::{self, ChainOptions, Identity};
 use crate::installed::{self, Admission, Installation, Wait};
 use crate::{Error, guest, http, workload};
 
@@ -31,7 +33,7 @@ pub enum RunningOperator {
 }
 
 /// What to start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// The testbed's name.
     pub name: &'a str,
@@ -41,6 +43,18 @@ pub struct Wanted<'a> {
     pub heartbeat: Option<u32>,
     /// Where the operator runs.
     pub operator: Place<'a>,
+    /// How devices log in.
+    pub login: Login,
+}
+
+/// How devices log in to the bus.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// Each with an nkey that the server's configuration holds: for tests of other things.
+    StaticKeys,
+    /// As in a fleet: enrolled and approved, with tokens of the identity provider that the auth
+    /// callout takes.
+    Chain(ChainOptions),
 }
 
 /// Where the operator runs.
@@ -54,10 +68,48 @@ pub enum Place<'a> {
     Current(&'a Context, Option<&'a ImageName>),
 }
 
+impl<'a> Wanted<'a> {
+    /// The testbed to be, and its servers in words.
+    fn parts(&self) -> (Builder, String) {
+        let builder = Testbed::builder(self.name).devices(self.devices.iter().copied());
+        let (builder, cluster) = match self.operator {
+            Place::Process => (
+                builder.control_plane(),
+                "etcd, API server, controller manager, ",
+            ),
+            Place::Pod => (
+                builder.control_plane().node(),
+                "etcd, API server, controllers, a node, ",
+            ),
+            Place::Current(..) => (builder, ""),
+        };
+        match self.login {
+            Login::StaticKeys => (builder.nats(), cluster.to_owned()),
+            Login::Chain(_) => (
+                builder.callout().idp().openbao(),
+                format!("{cluster}OpenBao, an identity provider, "),
+            ),
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The namespace of enrolment tokens.
+    fn token_namespace(&self) -> &'static str {
+        match self {
+            Self::Process | Self::Pod => "fleet-enrolment",
+            // It goes with the rest of the guest.
+            Self::Current(..) => guest::NAMESPACE,
+        }
+    }
+}
+
 /// A running platform. Dropping it stops everything.
 pub struct Platform {
     /// Its only operator. Declared before the testbed so that it is stopped first.
     operator: RunningOperator,
+    /// The services by which devices log in; none with static keys.
+    identity: Option<Identity>,
     /// Servers and devices.
     pub bed: Testbed,
     /// A client with the admin's rights.
@@ -76,62 +128,93 @@ impl Platform {
             devices,
             heartbeat: None,
             operator: Place::Process,
+            login: Login::StaticKeys,
         };
         Self::start_wanted(wanted, progress).await
     }
 
     /// Starts what is wanted, and reports each step through `progress`.
     pub async fn start_wanted(wanted: Wanted<'_>, progress: impl Fn(&str)) -> Result<Self, Error> {
-        let builder = Testbed::builder(wanted.name)
-            .nats()
-            .devices(wanted.devices.iter().copied());
-        let (builder, what) = match wanted.operator {
-            Place::Process => (
-                builder.control_plane(),
-                "etcd, API server, controller manager, ",
-            ),
-            Place::Pod => (
-                builder.control_plane().node(),
-                "etcd, API server, controllers, a node, ",
-            ),
-            Place::Current(..) => (builder, ""),
-        };
+        let (builder, what) = wanted.parts();
         progress(&format!("starting {what}NATS and the devices"));
         let bed = builder.start().await?;
-        let heartbeat = wanted.heartbeat;
-        let (operator, client) = match wanted.operator {
-            Place::Process => {
-                let operator = start_process(&bed, heartbeat, &progress).await?;
-                (operator, bed.kube_client().await?)
-            }
-            Place::Pod => {
-                let cluster = Cluster::of_testbed(&bed).await?;
-                let namespace = installed::NAMESPACE;
-                let operator = start_pod(&cluster, &bed, namespace, heartbeat, &progress).await?;
-                (operator, cluster.client)
-            }
-            Place::Current(context, image) => {
-                let image = image.cloned();
-                let cluster = Cluster::current(context, image, bed.folder()).await?;
-                guest::check(&cluster.client).await?;
-                let started =
-                    start_pod(&cluster, &bed, guest::NAMESPACE, heartbeat, &progress).await;
-                if started.is_err() {
-                    guest::remove(&cluster.client, None, &progress).await?;
-                }
-                (started?, cluster.client)
-            }
+        let callout = async {
+            let Login::Chain(options) = &wanted.login else {
+                return Ok(None);
+            };
+            identity::start_callout(&bed, wanted.devices, options)
+                .await
+                .map(Some)
         };
-        let platform = Self {
+        // Side by side: each waits for servers most of the time.
+        let (images, callout, installed) = tokio::join!(
+            load_images(&bed, wanted.devices),
+            callout,
+            install(&bed, &wanted, &progress)
+        );
+        let (operator, client) = installed?;
+        let mut platform = Self {
             operator,
+            identity: None,
             bed,
             client,
         };
-        progress("loading test images and starting the agents");
-        platform
-            .start_devices(wanted.devices, wanted.heartbeat)
-            .await?;
-        Ok(platform)
+        let prepared = images.and(callout);
+        let joined = platform.join_devices(prepared, &wanted, &progress).await;
+        if joined.is_err() && matches!(wanted.operator, Place::Current(..)) {
+            platform.leave(&progress).await?;
+        }
+        joined.map(|()| platform)
+    }
+
+    /// What devices need to log in, and the devices.
+    async fn join_devices(
+        &mut self,
+        callout: Result<Option<Callout>, Error>,
+        wanted: &Wanted<'_>,
+        progress: impl Fn(&str),
+    ) -> Result<(), Error> {
+        if let (Some(callout), Login::Chain(options)) = (callout?, &wanted.login) {
+            progress("starting the enrolment service");
+            let client = self.client.clone();
+            let namespace = wanted.operator.token_namespace();
+            let further = &options.enrolment;
+            let identity = Identity::start(&self.bed, callout, client, namespace, further).await?;
+            progress("the devices enrol with a token each, and are approved");
+            self.identity = Some(identity);
+        } else {
+            progress("starting the agents");
+        }
+        let starting = wanted
+            .devices
+            .iter()
+            .map(|id| self.start_device(id, wanted));
+        try_join_all(starting).await?;
+        for id in wanted.devices {
+            self.wait_device(id, "is registered", |_| true).await?;
+        }
+        Ok(())
+    }
+
+    async fn start_device(&self, id: &str, wanted: &Wanted<'_>) -> Result<(), Error> {
+        let device = self.bed.device(id)?;
+        if let Some(identity) = &self.identity {
+            identity.enrol(&device).await?;
+        }
+        if let Some(seconds) = wanted.heartbeat {
+            device.set_heartbeat_period(seconds);
+        }
+        Ok(device.start_agent().await?)
+    }
+
+    /// The services by which devices log in.
+    ///
+    /// # Errors
+    /// When they log in with static keys.
+    pub fn identity(&self) -> Result<&Identity, Error> {
+        self.identity.as_ref().ok_or_else(|| {
+            Error::Unexpected("the devices of this platform have static keys".to_owned())
+        })
     }
 
     /// The operator's process.
@@ -158,25 +241,6 @@ impl Platform {
                 "the operator of this platform runs as a process".to_owned(),
             )),
         }
-    }
-
-    async fn start_devices(&self, devices: &[&str], heartbeat: Option<u32>) -> Result<(), Error> {
-        for id in devices {
-            let device = self.bed.device(id)?;
-            for version in ["v1", "v2"] {
-                device
-                    .load_image(&workload::image(version), version)
-                    .await?;
-            }
-            if let Some(seconds) = heartbeat {
-                device.set_heartbeat_period(seconds);
-            }
-            device.start_agent().await?;
-        }
-        for id in devices {
-            self.wait_device(id, "is registered", |_| true).await?;
-        }
-        Ok(())
     }
 
     /// Deployments of the demo's namespace.
@@ -273,6 +337,48 @@ impl Platform {
     /// When something stays; it is named.
     pub async fn leave(&self, progress: impl Fn(&str)) -> Result<(), Error> {
         guest::remove(&self.client, self.installation().ok(), progress).await
+    }
+}
+
+/// Test images into the stores of all devices.
+async fn load_images(bed: &Testbed, devices: &[&str]) -> Result<(), Error> {
+    for id in devices {
+        let device = bed.device(id)?;
+        for version in ["v1", "v2"] {
+            let image = workload::image(version);
+            device.load_image(&image, version).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The definitions and the operator, and a client with the admin's rights.
+async fn install(
+    bed: &Testbed,
+    wanted: &Wanted<'_>,
+    progress: &impl Fn(&str),
+) -> Result<(RunningOperator, kube::Client), Error> {
+    let heartbeat = wanted.heartbeat;
+    match wanted.operator {
+        Place::Process => {
+            let operator = start_process(bed, heartbeat, progress).await?;
+            Ok((operator, bed.kube_client().await?))
+        }
+        Place::Pod => {
+            let cluster = Cluster::of_testbed(bed).await?;
+            let namespace = installed::NAMESPACE;
+            let operator = start_pod(&cluster, bed, namespace, heartbeat, progress).await?;
+            Ok((operator, cluster.client))
+        }
+        Place::Current(context, image) => {
+            let cluster = Cluster::current(context, image.cloned(), bed.folder()).await?;
+            guest::check(&cluster.client).await?;
+            let started = start_pod(&cluster, bed, guest::NAMESPACE, heartbeat, progress).await;
+            if started.is_err() {
+                guest::remove(&cluster.client, None, progress).await?;
+            }
+            Ok((started?, cluster.client))
+        }
     }
 }
 

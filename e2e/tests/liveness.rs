@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fleet_api::Device;
-use fleet_e2e::platform::{Place, Wanted};
+use fleet_e2e::platform::{Login, Place, Wanted};
 use fleet_e2e::{Platform, http, workload};
 
 const PERIOD: u32 = 1;
@@ -29,6 +29,7 @@ async fn a_silent_device_turns_stale_and_counts_as_unreachable_until_it_is_heard
         devices: &devices,
         heartbeat: Some(PERIOD),
         operator: Place::Process,
+        login: Login::StaticKeys,
     };
     let platform = Platform::start_wanted(wanted, say).await.expect("starts");
     for id in devices {

@@ -1,7 +1,8 @@
 //! The demo's regression, as `make demo-auto` runs it.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-use fleet_e2e::platform::{Place, Wanted};
+use fleet_e2e::identity::ChainOptions;
+use fleet_e2e::platform::{Login, Place, Wanted};
 use fleet_e2e::{Platform, regression};
 use fleet_testbed::Node;
 
@@ -12,6 +13,7 @@ async fn regression_with(name: &str, operator: Place<'_>) {
         devices: &regression::DEVICES,
         heartbeat: None,
         operator,
+        login: Login::Chain(ChainOptions::default()),
     };
     let platform = Platform::start_wanted(wanted, say).await.expect("starts");
     if let Err(error) = regression::run(&platform, say).await {

@@ -86,7 +86,8 @@ impl Builder {
         self
     }
 
-    /// With a bus that asks the auth callout about devices; see [`Testbed::start_callout`].
+    /// With a bus that asks the auth callout about devices; see [`Testbed::start_callout`]. Devices
+    /// then have no static keys and must enrol: [`Testbed::start_enrolment`], [`Device::enrol`].
     pub fn callout(mut self) -> Self {
         self.parts.insert(Part::Nats);
         self.parts.insert(Part::Callout);
@@ -286,10 +287,8 @@ impl Builder {
             .iter()
             .map(|id| bed.prepare_device(id))
             .collect::<Result<_, _>>()?;
-        if let Some(nats) = &bed.nats {
-            for device in &devices {
-                nats.admit(device.id(), &device.seed_path()).await?;
-            }
+        for device in &devices {
+            bed.admit(device).await?;
         }
         let cluster = start_cluster(bed);
         let messages = async {

@@ -244,7 +244,7 @@ fn operator() -> Subject {
     }
 }
 
-async fn apply<K>(api: &Api<K>, object: &K) -> Result<(), Error>
+pub(crate) async fn apply<K>(api: &Api<K>, object: &K) -> Result<(), Error>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
 {

@@ -104,6 +104,7 @@ mod callout;
 mod control_groups;
 mod control_plane;
 mod device;
+mod enrolment;
 mod error;
 mod idp;
 mod images;
@@ -129,7 +130,8 @@ pub use builder::Builder;
 pub use callout::{Callout, CalloutOptions};
 pub use control_plane::{ApiServer, ControlPlaneError, Etcd, OPERATOR_USER, Request};
 pub use device::machine::MachineError;
-pub use device::{Device, DeviceError};
+pub use device::{Device, DeviceError, Invitation};
+pub use enrolment::{ENROLMENT_USER, Enrolment, EnrolmentOptions};
 pub use error::Error;
 pub use idp::{
     Administrator, ApiError, AssertionErrors, Code, Endpoint, Fault, Idp, IdpError, MachineKey,

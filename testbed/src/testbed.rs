@@ -14,7 +14,8 @@ use crate::callout::{Callout, CalloutOptions};
 use crate::control_plane::{ApiServer, Etcd};
 use crate::device::AgentSettings;
 use crate::device::machine::{Machine, loopback};
-use crate::device::{Device, Place};
+use crate::device::{Device, Login, Place};
+use crate::enrolment::{Enrolment, EnrolmentOptions};
 use crate::error::Error;
 use crate::idp::Idp;
 use crate::journal::{self, Journal};
@@ -193,11 +194,28 @@ impl Testbed {
     /// When the id is taken, or something does not come up.
     pub async fn add_device(&self, id: &str) -> Result<Arc<Device>, Error> {
         let device = self.prepare_device(id)?;
-        if let Some(nats) = &self.nats {
-            nats.admit(device.id(), &device.seed_path()).await?;
-        }
+        self.admit(&device).await?;
         device.boot().await?;
         Ok(device)
+    }
+
+    /// Gives a device its static key, where those are good: a bus with a callout takes none, and
+    /// the device has to enrol.
+    pub(crate) async fn admit(&self, device: &Device) -> Result<(), Error> {
+        if let Some(nats) = &self.nats
+            && self.login() == Login::StaticKey
+        {
+            nats.admit(device.id(), &device.seed_path()).await?;
+        }
+        Ok(())
+    }
+
+    /// How devices log in.
+    fn login(&self) -> Login {
+        match self.nats.as_ref().and_then(Nats::callout_seeds) {
+            Some(_) => Login::Enrolled,
+            None => Login::StaticKey,
+        }
     }
 
     /// Makes a device's folder and enters it; nothing runs yet.
@@ -222,6 +240,7 @@ impl Testbed {
         };
         let settings = AgentSettings {
             nats_url: self.nats.as_ref().map(Nats::url),
+            login: self.login(),
             trusted_keys: vec![self.signing_key.trusted.clone()],
             ..AgentSettings::default()
         };
@@ -294,6 +313,16 @@ impl Testbed {
     /// When the testbed has no such bus, or the program is not built.
     pub fn start_callout(&self, options: CalloutOptions) -> Result<Callout, Error> {
         Callout::start(self.nats()?, options, &self.folder, &self.journal)
+    }
+
+    /// Starts a replica of the enrolment service for devices of a bus with a callout. It speaks to
+    /// the testbed's API server as a user with the rights of
+    /// [`grant_enrolment`](Self::grant_enrolment). It does not wait until that is ready.
+    ///
+    /// # Errors
+    /// When the testbed lacks the bus or the identity provider, or the program is not built.
+    pub fn start_enrolment(&self, options: EnrolmentOptions) -> Result<Enrolment, Error> {
+        Enrolment::start(self, options)
     }
 
     /// All processes of this testbed but operators, for a look at what runs.

@@ -8,7 +8,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use fleet_e2e::cluster::{Context, ImageName};
-use fleet_e2e::platform::{Place, Wanted};
+use fleet_e2e::identity::ChainOptions;
+use fleet_e2e::platform::{Login, Place, Wanted};
 use fleet_e2e::{Platform, menu, regression};
 use fleet_testbed::Node;
 use fleet_tools::Tool;
@@ -151,6 +152,7 @@ async fn start_platform(
         devices: &regression::DEVICES,
         heartbeat: None,
         operator,
+        login: Login::Chain(ChainOptions::default()),
     };
     let platform = Platform::start_wanted(wanted, &say).await?;
     if !args.auto {

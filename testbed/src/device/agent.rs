@@ -13,17 +13,40 @@ use super::{DeviceError, Place};
 use crate::binaries;
 use crate::process::{Service, Spec, lock};
 
+/// How an agent logs in to the bus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// With an nkey that the bus knows.
+    #[default]
+    StaticKey,
+    /// With what enrolment brought, which also tells where the bus is.
+    Enrolled,
+}
+
 /// What the agent's configuration says beyond the device itself.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AgentSettings {
     /// The bus, if the testbed has one.
     pub(crate) nats_url: Option<String>,
+    /// How it logs in there.
+    pub(crate) login: Login,
     /// The public manifest keys that the agent trusts, in base64.
     pub(crate) trusted_keys: Vec<String>,
     /// The labels of the device.
     pub(crate) labels: BTreeMap<String, String>,
     /// Seconds between two signs of life; the agent's default if none.
     pub(crate) heartbeat_period: Option<u32>,
+}
+
+/// What a device is given so that it can ask to join.
+#[derive(Debug, Clone, Copy)]
+pub struct Invitation<'a> {
+    /// The enrolment service.
+    pub url: &'a str,
+    /// The authority of its certificate.
+    pub ca_file: &'a Path,
+    /// A token that is good once.
+    pub token: &'a str,
 }
 
 /// The agent's files and process.
@@ -35,6 +58,7 @@ pub(super) struct Agent {
     podman_socket: PathBuf,
     settings: Mutex<AgentSettings>,
     service: Service,
+    enrolling: Service,
 }
 
 impl Agent {
@@ -51,6 +75,7 @@ impl Agent {
             ..
         } = place;
         let spec = Spec::new(format!("{id}-agent"), "fleet-agent", logs);
+        let enrolling = Spec::new(format!("{id}-enrol"), "fleet-agent", logs);
         Self {
             id: id.to_owned(),
             folder: folder.clone(),
@@ -58,6 +83,7 @@ impl Agent {
             podman_socket: podman_socket.to_owned(),
             settings: Mutex::new(settings),
             service: Service::new(spec, (*journal).clone()),
+            enrolling: Service::new(enrolling, (*journal).clone()),
         }
     }
 
@@ -98,6 +124,39 @@ impl Agent {
         Ok(self.service.spawn()?)
     }
 
+    pub(super) fn enrolling(&self) -> &Service {
+        &self.enrolling
+    }
+
+    /// Whether enrolment has brought an identity.
+    pub(super) fn is_enrolled(&self) -> bool {
+        self.state_dir().join("identity/enrolment.json").exists()
+    }
+
+    /// Starts the command that asks to join.
+    pub(super) async fn enrol(
+        &self,
+        machine: &Machine,
+        invitation: &Invitation<'_>,
+    ) -> Result<(), DeviceError> {
+        self.write_config(machine).await?;
+        let token_file = self.folder.join("enrolment-token");
+        let written = crate::secret::write(&token_file, invitation.token.as_bytes());
+        written.map_err(|source| DeviceError::File {
+            path: token_file.clone(),
+            source,
+        })?;
+        let program = binaries::find("fleet-agent").map_err(DeviceError::NotBuilt)?;
+        let spec = Spec::new(format!("{}-enrol", self.id), program, &self.logs)
+            .args(["enrol", "--url", invitation.url])
+            .args(["--ca-file".as_ref(), invitation.ca_file.as_os_str()])
+            .args(["--token-file".into(), token_file.into_os_string()])
+            .env("FLEET_AGENT_CONFIG", self.config_path());
+        self.enrolling
+            .set_spec(machine.inside(spec, Part::Network)?);
+        Ok(self.enrolling.spawn()?)
+    }
+
     /// Writes the configuration; done before every start, so that a changed setting counts.
     pub(super) async fn write_config(&self, machine: &Machine) -> Result<(), DeviceError> {
         let settings = lock(&self.settings).clone();
@@ -109,13 +168,14 @@ impl Agent {
             source,
         };
         fs::create_dir_all(&state).await.map_err(file)?;
+        let is_static = settings.login == Login::StaticKey;
         let config = Config {
             device_id: &self.id,
             state_dir: &state,
-            nats: NatsSection {
+            nats: is_static.then(|| NatsSection {
                 url,
                 seed_file: self.seed_path(),
-            },
+            }),
             podman: PodmanSection {
                 socket: &self.podman_socket,
                 default_host_ip: match machine {
@@ -123,9 +183,9 @@ impl Agent {
                     Machine::Host { ip } => Some(*ip),
                 },
             },
-            manifest: ManifestSection {
+            manifest: is_static.then_some(ManifestSection {
                 trusted_keys: &settings.trusted_keys,
-            },
+            }),
             heartbeat: settings
                 .heartbeat_period
                 .map(|period_seconds| HeartbeatSection { period_seconds }),
@@ -141,9 +201,11 @@ impl Agent {
 struct Config<'a> {
     device_id: &'a str,
     state_dir: &'a Path,
-    nats: NatsSection<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nats: Option<NatsSection<'a>>,
     podman: PodmanSection<'a>,
-    manifest: ManifestSection<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<ManifestSection<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heartbeat: Option<HeartbeatSection>,
     labels: &'a BTreeMap<String, String>,

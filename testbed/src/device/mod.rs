@@ -19,7 +19,8 @@ use crate::journal::{Entry, Journal, JournalError};
 use crate::network::NetworkError;
 use crate::process::{ProcessError, Service};
 use agent::Agent;
-pub(crate) use agent::AgentSettings;
+pub use agent::Invitation;
+pub(crate) use agent::{AgentSettings, Login};
 use machine::{Machine, MachineError};
 use podman::Podman;
 
@@ -253,6 +254,25 @@ impl Device {
     /// The agent's state: its ledger.
     pub fn state_dir(&self) -> PathBuf {
         self.agent.state_dir()
+    }
+
+    /// Starts `fleet-agent enrol`, which asks to join and waits for the approval; it ends once the
+    /// device has its identity. The testbed's bus must be one with a callout.
+    ///
+    /// # Errors
+    /// When it runs already or is not built.
+    pub async fn enrol(&self, invitation: &Invitation<'_>) -> Result<(), DeviceError> {
+        self.agent.enrol(&self.machine, invitation).await
+    }
+
+    /// The process of [`enrol`](Self::enrol).
+    pub fn enrolling(&self) -> &Service {
+        self.agent.enrolling()
+    }
+
+    /// Whether the device has the identity that enrolment brings.
+    pub fn is_enrolled(&self) -> bool {
+        self.agent.is_enrolled()
     }
 
     /// Starts the agent.

@@ -1,0 +1,230 @@
+//! How devices come to be who they are: OpenBao, the auth callout, the enrolment service, and the
+//! two people of an enrolment, who carries a token to a device and who approves.
+//!
+//! The identity provider is the testbed's, which stands in for Zitadel; everything else is what an
+//! installation has.
+
+mod vault;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_api::DeviceEnrolment;
+use fleet_testbed::{
+    Callout, CalloutOptions, Device, Enrolment, EnrolmentOptions, Invitation, Testbed,
+};
+use kube::ResourceExt as _;
+use kube::api::{Api, ListParams};
+
+use crate::command::Command;
+use crate::platform::expect;
+use crate::{Error, http};
+
+/// For services to come up and for decisions to arrive on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the chain differs from its defaults.
+#[derive(Debug, Clone, Default)]
+pub struct ChainOptions {
+    /// Further arguments of the auth callout, such as shorter times.
+    pub callout: Vec<String>,
+    /// Further arguments of the enrolment service.
+    pub enrolment: Vec<String>,
+    /// Further devices that OpenBao has a policy for.
+    pub admitted: Vec<String>,
+}
+
+/// The running services, and how their commands reach the cluster.
+pub struct Identity {
+    /// Decides who may use the bus.
+    pub callout: Callout,
+    /// Takes in devices.
+    pub enrolment: Enrolment,
+    /// The namespace of enrolment tokens.
+    namespace: String,
+    /// None where the cluster is the user's.
+    kubeconfig: Option<PathBuf>,
+    client: kube::Client,
+}
+
+/// What does not need the cluster: OpenBao set up, these devices let in, and the callout ready.
+///
+/// # Errors
+/// When one of them does not come up.
+pub async fn start_callout(
+    bed: &Testbed,
+    devices: &[&str],
+    options: &ChainOptions,
+) -> Result<Callout, Error> {
+    vault::provision(bed).await?;
+    let admitted = options.admitted.iter().map(String::as_str);
+    let admitted: Vec<_> = devices.iter().copied().chain(admitted).collect();
+    vault::admit(bed, &admitted).await?;
+    let (idp, server) = (bed.idp()?, bed.openbao()?);
+    let replica = CalloutOptions::default()
+        .args(["--oidc-issuer", &idp.issuer()])
+        .args(["--oidc-audience", idp.project()])
+        .args(["--oidc-organisation", idp.organisation()])
+        .args(["--oidc-ca-file".into(), idp.ca_file().display().to_string()])
+        .args(vault::login_options(server, &server.callout()))
+        .args(options.callout.clone());
+    let callout = bed.start_callout(replica)?;
+    let ready = || async { http::status(callout.metrics_addr(), "/readyz").await == Some(200) };
+    match expect(PATIENCE, "the callout is ready".to_owned(), ready).await {
+        Ok(()) => Ok(callout),
+        Err(error) => Err(Error::Unexpected(format!("{error}: {}", callout.log()))),
+    }
+}
+
+impl Identity {
+    /// Starts the enrolment service beside a callout; the definitions must be in the cluster.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start(
+        bed: &Testbed,
+        callout: Callout,
+        client: kube::Client,
+        namespace: &str,
+        further: &[String],
+    ) -> Result<Self, Error> {
+        let kubeconfig = bed.kubeconfig().ok().map(Path::to_owned);
+        // In a cluster of the user's the service acts as the user.
+        if kubeconfig.is_some() {
+            bed.grant_enrolment(namespace).await?;
+        }
+        let options = EnrolmentOptions::default()
+            .args(["--token-namespace", namespace, "--poll-after", "1"])
+            .args(further.to_vec());
+        let enrolment = bed.start_enrolment(options)?;
+        let address = enrolment.address();
+        let open = || async { tokio::net::TcpStream::connect(address).await.is_ok() };
+        let opened = expect(PATIENCE, "the enrolment service is open".to_owned(), open).await;
+        if let Err(error) = opened {
+            return Err(Error::Unexpected(format!("{error}: {}", enrolment.log())));
+        }
+        Ok(Self {
+            callout,
+            enrolment,
+            namespace: namespace.to_owned(),
+            kubeconfig,
+            client,
+        })
+    }
+
+    /// The namespace of enrolment tokens.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A token that is good once, as `fleet-auth token create` makes it.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn token(&self, further: &[&str]) -> Result<String, Error> {
+        Command::ours("fleet-auth")?
+            .args(["token", "create", "--token-namespace", &self.namespace])
+            .args(further.iter().copied())
+            .cluster(self.kubeconfig.as_deref())
+            .run()
+            .await
+    }
+
+    /// Makes a device ask to join, and gives the name of its enrolment once that is there.
+    ///
+    /// # Errors
+    /// When the device is refused or cannot ask.
+    pub async fn ask(&self, device: &Device) -> Result<String, Error> {
+        let token = self.token(&["--device-id", device.id().as_str()]).await?;
+        let url = self.enrolment.url();
+        let invitation = Invitation {
+            url: &url,
+            ca_file: self.enrolment.ca_file(),
+            token: &token,
+        };
+        device.enrol(&invitation).await?;
+        let found = std::sync::Mutex::new(None);
+        let asked = || async {
+            let name = self.enrolment_of(device.id().as_str()).await.ok().flatten();
+            let done = name.is_some();
+            if let Ok(mut found) = found.lock() {
+                *found = name;
+            }
+            done
+        };
+        let what = format!("{} has asked to join", device.id());
+        let waited = expect(PATIENCE, what, asked).await;
+        let name = found.into_inner().ok().flatten();
+        name.ok_or_else(|| self.explain(device, waited))
+    }
+
+    /// `fleet approve NAME`
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn approve(&self, name: &str) -> Result<(), Error> {
+        self.decide("approve", name).await
+    }
+
+    /// `fleet deny NAME`
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn deny(&self, name: &str) -> Result<(), Error> {
+        self.decide("deny", name).await
+    }
+
+    async fn decide(&self, verb: &str, name: &str) -> Result<(), Error> {
+        Command::ours("fleet")?
+            .args([verb, name])
+            .cluster(self.kubeconfig.as_deref())
+            .run()
+            .await
+            .map(drop)
+    }
+
+    /// Waits until the device has its identity.
+    ///
+    /// # Errors
+    /// With what device and service said, when that does not happen in time.
+    pub async fn wait_enrolled(&self, device: &Device) -> Result<(), Error> {
+        let enrolled = || async { device.is_enrolled() && device.enrolling().pid().is_none() };
+        let what = format!("{} is enrolled", device.id());
+        let waited = expect(PATIENCE, what, enrolled).await;
+        waited.map_err(|error| self.explain(device, Err(error)))
+    }
+
+    /// A token is carried to the device, the device asks, and somebody approves.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn enrol(&self, device: &Arc<Device>) -> Result<String, Error> {
+        let name = self.ask(device).await?;
+        self.approve(&name).await?;
+        self.wait_enrolled(device).await?;
+        Ok(name)
+    }
+
+    /// The name of the enrolment of a device, if it has asked.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked.
+    pub async fn enrolment_of(&self, device: &str) -> Result<Option<String>, Error> {
+        let api: Api<DeviceEnrolment> = Api::all(self.client.clone());
+        let all = api.list(&ListParams::default()).await;
+        let all = all.map_err(Error::kube("list DeviceEnrolments"))?;
+        let mut of_device = all.iter().filter(|e| e.spec.device_id.as_str() == device);
+        Ok(of_device.next().map(|e| e.name_any()))
+    }
+
+    fn explain(&self, device: &Device, waited: Result<(), Error>) -> Error {
+        let what = waited.err().map(|error| error.to_string());
+        Error::Unexpected(format!(
+            "{}\n--- the device says\n{}\n--- the enrolment service says\n{}",
+            what.unwrap_or_default(),
+            device.enrolling().log(),
+            self.enrolment.log(),
+        ))
+    }
+}
