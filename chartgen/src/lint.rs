@@ -1,7 +1,6 @@
 //! `fleet-chartgen lint`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chartgen_lint::{Error, Manifests, Options, Report, Severity};
@@ -72,11 +71,11 @@ pub(crate) fn run(args: &LintArgs) -> anyhow::Result<ExitCode> {
 
 fn report(args: &LintArgs) -> Result<Report, Error> {
     let options = options(args);
-    let manifests = read(&args.folder)?;
+    let manifests = Manifests::read_dir(&args.folder)?;
     let Some(previous) = &args.previous else {
         return chartgen_lint::lint_manifests(manifests, &options);
     };
-    let mut upgrade = chartgen_lint::compare(&read(previous)?, &manifests);
+    let mut upgrade = chartgen_lint::compare(&Manifests::read_dir(previous)?, &manifests);
     upgrade
         .findings
         .retain(|finding| !options.ignore.contains(&finding.rule));
@@ -98,45 +97,4 @@ fn options(args: &LintArgs) -> Options {
         options.openshift = None;
     }
     options
-}
-
-/// All manifests below a folder, named by their paths in it.
-fn read(folder: &Path) -> Result<Manifests, Error> {
-    if folder.join("Chart.yaml").exists() {
-        return Err(Error::NotRendered(folder.to_owned()));
-    }
-    let mut paths = Vec::new();
-    collect(folder, &mut paths)?;
-    if paths.is_empty() {
-        return Err(Error::Empty(folder.to_owned()));
-    }
-    paths.sort();
-    let mut manifests = Manifests::default();
-    for path in paths {
-        let text = fs::read(&path).map_err(unreadable(&path))?;
-        let name = path.strip_prefix(folder).unwrap_or(&path);
-        manifests.add(&name.to_string_lossy(), &String::from_utf8_lossy(&text));
-    }
-    Ok(manifests)
-}
-
-/// Links are not followed: they may lead in circles.
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
-    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
-        let entry = entry.map_err(unreadable(folder))?;
-        let kind = entry.file_type().map_err(unreadable(&entry.path()))?;
-        let path = entry.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if kind.is_dir() {
-            collect(&path, paths)?;
-        } else if kind.is_file() && matches!(ending, Some("yaml" | "yml" | "json")) {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Read { path, source }
 }

@@ -20,6 +20,7 @@ mod compare;
 mod crd;
 mod duplicates;
 mod fields;
+mod folder;
 mod lint;
 mod object;
 mod options;
@@ -32,7 +33,8 @@ mod value;
 mod yaml;
 
 pub use compare::compare;
-pub use lint::{Error, lint_dir, lint_manifests, lint_text};
+pub use folder::Error;
+pub use lint::{lint_dir, lint_manifests, lint_text};
 pub use object::{Manifests, Object, Place};
 pub use options::Options;
 pub use release::{ReleaseSize, release_size};
