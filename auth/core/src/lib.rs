@@ -16,6 +16,7 @@
 //! | 5 | [`judge`] | what may it do, and until when? |
 
 pub mod callout;
+pub mod denials;
 pub mod enrol;
 pub mod grant;
 pub mod jwk;
@@ -26,6 +27,7 @@ pub mod token;
 
 mod judge;
 
+pub use denials::{Denial, Denials};
 pub use grant::{Caps, Grant, Limits};
 pub use judge::{Request, Verdict, admit, judge};
 pub use jwk::KeySet;

@@ -84,6 +84,11 @@ impl Answer {
         matches!(self, Self::Refused { code: 404, .. })
     }
 
+    /// Whether somebody else wrote since it was read.
+    pub fn is_outrun(&self) -> bool {
+        matches!(self, Self::Refused { code: 400, errors } if errors.contains("check-and-set"))
+    }
+
     /// Whether the token is not good, or not for this.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Refused { code: 403, .. })

@@ -5,17 +5,21 @@
 //! revoked by OpenBao itself at its first start.
 
 pub mod args;
+pub mod denials;
 
 mod cache;
 mod client;
 mod command;
 mod endpoint;
+mod keeper;
 mod policies;
 mod provision;
 mod setup;
 
 pub use client::{Answer, BaoError, BaoLogin, BaoSettings, Session};
 pub use command::run as run_provision;
+pub use denials::DenialError;
+pub use keeper::Keeper;
 pub use policies::{Freshness, OpenBaoPolicies, RecordError};
 pub use provision::{Mode, Outcome, ProvisionError, Step, provision};
 pub use setup::{

@@ -1,0 +1,168 @@
+//! Shutting devices out and letting them in again, in OpenBao.
+//!
+//! Two records say that a device is denied: its own, for good, and the list of [`Denials`], which every
+//! callout reads each second. Both are changed by check-and-set only, so that nobody's change is lost,
+//! and both calls may be repeated: whoever is killed in between does the same again.
+
+use fleet_auth_core::{Denial, Denials};
+use fleet_contracts::DeviceId;
+use serde_json::{Map, Value};
+use vaultrs::api::{self, kv2::requests as kv2_requests};
+use vaultrs::error::ClientError;
+use vaultrs::kv2;
+
+use super::client::{Answer, BaoError, Session};
+use super::setup::{DEVICES, KV_MOUNT};
+use crate::clock;
+
+/// The list: beside the devices' own records, so that the same rights cover both. No device can have
+/// this name.
+pub const DENIED: &str = "devices/_denied";
+/// Others may change a record at the same time, but not for long.
+const ATTEMPTS: u32 = 8;
+
+/// Why a denial was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DenialError {
+    /// OpenBao refused, or cannot be asked.
+    #[error(transparent)]
+    Bao(#[from] BaoError),
+    /// A record is not what it should be.
+    #[error("{path} does not hold what it should")]
+    Malformed {
+        /// Which.
+        path: String,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Others change the record all the time, or it was deleted: then undelete it first.
+    #[error("{0} was changed by others again and again, or deleted")]
+    Contended(String),
+}
+
+/// Shuts a device out. The list comes first: it takes effect at once.
+///
+/// # Errors
+/// When one of the records was not written; then do it again.
+pub async fn deny(session: &Session, device: &DeviceId, reason: &str) -> Result<(), DenialError> {
+    let denial = Denial {
+        at: clock::now(),
+        reason: reason.to_owned(),
+    };
+    list_as(session, |list| list.deny(device, denial.clone())).await?;
+    mark(session, device, true).await
+}
+
+/// Lets a device in again, or for the first time: without a record of its own it gets one that allows
+/// what is allowed by default.
+///
+/// # Errors
+/// When one of the records was not written; then do it again.
+pub async fn allow(session: &Session, device: &DeviceId) -> Result<(), DenialError> {
+    mark(session, device, false).await?;
+    list_as(session, |list| list.allow(device)).await
+}
+
+/// The list as it is; empty if nobody was ever denied.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn denials(session: &Session) -> Result<Denials, DenialError> {
+    Ok(parse(read(session, DENIED).await?.0, DENIED)?)
+}
+
+async fn list_as(
+    session: &Session,
+    mut change: impl FnMut(&mut Denials) -> bool,
+) -> Result<(), DenialError> {
+    update(session, DENIED, |value| {
+        let mut list: Denials = parse(value, DENIED)?;
+        let changed = change(&mut list);
+        let list = serde_json::to_value(list).map_err(|source| malformed(DENIED, source))?;
+        Ok(changed.then_some(list))
+    })
+    .await
+}
+
+/// Says in the device's own record whether it is denied, and leaves the rest of it as it is, known to
+/// this version or not.
+async fn mark(session: &Session, device: &DeviceId, denied: bool) -> Result<(), DenialError> {
+    let path = format!("{DEVICES}/{device}");
+    update(session, &path, |value| {
+        let missing = value.is_none();
+        let mut record: Map<String, Value> = parse(value, &path)?;
+        let before = record.insert("denied".to_owned(), Value::Bool(denied));
+        let same = before.unwrap_or(Value::Bool(false)) == Value::Bool(denied);
+        Ok((missing || !same).then_some(Value::Object(record)))
+    })
+    .await
+}
+
+/// Reads, changes and writes unless somebody else wrote in between; then again. No change, no write.
+async fn update(
+    session: &Session,
+    path: &str,
+    mut change: impl FnMut(Option<Value>) -> Result<Option<Value>, DenialError>,
+) -> Result<(), DenialError> {
+    for _ in 0..ATTEMPTS {
+        let (value, version) = read(session, path).await?;
+        let Some(value) = change(value)? else {
+            return Ok(());
+        };
+        let options = kv2_requests::SetSecretRequestOptions { cas: version };
+        let client = &session.client;
+        let written = kv2::set_with_options(client, KV_MOUNT, path, &value, options).await;
+        match written.map_err(Answer::from) {
+            Ok(_) => return Ok(()),
+            Err(answer) if answer.is_outrun() => {}
+            Err(source) => return Err(failed("take", path, source).into()),
+        }
+    }
+    Err(DenialError::Contended(format!("{KV_MOUNT}/{path}")))
+}
+
+/// A record with its version; version 0 is none.
+async fn read(session: &Session, path: &str) -> Result<(Option<Value>, u32), BaoError> {
+    let mut request = kv2_requests::ReadSecretRequest::builder();
+    request.mount(KV_MOUNT).path(path);
+    let request = request.build().map_err(|_| {
+        let empty = ClientError::ResponseEmptyError;
+        failed("show", path, empty.into())
+    })?;
+    match api::exec_with_result(&session.client, request).await {
+        Ok(found) => {
+            let version = u32::try_from(found.metadata.version).unwrap_or(u32::MAX);
+            Ok((Some(found.data), version))
+        }
+        Err(error) => match Answer::from(error) {
+            answer if answer.is_missing() => Ok((None, 0)),
+            source => Err(failed("show", path, source)),
+        },
+    }
+}
+
+fn parse<T>(value: Option<Value>, path: &str) -> Result<T, DenialError>
+where
+    T: Default + serde::de::DeserializeOwned,
+{
+    let value = value.map(serde_json::from_value).transpose();
+    Ok(value
+        .map_err(|source| malformed(path, source))?
+        .unwrap_or_default())
+}
+
+fn malformed(path: &str, source: serde_json::Error) -> DenialError {
+    DenialError::Malformed {
+        path: format!("{KV_MOUNT}/{path}"),
+        source,
+    }
+}
+
+fn failed(what: &'static str, path: &str, source: Answer) -> BaoError {
+    BaoError::Request {
+        what,
+        path: format!("{KV_MOUNT}/{path}"),
+        source,
+    }
+}
