@@ -1,6 +1,7 @@
 //! What commands that set something up looked at, and what became of each thing.
 
 use std::fmt;
+use std::io::Write as _;
 
 /// Whether to do it or only to say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,4 +41,11 @@ impl fmt::Display for Step {
         };
         write!(f, "{outcome:<9} {}", self.what)
     }
+}
+
+/// Prints a step on standard output, at once. A pipe that nobody reads any more is no reason to stop
+/// half way.
+pub fn print(step: Step) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{step}").and_then(|()| out.flush());
 }

@@ -21,7 +21,7 @@ pub use command::run as run_provision;
 pub use denials::DenialError;
 pub use keeper::Keeper;
 pub use policies::{Freshness, OpenBaoPolicies, RecordError};
-pub use provision::{Mode, Outcome, ProvisionError, Step, provision};
+pub use provision::{ProvisionError, provision};
 pub use setup::{
     CALLOUT_POLICY, DEVICES, ENROL_POLICY, JwtSetup, KV_MOUNT, KubernetesSetup, Setup,
 };

@@ -2,7 +2,6 @@
 //! run changes nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use vaultrs::sys;
 use super::client::{BaoError, Session};
 use super::endpoint::{read, write};
 use super::setup::{self, JwtSetup, KV_MOUNT, KubernetesSetup, NewJwtConfig, Setup};
+use crate::steps::{Mode, Outcome, Step};
 
 /// Why OpenBao was not set up.
 #[derive(Debug, thiserror::Error)]
@@ -29,46 +29,6 @@ pub enum ProvisionError {
         /// What should be.
         wanted: &'static str,
     },
-}
-
-/// Whether to do it or only to say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing is written.
-    Plan,
-    /// What differs is written.
-    Apply,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// What it is.
-    pub what: String,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What became of a thing, or would.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was as it should be.
-    Kept,
-    /// It was not there.
-    Created,
-    /// It was different.
-    Changed,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = match self.outcome {
-            Outcome::Kept => "unchanged",
-            Outcome::Created => "created",
-            Outcome::Changed => "changed",
-        };
-        write!(f, "{outcome:<9} {}", self.what)
-    }
 }
 
 /// Sets everything up in the order in which one thing needs another; the steps as they would be

@@ -80,7 +80,7 @@ impl Ring {
             entry: entry.to_owned(),
             what: name.kind(),
         };
-        let find = |ending: &str| {
+        let find = |ending: &str| -> Result<Option<SecretKey>, RingError> {
             let entry = [name.entry(), ending].concat();
             let Some(bytes) = data.get(&entry) else {
                 return Ok(None);
