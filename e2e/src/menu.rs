@@ -3,12 +3,30 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use fleet_testbed::Service;
+
+use crate::identity::Identity;
 use crate::installed::Installation;
 use crate::platform::Platform;
 use crate::{Error, workload};
 
+/// The enrolments that the menu speaks of: a device's id, and its enrolment's name.
+#[derive(Debug, Clone)]
+pub struct Guests {
+    /// One that was approved.
+    pub member: (String, String),
+    /// One that nobody decided about.
+    pub waiting: (String, String),
+}
+
 /// The menu, with this platform's addresses filled in.
-pub fn menu(platform: &Platform, binaries: &Path, kubectl: &Path) -> Result<String, Error> {
+/// `guests` are the enrolments by device, of which the last waits for a decision.
+pub fn menu(
+    platform: &Platform,
+    binaries: &Path,
+    kubectl: &Path,
+    guests: &Guests,
+) -> Result<String, Error> {
     let nats = platform.bed.nats()?;
     let mut out = String::new();
     let mut section = |title: &str, lines: &[String]| {
@@ -54,12 +72,68 @@ pub fn menu(platform: &Platform, binaries: &Path, kubectl: &Path) -> Result<Stri
         ],
     );
     section("Ask the containers:", &curls(platform)?);
+    if let Ok(identity) = platform.identity() {
+        section(
+            "Who may join, and who may stay:",
+            &joining(identity, guests),
+        );
+        section(
+            "Look at the chain by which devices log in:",
+            &chain(platform, identity)?,
+        );
+    }
     section("Look into the bus:", &bus());
     if let Ok(installation) = platform.installation() {
         section("Look at the operator:", &operator(installation));
     }
     section("Look at a device:", &podman(platform));
     Ok(out)
+}
+
+fn joining(identity: &Identity, guests: &Guests) -> Vec<String> {
+    let token = format!(
+        "fleet-auth token create --token-namespace {} --device-id dev-4    # for a device to ask with",
+        identity.namespace()
+    );
+    let (waiting, waits) = &guests.waiting;
+    let (member, belongs) = &guests.member;
+    vec![
+        "fleet get enrolments".to_owned(),
+        format!("fleet approve {waits}    # {waiting} has asked and waits for you"),
+        format!("fleet deny {belongs}    # {member} loses the bus; its containers keep running"),
+        format!("fleet approve {belongs}    # and is back"),
+        token,
+    ]
+}
+
+fn chain(platform: &Platform, identity: &Identity) -> Result<Vec<String>, Error> {
+    let bed = &platform.bed;
+    let (idp, openbao) = (bed.idp()?, bed.openbao()?);
+    let follow = |service: &Service| tail(&service.log_path());
+    Ok(vec![
+        format!(
+            "# identity provider: {} stands in for Zitadel, as strict as that, without a console",
+            idp.issuer()
+        ),
+        format!(
+            "{}    # each login, and why (not)",
+            follow(identity.callout.service())
+        ),
+        format!(
+            "{}    # each enrolment",
+            follow(identity.enrolment.service())
+        ),
+        format!("{}    # who read which policy", tail(openbao.audit_log())),
+        format!(
+            "curl --cacert {} {}/v1/sys/health    # OpenBao",
+            openbao.ca_file().display(),
+            openbao.url()
+        ),
+    ])
+}
+
+fn tail(path: &Path) -> String {
+    format!("tail -f {}", path.display())
 }
 
 fn curls(platform: &Platform) -> Result<Vec<String>, Error> {

@@ -9,10 +9,14 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use fleet_e2e::cluster::{Context, ImageName};
 use fleet_e2e::identity::ChainOptions;
+use fleet_e2e::menu::Guests;
 use fleet_e2e::platform::{Login, Place, Wanted};
 use fleet_e2e::{Platform, menu, regression};
 use fleet_testbed::Node;
 use fleet_tools::Tool;
+
+/// The device that the user may approve.
+const GUEST: &str = "dev-3";
 
 /// Starts the whole platform with two devices on this machine and stops it on Ctrl-C.
 #[derive(Debug, Parser)]
@@ -108,8 +112,23 @@ async fn play(args: &Args, platform: &Platform, say: impl Fn(&str)) -> anyhow::R
         say("everything worked");
         return Ok(());
     }
-    println!("{}", menu::menu(platform, &binaries()?, &kubectl()?)?);
+    say(&format!("{GUEST} asks to join, and waits for a decision"));
+    let guest = platform.bed.add_device(GUEST).await?;
+    let identity = platform.identity()?;
+    let waits = identity.ask(&guest).await?;
+    let [_, member] = regression::DEVICES;
+    let belongs = identity.enrolment_of(member).await?.unwrap_or_default();
+    let guests = Guests {
+        member: (member.to_owned(), belongs),
+        waiting: (GUEST.to_owned(), waits),
+    };
+    println!(
+        "{}",
+        menu::menu(platform, &binaries()?, &kubectl()?, &guests)?
+    );
     println!("Ctrl-C stops everything.");
+    platform.welcome(GUEST).await?;
+    say(&format!("{GUEST} is enrolled, and its agent runs"));
     std::future::pending().await
 }
 
@@ -152,7 +171,10 @@ async fn start_platform(
         devices: &regression::DEVICES,
         heartbeat: None,
         operator,
-        login: Login::Chain(ChainOptions::default()),
+        login: Login::Chain(ChainOptions {
+            admitted: vec![GUEST.to_owned()],
+            ..ChainOptions::default()
+        }),
     };
     let platform = Platform::start_wanted(wanted, &say).await?;
     if !args.auto {

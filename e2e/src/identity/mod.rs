@@ -14,7 +14,7 @@ use fleet_api::DeviceEnrolment;
 use fleet_testbed::{
     Callout, CalloutOptions, Device, Enrolment, EnrolmentOptions, Invitation, Testbed,
 };
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use crate::command::Command;
@@ -215,7 +215,7 @@ impl Identity {
         let all = api.list(&ListParams::default()).await;
         let all = all.map_err(Error::kube("list DeviceEnrolments"))?;
         let mut of_device = all.iter().filter(|e| e.spec.device_id.as_str() == device);
-        Ok(of_device.next().map(|e| e.name_any()))
+        Ok(of_device.next().map(ResourceExt::name_any))
     }
 
     fn explain(&self, device: &Device, waited: Result<(), Error>) -> Error {

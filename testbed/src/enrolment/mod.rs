@@ -105,9 +105,11 @@ impl Enrolment {
             .iter()
             .fold(spec, |spec, (key, value)| spec.env(key, value));
         // Without a control plane of its own, the cluster is that of the environment.
-        let spec = match options.env.iter().any(|(key, _)| key == KUBECONFIG) {
-            false if bed.api_server.is_some() => spec.env(KUBECONFIG, bed.enrolment_kubeconfig()?),
-            _ => spec,
+        let told = options.env.iter().any(|(key, _)| key == KUBECONFIG);
+        let spec = if bed.api_server.is_some() && !told {
+            spec.env(KUBECONFIG, bed.enrolment_kubeconfig()?)
+        } else {
+            spec
         };
         let service = Service::new(spec, bed.journal.clone());
         service.spawn()?;
