@@ -16,6 +16,7 @@ mod text;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use crate::cond::Test;
 use crate::error::{ChartError, Problem};
 use crate::expr::{Place, Var};
 use crate::helpers::Helper;
@@ -82,6 +83,20 @@ struct Scope {
     /// What `.` is, if it is something that can be named.
     dot: Option<Expr>,
     vars: Vec<(Var, String)>,
+    /// What the control structures around it have asked already.
+    holds: Vec<Test>,
+}
+
+impl Scope {
+    /// The same place once a test has held.
+    fn after(&self, test: &Test) -> Self {
+        let mut scope = self.clone();
+        match test {
+            Test::All(tests) => scope.holds.extend(tests.iter().cloned()),
+            one => scope.holds.push(one.clone()),
+        }
+        scope
+    }
 }
 
 /// Writes the lines of one file.
@@ -192,7 +207,7 @@ impl Scope {
         Self {
             inner: true,
             dot: Some(dot),
-            vars: self.vars.clone(),
+            ..self.clone()
         }
     }
 
@@ -201,7 +216,7 @@ impl Scope {
         let mut scope = Self {
             inner: true,
             dot: None,
-            vars: self.vars.clone(),
+            ..self.clone()
         };
         for var in vars {
             let taken = |name: &str| scope.vars.iter().any(|(_, other)| other == name);

@@ -100,7 +100,7 @@ impl Emitter<'_> {
             } => {
                 let head = format!("if {}", self.test(&cond.0));
                 if otherwise.is_empty() {
-                    let scope = self.scope.clone();
+                    let scope = self.scope.after(&cond.0);
                     self.inside(indent, &head, scope, |e| body(e, then));
                 } else {
                     self.either(indent, &head, |e| body(e, then), |e| body(e, otherwise));
@@ -173,9 +173,7 @@ impl Emitter<'_> {
                 });
             }
             Some(Presence::When(test)) => {
-                let head = format!("if {}", self.test(&test));
-                let scope = self.scope.clone();
-                self.inside(indent, &head, scope, |e| e.bare_entry(entry, indent));
+                self.when(&test, indent, |e| e.bare_entry(entry, indent));
             }
         }
     }
@@ -237,16 +235,23 @@ impl Emitter<'_> {
             None => self.bare_item(item, indent),
             Some(Presence::Only(expr)) => {
                 let test = Test::Truthy(expr.clone());
-                self.optional_item(&test, item, indent);
+                self.when(&test, indent, |e| e.bare_item(item, indent));
             }
-            Some(Presence::When(test)) => self.optional_item(&test, item, indent),
+            Some(Presence::When(test)) => {
+                self.when(&test, indent, |e| e.bare_item(item, indent));
+            }
         }
     }
 
-    fn optional_item(&mut self, test: &Test, item: &Item, indent: usize) {
+    /// What stands there only if a test holds. An item and its only key have the same test, which
+    /// is asked once.
+    fn when(&mut self, test: &Test, indent: usize, body: impl FnOnce(&mut Self)) {
+        if self.scope.holds.contains(test) {
+            return body(self);
+        }
         let head = format!("if {}", self.test(test));
-        let scope = self.scope.clone();
-        self.inside(indent, &head, scope, |e| e.bare_item(item, indent));
+        let scope = self.scope.after(test);
+        self.inside(indent, &head, scope, body);
     }
 
     fn bare_item(&mut self, item: &Item, indent: usize) {
