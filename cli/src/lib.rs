@@ -1,7 +1,8 @@
 //! The command line of the fleet: `fleet`, also as `kubectl fleet`.
 //!
-//! It writes Deployments, and shows devices, deployments, plans and the buckets on the bus. It must
-//! never do anything that `kubectl` with the same kubeconfig could not: it holds no rights of its own.
+//! It writes Deployments, and shows devices, deployments, plans and the buckets on the bus; it logs
+//! people in. It must never do anything that `kubectl` with the same kubeconfig could not: it holds
+//! no rights of its own.
 //!
 //! Each command is a folder: a core without I/O decides (the object to apply, the plan, the text to
 //! show), and the folder's `mod.rs` is the thin async shell around it.
@@ -15,6 +16,7 @@ pub mod document;
 pub mod get;
 pub mod keys;
 pub mod kv;
+pub mod login;
 pub mod output;
 pub mod plan;
 pub mod resource;
@@ -49,6 +51,8 @@ enum CliError {
     Kv(#[from] kv::KvError),
     #[error(transparent)]
     Keys(#[from] keys::KeysError),
+    #[error(transparent)]
+    Login(#[from] login::LoginError),
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
     #[error(transparent)]
@@ -138,6 +142,9 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
                 return Ok(ExitCode::from(CHANGES));
             }
         }
+        Command::Login(args) => login::login(&cli.cluster, args).await?,
+        Command::Token(args) => login::token(&cli.cluster, args).await?,
+        Command::Logout(args) => login::logout(&cli.cluster, args).await?,
         Command::Kv(command) => kv::run(command).await?,
         // Answered before the runtime was started.
         Command::Version | Command::Completion(_) | Command::Keys(_) => {}

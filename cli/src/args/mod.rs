@@ -1,6 +1,8 @@
 //! The command line as types. What a flag's text may be is decided here, once, by parsing.
 
 mod keys;
+mod kv;
+mod login;
 mod values;
 mod workload;
 
@@ -9,10 +11,10 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use fleet_contracts::id::InvalidName;
-use fleet_contracts::kv::Bucket;
 
 pub use keys::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
+pub use kv::{BusFlags, KvCommand, KvGetArgs, KvListArgs};
+pub use login::{LoginArgs, LogoutArgs, ProviderFlags, TokenArgs};
 pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
 pub use workload::{SelectorFlags, WorkloadFlags};
 
@@ -69,8 +71,16 @@ pub enum Command {
     Deny(DecideArgs),
     /// Show what a deployment would change on which devices, before it is applied
     Plan(Box<PlanArgs>),
+    /// Log in at the identity provider, for this cluster
+    #[command(after_help = login::LOGIN_EXAMPLES)]
+    Login(LoginArgs),
+    /// Print the token of the login, as kubectl asks for it
+    #[command(after_help = login::TOKEN_EXAMPLES)]
+    Token(TokenArgs),
+    /// Forget the login
+    Logout(LogoutArgs),
     /// Look into the buckets on the bus
-    #[command(subcommand, after_help = KV_EXAMPLES)]
+    #[command(subcommand, after_help = kv::EXAMPLES)]
     Kv(KvCommand),
     /// Make the keys of a platform, and the configuration of a NATS server for them
     #[command(subcommand, after_help = keys::EXAMPLES)]
@@ -127,15 +137,6 @@ const PLAN_EXAMPLES: &str = "Examples:
 
   # For scripts: exit code 0 nothing to change, 2 something to change, 1 failed
   fleet plan -f deployment.yaml --detailed-exitcode -o json";
-
-const KV_EXAMPLES: &str = "Examples:
-  fleet kv ls
-  fleet kv ls desired-state pi-7
-  fleet kv get desired-state pi-7._manifest
-  fleet kv watch device-state pi-7
-
-The buckets are on the bus, not in Kubernetes: state the server and the seed of a user of the
-PLATFORM account by flag, or by NATS_URL and NATS_SEED_FILE.";
 
 const COMPLETION_EXAMPLES: &str = "Examples:
   source <(fleet completion bash)
@@ -268,64 +269,6 @@ pub struct PlanArgs {
     pub detailed_exitcode: bool,
 }
 
-/// `fleet kv`.
-#[derive(Debug, Subcommand)]
-pub enum KvCommand {
-    /// List the buckets, or the keys of a bucket
-    Ls(KvListArgs),
-    /// Print one value
-    Get(KvGetArgs),
-    /// Print values as they are written, until interrupted
-    Watch(KvListArgs),
-}
-
-/// Which server on the bus, and as whom.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Bus")]
-pub struct BusFlags {
-    /// URL of the NATS server
-    #[arg(
-        long,
-        env = "NATS_URL",
-        value_name = "URL",
-        default_value = "nats://127.0.0.1:4222"
-    )]
-    pub nats_url: String,
-    /// File with the nkey seed of a user of the PLATFORM account
-    #[arg(long, env = "NATS_SEED_FILE", value_name = "FILE")]
-    pub nats_seed_file: Option<PathBuf>,
-    /// File with the certificate authority of the server, where it is not a public one
-    #[arg(long, env = "NATS_CA_FILE", value_name = "FILE")]
-    pub nats_ca_file: Option<PathBuf>,
-}
-
-/// `fleet kv ls` and `fleet kv watch`.
-#[derive(Debug, Args)]
-pub struct KvListArgs {
-    /// desired-state, device-info, device-state or device-heartbeat
-    pub bucket: Option<String>,
-    /// Only keys that begin with these names, such as pi-7 or pi-7.shop; * stands for any one
-    pub prefix: Option<String>,
-    /// The server.
-    #[command(flatten)]
-    pub bus: BusFlags,
-}
-
-/// `fleet kv get`.
-#[derive(Debug, Args)]
-pub struct KvGetArgs {
-    /// desired-state, device-info, device-state or device-heartbeat
-    pub bucket: String,
-    /// The key
-    pub key: String,
-    /// Print only the value, as it is stored
-    #[arg(long)]
-    pub raw: bool,
-    /// The server.
-    #[command(flatten)]
-    pub bus: BusFlags,
-}
-
 /// `fleet completion`.
 #[derive(Debug, Args)]
 pub struct CompletionArgs {
@@ -364,13 +307,6 @@ pub enum PlanFormat {
     Table,
     /// For programs
     Json,
-}
-
-impl KvListArgs {
-    /// The bucket, if one was named.
-    pub fn bucket(&self) -> Result<Option<Bucket>, InvalidName> {
-        self.bucket.as_deref().map(str::parse).transpose()
-    }
 }
 
 impl GetArgs {

@@ -1,7 +1,7 @@
 //! Reaching the API server the way kubectl does.
 
 mod error;
-mod proxy;
+pub(crate) mod proxy;
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -124,41 +124,55 @@ async fn load(flags: &ClusterFlags) -> Result<(Config, String), ClusterError> {
         context: flags.context.clone(),
         ..Default::default()
     };
-    let files = match &flags.kubeconfig {
-        Some(file) => vec![file.clone()],
-        None => found_files(),
-    };
-    let named = files
-        .iter()
-        .map(|f| f.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
+    let files = files(flags);
+    let named = named(&files);
     if files.is_empty() {
         return Config::incluster()
             .map(|config| (config, "the pod's service account".to_owned()))
             .map_err(|_| ClusterError::NoKubeconfig);
     }
-    let read = |file: &PathBuf| Kubeconfig::read_from(file);
-    let merged = files
-        .iter()
-        .try_fold(Kubeconfig::default(), |merged, file| {
-            merged.merge(read(file)?)
-        })
-        .map_err(|e| kubeconfig_error(e, &named, flags))?;
+    let merged = merged(&files, flags)?;
     let own_proxy = proxy::is_configured(&merged, flags.context.as_deref());
     let mut config = Config::from_custom_kubeconfig(merged, &options)
         .await
         .map_err(|e| kubeconfig_error(e, &named, flags))?;
-    let (url, no_proxy) = (&config.cluster_url, no_proxy());
+    let (url, no_proxy) = (&config.cluster_url, proxy::no_proxy());
     if !own_proxy && proxy::is_bypassed(url.scheme_str(), url.host().unwrap_or(""), &no_proxy) {
         config.proxy_url = None;
     }
     Ok((config, named))
 }
 
-fn no_proxy() -> String {
-    let variable = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
-    variable.unwrap_or_default()
+/// The kubeconfig as kubectl merges it from several files; none, if there is no file.
+pub fn kubeconfig(flags: &ClusterFlags) -> Result<Option<Kubeconfig>, ClusterError> {
+    let files = files(flags);
+    if files.is_empty() {
+        return Ok(None);
+    }
+    merged(&files, flags).map(Some)
+}
+
+/// The files that make up the kubeconfig.
+pub fn files(flags: &ClusterFlags) -> Vec<PathBuf> {
+    match &flags.kubeconfig {
+        Some(file) => vec![file.clone()],
+        None => found_files(),
+    }
+}
+
+fn merged(files: &[PathBuf], flags: &ClusterFlags) -> Result<Kubeconfig, ClusterError> {
+    let read = |file: &PathBuf| Kubeconfig::read_from(file);
+    files
+        .iter()
+        .try_fold(Kubeconfig::default(), |merged, file| {
+            merged.merge(read(file)?)
+        })
+        .map_err(|e| kubeconfig_error(e, &named(files), flags))
+}
+
+fn named(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
+    names.join(", ")
 }
 
 fn kubeconfig_error(source: KubeconfigError, file: &str, flags: &ClusterFlags) -> ClusterError {

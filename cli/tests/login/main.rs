@@ -1,0 +1,8 @@
+//! `fleet login`, `fleet token` and `fleet logout` against an identity provider as strict as
+//! Zitadel.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+
+mod device;
+mod flows;
+mod person;
+mod tokens;
