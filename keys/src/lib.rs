@@ -174,7 +174,10 @@ mod tests {
 
     #[test]
     fn a_seal_key_is_new_each_time_and_32_bytes() {
-        let keys = [make_seal_key().expect("made"), make_seal_key().expect("made")];
+        let keys = [
+            make_seal_key().expect("made"),
+            make_seal_key().expect("made"),
+        ];
         assert_ne!(keys[0], keys[1]);
         for key in keys {
             assert_eq!(STANDARD.decode(key).expect("base64").len(), 32);

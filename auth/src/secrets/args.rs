@@ -60,6 +60,10 @@ impl EnsureArgs {
 
     /// Whether anything is written.
     pub fn mode(&self) -> Mode {
-        if self.dry_run { Mode::Plan } else { Mode::Apply }
+        if self.dry_run {
+            Mode::Plan
+        } else {
+            Mode::Apply
+        }
     }
 }

@@ -15,6 +15,8 @@ pub enum Name {
     Operator,
     /// The auth callout's login at the bus.
     Callout,
+    /// The auth callout's second login at the bus, by which it closes connections of devices.
+    Enforcer,
     /// A login for the bus's own events and requests.
     System,
     /// Signs the users that the auth callout lets in.
@@ -25,10 +27,11 @@ pub enum Name {
 
 impl Name {
     /// Every key, in the order in which they are made.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Manifest,
         Self::Operator,
         Self::Callout,
+        Self::Enforcer,
         Self::System,
         Self::Issuer,
         Self::Xkey,
@@ -40,6 +43,7 @@ impl Name {
             Self::Manifest => "fleet-operator-signing",
             Self::Operator => "fleet-operator-nats",
             Self::Callout => "fleet-auth-nats",
+            Self::Enforcer => "fleet-auth-enforcer",
             Self::System => "fleet-nats-system",
             Self::Issuer => "fleet-auth-issuer",
             Self::Xkey => "fleet-auth-xkey",
@@ -59,7 +63,7 @@ impl Name {
     pub const fn kind(self) -> KeyKind {
         match self {
             Self::Manifest => KeyKind::Manifest,
-            Self::Operator | Self::Callout | Self::System => KeyKind::User,
+            Self::Operator | Self::Callout | Self::Enforcer | Self::System => KeyKind::User,
             Self::Issuer => KeyKind::Account,
             Self::Xkey => KeyKind::Curve,
         }
@@ -71,6 +75,7 @@ impl Name {
             Self::Manifest => "manifest",
             Self::Operator => "operator",
             Self::Callout => "callout",
+            Self::Enforcer => "enforcer",
             Self::System => "system",
             Self::Issuer => "issuer",
             Self::Xkey => "xkey",

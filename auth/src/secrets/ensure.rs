@@ -50,7 +50,12 @@ pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<()
     let client = Client::try_from(cluster::config().await?);
     let client = client.map_err(|error| EnsureError::Client(Box::new(error)))?;
     let store = Store::new(&client, &args.namespace, args.seals(), args.mode());
-    let mut run = Run { store, mode: args.mode(), planned: Rings::new(), tell };
+    let mut run = Run {
+        store,
+        mode: args.mode(),
+        planned: Rings::new(),
+        tell,
+    };
     run.seal(args).await?;
     for name in Name::ALL {
         let turn = args.turn().filter(|(turned, _)| *turned == name);
@@ -184,10 +189,7 @@ impl<T: FnMut(Step)> Run<'_, T> {
             }
             Some(mut object) => {
                 object.data = Some(wanted);
-                (
-                    maps.replace(PUBLIC_NAME, &object).await?,
-                    Outcome::Changed,
-                )
+                (maps.replace(PUBLIC_NAME, &object).await?, Outcome::Changed)
             }
         };
         Ok((written == Write::Done).then_some(outcome))

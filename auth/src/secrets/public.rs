@@ -41,6 +41,7 @@ pub(super) fn entries(rings: &Rings) -> BTreeMap<String, String> {
         auth: known(Name::Callout),
         platform: known(Name::Operator),
         system: known(Name::System),
+        enforcer: known(Name::Enforcer),
         ..StaticUsers::default()
     };
     let accounts = json!({

@@ -32,9 +32,7 @@ pub enum RingError {
     #[error("{0} has no next key: `--rotate {0}` first")]
     RotateFirst(Name),
     /// What would be retired is still in use.
-    #[error(
-        "the next key of {0} is not in use yet: `--switch {0}` first, once everybody knows it"
-    )]
+    #[error("the next key of {0} is not in use yet: `--switch {0}` first, once everybody knows it")]
     SwitchFirst(Name),
     /// No key could be made.
     #[error(transparent)]
