@@ -70,6 +70,10 @@ pub struct BusArgs {
     /// PEM file with the certificate authority of NATS.
     #[arg(long, env = "FLEET_NATS_CA_FILE")]
     pub nats_ca_file: Option<PathBuf>,
+    /// File with the seed of the callout's nkey in the system account. With it connections of devices
+    /// that are denied are closed at once; without it they last until they would have to log in again.
+    #[arg(long, env = "FLEET_NATS_SYSTEM_SEED_FILE")]
+    pub nats_system_seed_file: Option<PathBuf>,
     /// Files with the seeds (SA…) of the issuers that servers believe, comma-separated: two while
     /// servers are restarted with another one.
     #[arg(

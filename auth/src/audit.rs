@@ -6,6 +6,8 @@
 
 use fleet_auth_core::callout::AuthRequest;
 use fleet_auth_core::{Grant, Identity, Refusal};
+use fleet_bus::Place;
+use fleet_contracts::DeviceId;
 
 /// A device was let in.
 pub fn admitted(request: &AuthRequest, identity: &Identity, grant: &Grant) {
@@ -46,5 +48,17 @@ pub fn refused(request: Option<&AuthRequest>, refusal: &Refusal) {
         server_id = server.map_or("", |server| server.id.as_str()),
         answered = !refusal.reason.is_garbage(),
         "refused"
+    );
+}
+
+/// A connection was closed.
+pub fn closed(device: &DeviceId, place: &Place, reason: &'static str) {
+    tracing::warn!(
+        target: "audit",
+        reason,
+        device = device.as_ref() as &str,
+        client = place.client,
+        server_id = place.server.as_str(),
+        "closed"
     );
 }

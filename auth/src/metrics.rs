@@ -37,6 +37,8 @@ pub struct Metrics {
     key_age: Gauge,
     policy_reads: Family<Outcome, Counter>,
     policies_answered: Gauge,
+    denial_reads: Family<Outcome, Counter>,
+    closed: Family<Reason, Counter>,
     kept_tokens: Gauge,
     in_flight: Gauge,
 }
@@ -52,6 +54,8 @@ impl Default for Metrics {
             key_age: Gauge::default(),
             policy_reads: Family::default(),
             policies_answered: Gauge::default(),
+            denial_reads: Family::default(),
+            closed: Family::default(),
             kept_tokens: Gauge::default(),
             in_flight: Gauge::default(),
         };
@@ -82,6 +86,10 @@ impl Metrics {
         let about = "When OpenBao last gave a policy, in seconds since 1970; 0 before";
         let name = "policies_answered_timestamp_seconds";
         r.register(name, about, self.policies_answered.clone());
+        let about = "Readings of the list of denied devices from OpenBao, by outcome";
+        r.register("denial_reads", about, self.denial_reads.clone());
+        let about = "Connections of devices that were closed, by reason";
+        r.register("connections_closed", about, self.closed.clone());
         let about = "Verified tokens that are kept until they expire";
         r.register("kept_tokens", about, self.kept_tokens.clone());
         let about = "Requests that are worked on";
@@ -114,6 +122,16 @@ impl Metrics {
     pub fn policies_answered_at(&self, seconds: u64) {
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         self.policies_answered.set(seconds);
+    }
+
+    /// The list of denied devices was read, or not.
+    pub fn read_denials(&self, outcome: &'static str) {
+        self.denial_reads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A connection was closed.
+    pub fn closed(&self, reason: &'static str) {
+        self.closed.get_or_create(&Reason { reason }).inc();
     }
 
     /// All of them as text, with the totals as they are now.

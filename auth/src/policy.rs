@@ -1,5 +1,6 @@
 //! Where policies come from.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use fleet_auth_core::policy::PolicyBook;
 use fleet_auth_core::{DevicePolicy, Policies as _};
 use fleet_contracts::DeviceId;
+use tokio::sync::watch;
 
 use crate::bao::OpenBaoPolicies;
 use fleet_service::chain;
@@ -51,6 +53,9 @@ impl PolicyError {
     }
 }
 
+/// Devices that are shut out at this moment.
+pub type ShutOut = Arc<BTreeSet<DeviceId>>;
+
 /// Policies by device, from wherever they are.
 pub trait PolicySource: Send + Sync + 'static {
     /// The policy of a device; none if it is not to be let in.
@@ -58,6 +63,9 @@ pub trait PolicySource: Send + Sync + 'static {
         &self,
         device: &DeviceId,
     ) -> impl Future<Output = Result<Option<DevicePolicy>, PolicyError>> + Send;
+
+    /// Who is shut out, now and at every change: their connections are to end.
+    fn shut_out(&self) -> watch::Receiver<ShutOut>;
 }
 
 /// Policies from where the command line says.
@@ -69,11 +77,28 @@ pub enum ChosenPolicies {
     Bao(Arc<OpenBaoPolicies>),
 }
 
+impl ChosenPolicies {
+    /// Takes up what is decided from now on, for ever.
+    pub async fn follow(self) {
+        match self {
+            Self::File(policies) => policies.follow().await,
+            Self::Bao(policies) => policies.follow().await,
+        }
+    }
+}
+
 impl PolicySource for ChosenPolicies {
     async fn of(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, PolicyError> {
         match self {
             Self::File(policies) => policies.of(device).await,
             Self::Bao(policies) => policies.of(device).await,
+        }
+    }
+
+    fn shut_out(&self) -> watch::Receiver<ShutOut> {
+        match self {
+            Self::File(policies) => policies.shut_out(),
+            Self::Bao(policies) => policies.shut_out(),
         }
     }
 }
@@ -83,14 +108,17 @@ impl PolicySource for ChosenPolicies {
 pub struct FilePolicies {
     path: PathBuf,
     book: RwLock<Arc<PolicyBook>>,
+    shut_out: watch::Sender<ShutOut>,
 }
 
 impl FilePolicies {
     /// Reads the file.
     pub fn open(path: &Path) -> Result<Self, PolicyError> {
+        let book = read(path)?;
         Ok(Self {
             path: path.to_owned(),
-            book: RwLock::new(Arc::new(read(path)?)),
+            shut_out: watch::Sender::new(Arc::new(shut_out(&book))),
+            book: RwLock::new(Arc::new(book)),
         })
     }
 
@@ -106,7 +134,10 @@ impl FilePolicies {
             match read(&self.path) {
                 Ok(book) => {
                     tracing::info!(devices = book.devices.len(), "policies were read again");
+                    let out = Arc::new(shut_out(&book));
                     *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+                    // After the policies: whoever is thrown out is not to get in by the old ones.
+                    self.shut_out.send_replace(out);
                 }
                 Err(error) => {
                     let reason = error.reason();
@@ -128,6 +159,17 @@ impl PolicySource for Arc<FilePolicies> {
     async fn of(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, PolicyError> {
         Ok(self.book().of(device).cloned())
     }
+
+    fn shut_out(&self) -> watch::Receiver<ShutOut> {
+        self.shut_out.subscribe()
+    }
+}
+
+/// Who is listed to be kept out.
+fn shut_out(book: &PolicyBook) -> BTreeSet<DeviceId> {
+    let listed = book.devices.iter();
+    let out = listed.filter(|(_, policy)| policy.denied || !policy.enabled);
+    out.map(|(device, _)| device.clone()).collect()
 }
 
 fn read(path: &Path) -> Result<PolicyBook, PolicyError> {

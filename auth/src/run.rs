@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | desk | requests on the bus | answers |
 //! | keys | time | the identity provider's keys |
-//! | policies | the policy file | policies |
+//! | policies | the policy file, or OpenBao's list of denied devices | policies, who is shut out |
+//! | enforcer | who is shut out | closed connections |
 //! | pages | HTTP | metrics, health, readiness |
 
 use std::net::SocketAddr;
@@ -22,11 +23,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::{BusArgs, CalloutArgs, GrantArgs, KeyArgs};
 use crate::bao::OpenBaoPolicies;
-use crate::callout::{Desk, Judge, Limiter, Rate, Verified};
+use crate::callout::{Desk, Enforcer, Judge, Limiter, Rate, System, Verified};
 use crate::http::{self, Pages};
 use crate::jwks::{Fetcher, Jwks, Pace, Source, SourceError};
 use crate::metrics::Metrics;
-use crate::policy::{ChosenPolicies, FilePolicies, PolicyError};
+use crate::policy::{ChosenPolicies, FilePolicies, PolicyError, PolicySource as _};
 use crate::rules;
 
 /// Why the callout could not start. Servers that do not answer are no reason: it waits for them.
@@ -110,16 +111,30 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
     listen(args.metrics_addr, &pages, &tracker, &stop).await?;
     let tasks = &pages.tasks;
     tasks.add("keys", tracker.spawn(until(stop.clone(), jwks.follow())));
-    if let ChosenPolicies::File(file) = policies {
-        let following = until(stop.clone(), file.follow());
-        tasks.add("policies", tracker.spawn(following));
+    let following = until(stop.clone(), policies.clone().follow());
+    tasks.add("policies", tracker.spawn(following));
+    let settings = connection(&args.bus);
+    let system = System::default();
+    if let Some(seed_file) = args.bus.nats_system_seed_file.clone() {
+        let enforcer = Enforcer {
+            system: Arc::clone(&system),
+            metrics: Arc::clone(&judge.metrics),
+        };
+        let settings = ConnectSettings {
+            seed_file,
+            ..settings.clone()
+        };
+        let enforcing = until(stop.clone(), enforcer.follow(settings, policies.shut_out()));
+        tasks.add("enforcer", tracker.spawn(enforcing));
+    } else {
+        tracing::warn!("without a seed for the system account no connection can be closed");
     }
-    let Some(bus) = connect(&args.bus, &stop).await else {
+    let Some(bus) = connect(&settings, &stop).await else {
         return Ok(());
     };
     let bus = pages.bus.get_or_init(|| bus).clone();
     let asked = stop.clone();
-    let serving = async move { desk.serve(bus, judge, asked).await };
+    let serving = async move { desk.serve(bus, settings, system, judge, asked).await };
     tasks.add("desk", tracker.spawn(serving));
     stop.cancelled().await;
     tracing::info!("stopping");
@@ -210,17 +225,20 @@ async fn listen(
     Ok(())
 }
 
-/// Tries until it works or the process is told to stop.
-async fn connect(args: &BusArgs, stop: &CancellationToken) -> Option<Bus> {
-    let settings = ConnectSettings {
+fn connection(args: &BusArgs) -> ConnectSettings {
+    ConnectSettings {
         url: args.nats_url.clone(),
         seed_file: args.nats_seed_file.clone(),
         name: "fleet-auth".to_owned(),
         ca_file: args.nats_ca_file.clone(),
-    };
+    }
+}
+
+/// Tries until it works or the process is told to stop.
+async fn connect(settings: &ConnectSettings, stop: &CancellationToken) -> Option<Bus> {
     let mut attempt = 0;
     loop {
-        match Bus::connect(&settings).await {
+        match Bus::connect(settings).await {
             Ok(bus) => return Some(bus),
             Err(error) => {
                 tracing::warn!(error = chain(&error), "no connection to NATS; trying again");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event};
+use futures::StreamExt as _;
 
 /// The longest wait between two attempts to reconnect.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(10);
@@ -85,6 +86,18 @@ impl Bus {
         &self.context
     }
 
+    /// Waits until the server has taken all that was sent before.
+    ///
+    /// # Errors
+    /// When the connection is closed; while it is only lost, this waits.
+    pub async fn settle(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let inbox = self.client.new_inbox();
+        let mut echo = self.client.subscribe(inbox.clone()).await?;
+        self.client.publish(inbox, bytes::Bytes::new()).await?;
+        echo.next().await;
+        Ok(())
+    }
+
     /// Whether the connection stands at this moment.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
@@ -122,7 +135,7 @@ pub fn reconnect_delay(attempt: usize) -> Duration {
     ceiling.mul_f64(fastrand::f64())
 }
 
-async fn log_event(event: Event) {
+pub(crate) async fn log_event(event: Event) {
     match event {
         Event::Connected => tracing::info!("connected to NATS"),
         Event::Disconnected => tracing::warn!("connection to NATS lost; reconnecting"),

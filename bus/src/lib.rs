@@ -12,17 +12,20 @@
 //! | [`server`] | a `nats-server` configuration with all of it |
 //! | [`stream`] | the four buckets as streams, made and repaired |
 //! | [`connect`] | a connection that comes back by itself, out of step with the fleet's |
+//! | [`inlet`] | a share of a queue group that is left without losing a message |
 //! | [`system`] | finding and closing connections of devices |
 //! | [`store`] | reading, writing and watching the buckets from the PLATFORM account |
 
 pub mod account;
 pub mod connect;
+pub mod inlet;
 pub mod server;
 pub mod store;
 pub mod stream;
 pub mod system;
 
 pub use connect::{Bus, ConnectSettings};
+pub use inlet::Inlet;
 pub use store::{Event, Incarnation, StoreError, Stored, Watch, WriteError};
 pub use stream::StreamSettings;
 pub use system::{Place, SystemBus};

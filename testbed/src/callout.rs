@@ -74,6 +74,10 @@ impl Callout {
             .args(["--nats-seed-file".into(), nats.auth_seed().into_os_string()])
             .args(["--issuer-seed-file".into(), issuer.into_os_string()])
             .args(["--xkey-seed-file".into(), xkey.into_os_string()])
+            .args([
+                "--nats-system-seed-file".into(),
+                nats.enforcer_seed().into_os_string(),
+            ])
             .args(["--metrics-addr", &format!("127.0.0.1:{metrics_port}")])
             .args(options.args);
         let spec = options

@@ -41,6 +41,13 @@ pub enum DenialError {
     Contended(String),
 }
 
+impl DenialError {
+    /// Whether the token is not good, or not for this.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Bao(BaoError::Request { source, .. }) if source.is_denied())
+    }
+}
+
 /// Shuts a device out. The list comes first: it takes effect at once.
 ///
 /// # Errors

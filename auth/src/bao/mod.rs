@@ -12,6 +12,7 @@ mod client;
 mod command;
 mod endpoint;
 mod keeper;
+mod list;
 mod policies;
 mod provision;
 mod setup;

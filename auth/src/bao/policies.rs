@@ -7,22 +7,29 @@ use std::time::{Duration, Instant};
 
 use fleet_auth_core::DevicePolicy;
 use fleet_contracts::DeviceId;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use vaultrs::error::ClientError;
 use vaultrs::kv2;
 
 use super::cache::{Cache, Known};
 use super::client::{Answer, BaoError, BaoSettings, Session};
+use super::denials::DenialError;
+use super::keeper::Keeper;
+use super::list::DenialList;
 use super::setup::{DEVICES, KV_MOUNT};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::policy::{PolicyError, PolicySource};
+use crate::policy::{PolicyError, PolicySource, ShutOut};
 use fleet_service::chain;
 
 /// Readings at the same time; also keeps a device from being read twice at once.
 const LANES: usize = 64;
 /// After a failure nobody waits for OpenBao for this long: what is known is used, or refused.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often the list of denied devices is read.
+const LOOK: Duration = Duration::from_secs(1);
+/// How old it may be without being read first. Usually it is no older than [`LOOK`].
+const LIST_FRESH: Duration = Duration::from_secs(5);
 
 /// Why a record is not at hand.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +43,9 @@ pub enum RecordError {
         #[source]
         source: Option<BaoError>,
     },
+    /// Whether the device is denied is not known.
+    #[error("the list of denied devices cannot be read, and too little is known of it")]
+    List(#[source] Option<DenialError>),
     /// The record is no policy, or of a newer version: a restriction might be overlooked.
     #[error("the record of this device is no policy")]
     Malformed(#[source] serde_json::Error),
@@ -55,49 +65,25 @@ pub struct Freshness {
 /// Policies in OpenBao, at `kv/data/devices/<id>`.
 #[derive(Debug)]
 pub struct OpenBaoPolicies {
-    settings: BaoSettings,
+    keeper: Keeper,
     freshness: Freshness,
     cache: Cache,
     lanes: Vec<Mutex<()>>,
-    live: Mutex<Option<Live>>,
+    list: DenialList,
     /// Not to be asked before this.
     paused: StdMutex<Option<Instant>>,
     metrics: Arc<Metrics>,
-}
-
-/// A session and its times.
-#[derive(Debug)]
-struct Live {
-    session: Arc<Session>,
-    renew: Instant,
-    end: Instant,
-}
-
-impl Live {
-    fn new(session: Arc<Session>, lease: Duration, now: Instant) -> Self {
-        // For ever is not: a year.
-        let lease = if lease.is_zero() {
-            Duration::from_secs(365 * 24 * 3600)
-        } else {
-            lease
-        };
-        Self {
-            session,
-            renew: now + lease * 2 / 3,
-            end: now + lease,
-        }
-    }
 }
 
 impl OpenBaoPolicies {
     /// Asks nobody before the first device logs in.
     pub fn new(settings: BaoSettings, freshness: Freshness, metrics: Arc<Metrics>) -> Self {
         Self {
-            settings,
+            keeper: Keeper::new(settings),
             freshness,
             cache: Cache::new(freshness.capacity),
             lanes: (0..LANES).map(|_| Mutex::default()).collect(),
-            live: Mutex::default(),
+            list: DenialList::default(),
             paused: StdMutex::default(),
             metrics,
         }
@@ -108,7 +94,22 @@ impl OpenBaoPolicies {
         self.cache.len()
     }
 
+    /// Reads the list of denied devices again and again.
+    pub async fn follow(self: Arc<Self>) {
+        loop {
+            // What went wrong was logged.
+            let _ = self.read_list().await;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     async fn policy(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, RecordError> {
+        if self.is_listed(device).await? {
+            return Ok(Some(DevicePolicy {
+                denied: true,
+                ..DevicePolicy::default()
+            }));
+        }
         if let Some(known) = self.known(device, self.freshness.fresh) {
             return Ok(known.policy);
         }
@@ -135,6 +136,35 @@ impl OpenBaoPolicies {
             known: if too_old { "too little" } else { "nothing" },
             source: error,
         })
+    }
+
+    /// Whether the list says that the device is denied. That counts more than a record which was read
+    /// before.
+    async fn is_listed(&self, device: &DeviceId) -> Result<bool, RecordError> {
+        if let Some(listed) = self.list.holds(device, LIST_FRESH) {
+            return Ok(listed);
+        }
+        let source = if self.is_paused() {
+            None
+        } else {
+            self.read_list().await.err()
+        };
+        let listed = self.list.holds(device, self.freshness.max_age);
+        listed.ok_or(RecordError::List(source))
+    }
+
+    async fn read_list(&self) -> Result<(), DenialError> {
+        let read = self.list.read(&self.keeper).await;
+        match &read {
+            Ok(()) => self.metrics.read_denials("ok"),
+            Err(error) => {
+                self.metrics.read_denials("failed");
+                self.pause();
+                let error = chain(error);
+                tracing::warn!(error, "the list of denied devices cannot be read");
+            }
+        }
+        read
     }
 
     fn known(&self, device: &DeviceId, age: Duration) -> Option<Known> {
@@ -172,60 +202,25 @@ impl OpenBaoPolicies {
                     error,
                     "OpenBao cannot be read; what is known stays in force"
                 );
-                let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
-                *paused = Some(Instant::now() + PAUSE);
+                self.pause();
             }
         }
         outcome
     }
 
+    fn pause(&self) {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = Some(Instant::now() + PAUSE);
+    }
+
     async fn ask(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, ReadError> {
-        let session = self.session().await?;
+        let session = self.keeper.session().await?;
         match record(&session, device).await {
-            // The token may have been revoked, or OpenBao been restored from a backup.
             Err(ReadError::Bao(error)) if is_denied(&error) => {
-                self.forget(&session).await;
-                record(&*self.session().await?, device).await
+                self.keeper.forget(&session).await;
+                record(&*self.keeper.session().await?, device).await
             }
             outcome => outcome,
-        }
-    }
-
-    /// The session, renewed in time, or a new one.
-    async fn session(&self) -> Result<Arc<Session>, BaoError> {
-        let mut live = self.live.lock().await;
-        let now = Instant::now();
-        if let Some(held) = live.as_ref() {
-            if now < held.renew {
-                return Ok(Arc::clone(&held.session));
-            }
-            if now < held.end && held.session.renewable {
-                match held.session.renew().await {
-                    Ok(lease) => {
-                        let session = Arc::clone(&held.session);
-                        *live = Some(Live::new(Arc::clone(&session), lease, now));
-                        return Ok(session);
-                    }
-                    Err(error) => {
-                        let error = chain(&error);
-                        tracing::info!(error, "the token was not renewed; logging in again");
-                    }
-                }
-            }
-        }
-        let session = Arc::new(Session::open(&self.settings).await?);
-        *live = Some(Live::new(Arc::clone(&session), session.lease, now));
-        Ok(session)
-    }
-
-    async fn forget(&self, session: &Arc<Session>) {
-        let mut live = self.live.lock().await;
-        // Another device may have logged in again already.
-        if live
-            .as_ref()
-            .is_some_and(|held| Arc::ptr_eq(&held.session, session))
-        {
-            *live = None;
         }
     }
 }
@@ -233,6 +228,10 @@ impl OpenBaoPolicies {
 impl PolicySource for Arc<OpenBaoPolicies> {
     async fn of(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, PolicyError> {
         Ok(self.policy(device).await?)
+    }
+
+    fn shut_out(&self) -> watch::Receiver<ShutOut> {
+        self.list.subscribe()
     }
 }
 

@@ -1,10 +1,12 @@
 //! The auth callout of NATS: requests in, verdicts out.
 
+mod enforce;
 mod judge;
 mod limit;
 mod serve;
 mod verified;
 
+pub use enforce::{Enforcer, System};
 pub use judge::Judge;
 pub use limit::{Limiter, Rate};
 pub use serve::Desk;

@@ -1,32 +1,34 @@
 //! Requests from the bus, many at a time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fleet_auth_core::callout::{SUBJECT, XKEY_HEADER};
-use fleet_bus::Bus;
-use fleet_bus::async_nats::{Client, HeaderValue, Message, Subscriber};
+use fleet_bus::async_nats::connection::State;
+use fleet_bus::async_nats::{Client, HeaderValue, Message};
 use fleet_bus::connect::reconnect_delay;
-use futures::StreamExt as _;
+use fleet_bus::{Bus, ConnectSettings, Inlet};
+use fleet_service::chain;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::enforce::System;
 use super::judge::Judge;
 use crate::policy::PolicySource;
 
 /// Replicas share requests under this name.
 const QUEUE_GROUP: &str = "fleet-auth";
-/// How long requests that came before the stop may take.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long leaving, and requests that came before that, may take.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// Answers requests, up to a number at the same time.
 #[derive(Debug)]
 pub struct Desk {
     permits: Arc<Semaphore>,
     concurrency: usize,
-    subscribed: AtomicBool,
+    /// The connection on which requests come; empty before the first, and once they are to stop.
+    incoming: Mutex<Option<Client>>,
 }
 
 impl Desk {
@@ -36,13 +38,15 @@ impl Desk {
         Self {
             permits: Arc::new(Semaphore::new(concurrency)),
             concurrency,
-            subscribed: AtomicBool::new(false),
+            incoming: Mutex::default(),
         }
     }
 
-    /// Whether requests arrive here, as long as the connection stands.
+    /// Whether requests arrive here.
     pub fn is_subscribed(&self) -> bool {
-        self.subscribed.load(Ordering::Relaxed)
+        let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        let connected = |client: &Client| client.connection_state() == State::Connected;
+        incoming.as_ref().is_some_and(connected)
     }
 
     /// How many are worked on.
@@ -51,17 +55,20 @@ impl Desk {
             .saturating_sub(self.permits.available_permits())
     }
 
-    /// Answers until `stop`; then what came before that.
+    /// Answers until `stop`; then what came before that. Requests come on a connection of their own,
+    /// and answers go by `bus`, which therefore outlives it.
     pub async fn serve<P: PolicySource>(
         &self,
         bus: Bus,
+        settings: ConnectSettings,
+        system: System,
         judge: Arc<Judge<P>>,
         stop: CancellationToken,
     ) {
-        let client = bus.client().clone();
-        let Some(mut requests) = self.subscribe(&client, &stop).await else {
+        let Some(mut requests) = self.subscribe(&settings, &stop).await else {
             return;
         };
+        let client = bus.client().clone();
         let answering = TaskTracker::new();
         loop {
             let message = tokio::select! {
@@ -74,38 +81,36 @@ impl Desk {
             };
             self.take(message, &client, &judge, &answering).await;
         }
-        self.subscribed.store(false, Ordering::Relaxed);
+        self.note(None);
         let finish = async {
-            // What arrived is still answered. A request that the server sends before it has seen the
-            // unsubscribing is lost, since the library does not wait for it: its device tries again.
-            if requests.drain().await.is_ok() {
-                while let Some(message) = requests.next().await {
-                    self.take(message, &client, &judge, &answering).await;
-                }
+            for message in requests.leave(system.get()).await {
+                self.take(message, &client, &judge, &answering).await;
             }
             answering.close();
             answering.wait().await;
-            client.flush().await
+            bus.settle().await
         };
         if !matches!(tokio::time::timeout(DRAIN_TIME, finish).await, Ok(Ok(()))) {
             tracing::warn!("stopped before all requests were answered");
         }
     }
 
-    async fn subscribe(&self, client: &Client, stop: &CancellationToken) -> Option<Subscriber> {
+    async fn subscribe(
+        &self,
+        settings: &ConnectSettings,
+        stop: &CancellationToken,
+    ) -> Option<Inlet> {
         let mut attempt = 0;
         loop {
-            let subscribed = client
-                .queue_subscribe(SUBJECT, QUEUE_GROUP.to_owned())
-                .await;
-            match subscribed {
-                // Flushed: the server has it, so that "ready" means that requests come here.
-                Ok(requests) if client.flush().await.is_ok() => {
-                    self.subscribed.store(true, Ordering::Relaxed);
+            match Inlet::open(settings, SUBJECT, QUEUE_GROUP).await {
+                Ok(requests) => {
+                    self.note(Some(requests.client().clone()));
                     tracing::info!(subject = SUBJECT, "answering requests");
                     return Some(requests);
                 }
-                _ => tracing::warn!("failed to subscribe; trying again"),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "no requests come in; trying again");
+                }
             }
             attempt += 1;
             tokio::select! {
@@ -113,6 +118,10 @@ impl Desk {
                 () = stop.cancelled() => return None,
             }
         }
+    }
+
+    fn note(&self, incoming: Option<Client>) {
+        *self.incoming.lock().unwrap_or_else(PoisonError::into_inner) = incoming;
     }
 
     async fn take<P: PolicySource>(

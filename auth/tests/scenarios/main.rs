@@ -3,6 +3,7 @@
 //! when a part is away.
 
 mod admission;
+mod denial;
 mod idp;
 mod outages;
 mod refusals;

@@ -1,5 +1,6 @@
 //! A bus with its callout, an issuer, and devices that log in.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -79,33 +80,71 @@ impl Scene {
     }
 
     /// Whether one login succeeds; `name` is how the client calls itself, and is in the audit log.
-    ///
-    /// Spoken by hand, because the client library takes the server's own PING, which comes after two
-    /// seconds of waiting for the callout, for a login that succeeded.
     pub(crate) async fn lets_in(&self, name: &str, token: &str) -> bool {
         let address = self.bed.nats().expect("a bus").address();
+        Held::log_in(address, name, token).await.is_some()
+    }
+
+    /// A connection that does not come back by itself.
+    pub(crate) async fn held(&self, name: &str, token: &str) -> Held {
+        let address = self.bed.nats().expect("a bus").address();
+        let held = Held::log_in(address, name, token).await;
+        held.expect("let in")
+    }
+}
+
+/// A device's connection, spoken by hand: the client library comes back by itself, and takes the
+/// server's own PING, which comes after two seconds of waiting for the callout, for a login that
+/// succeeded.
+pub(crate) struct Held(BufReader<TcpStream>);
+
+impl Held {
+    pub(crate) async fn log_in(address: SocketAddr, name: &str, token: &str) -> Option<Self> {
         let stream = TcpStream::connect(address).await.expect("a server");
-        let mut stream = BufReader::new(stream);
+        let mut held = Self(BufReader::new(stream));
         let connect = json!({
             "auth_token": token, "name": name, "lang": "test", "version": "0",
             "verbose": false, "pedantic": false, "protocol": 1,
         });
         let greeting = format!("CONNECT {connect}\r\nPING\r\n");
         // A server that refuses the first bytes may close before the last are sent.
-        let _ = stream.get_mut().write_all(greeting.as_bytes()).await;
-        let answer = async {
+        let _ = held.0.get_mut().write_all(greeting.as_bytes()).await;
+        let answer = tokio::time::timeout(SOON, held.pong()).await;
+        let let_in = answer.expect("the server answers or closes");
+        let_in.then_some(held)
+    }
+
+    /// Whether the server still talks to this connection.
+    pub(crate) async fn answers(&mut self) -> bool {
+        let sent = self.0.get_mut().write_all(b"PING\r\n").await;
+        let answer = tokio::time::timeout(SOON, self.pong()).await;
+        sent.is_ok() && answer.expect("the server answers or closes")
+    }
+
+    /// Whether the server closes it within this time.
+    pub(crate) async fn ends(&mut self, time: Duration) -> bool {
+        let ended = async {
             let mut line = String::new();
-            while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
-                match line.trim_end() {
-                    "PONG" => return true,
-                    error if error.starts_with("-ERR") => return false,
-                    _ => line.clear(),
+            while self.0.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                if line.starts_with("PING") {
+                    let _ = self.0.get_mut().write_all(b"PONG\r\n").await;
                 }
+                line.clear();
             }
-            false
         };
-        let answer = tokio::time::timeout(SOON, answer).await;
-        answer.expect("the server answers or closes")
+        tokio::time::timeout(time, ended).await.is_ok()
+    }
+
+    async fn pong(&mut self) -> bool {
+        let mut line = String::new();
+        while self.0.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+            match line.trim_end() {
+                "PONG" => return true,
+                error if error.starts_with("-ERR") => return false,
+                _ => line.clear(),
+            }
+        }
+        false
     }
 }
 
@@ -117,11 +156,17 @@ pub(crate) struct DeviceClient {
 
 impl DeviceClient {
     async fn connect(url: &str, device: &str, token: &str) -> Self {
+        let options = ConnectOptions::with_token(token.to_owned())
+            .name(device)
+            .custom_inbox_prefix(format!("_INBOX_{device}"));
+        Self::over(options, url).await
+    }
+
+    /// With other options than a device's.
+    pub(crate) async fn over(options: ConnectOptions, url: &str) -> Self {
         let errors: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen = Arc::clone(&errors);
-        let client = ConnectOptions::with_token(token.to_owned())
-            .name(device)
-            .custom_inbox_prefix(format!("_INBOX_{device}"))
+        let client = options
             .connection_timeout(Duration::from_secs(20))
             .event_callback(move |event| {
                 let seen = Arc::clone(&seen);
