@@ -18,7 +18,6 @@
 pub mod args;
 pub mod clock;
 pub mod http;
-pub mod lead;
 pub mod metrics;
 pub mod permissions;
 pub mod place;

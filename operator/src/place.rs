@@ -1,4 +1,4 @@
-//! Where this replica is, and what it is called.
+//! Where the replicas' Lease is.
 
 use fleet_operator_core::rbac::LeasePlace;
 use kube::Config;
@@ -10,15 +10,6 @@ pub fn lease_place(namespace: Option<String>, name: String, config: &Config) -> 
         namespace: namespace.unwrap_or_else(|| config.default_namespace.trim().to_owned()),
         name,
     }
-}
-
-/// The name of this replica. A pod's host name is the pod's name, which is unique among replicas and
-/// the same after a restart of the container; elsewhere replicas may share a host.
-pub fn identity(given: Option<String>, variable: impl Fn(&str) -> Option<String>) -> String {
-    let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
-    let host = variable("HOSTNAME").filter(|host| in_pod && !host.is_empty());
-    let random = || format!("fleet-operator-{:08x}", fastrand::u32(..));
-    given.or(host).unwrap_or_else(random)
 }
 
 #[cfg(test)]
@@ -51,18 +42,5 @@ mod tests {
         config.default_namespace = "fleet-system\n".into();
         assert_eq!(place(None, &config), "fleet-system");
         assert_eq!(place(Some("mine"), &config), "mine");
-    }
-
-    #[test]
-    fn a_pod_goes_by_its_name_and_others_by_one_of_their_own() {
-        let pod = |name: &str| match name {
-            "KUBERNETES_SERVICE_HOST" => Some("10.96.0.1".to_owned()),
-            "HOSTNAME" => Some("fleet-operator-7d9c-x2x".to_owned()),
-            _ => None,
-        };
-        assert_eq!(identity(None, pod), "fleet-operator-7d9c-x2x");
-        assert_eq!(identity(Some("a".into()), pod), "a");
-        let host = |name: &str| (name == "HOSTNAME").then(|| "laptop".to_owned());
-        assert_ne!(identity(None, host), identity(None, host));
     }
 }

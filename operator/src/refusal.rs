@@ -1,16 +1,7 @@
 //! Why the API server did not do what it was asked, in one word.
 
-use kube::Error;
+pub use fleet_service::lead::reason;
 use kube::runtime::watcher;
-
-/// The word for an error of a request.
-pub fn reason(error: &Error) -> &'static str {
-    match error {
-        Error::Api(status) if status.code == 403 => "ApiForbidden",
-        Error::Api(_) => "ApiRefused",
-        _ => "ApiUnreachable",
-    }
-}
 
 /// The word for an error of a watch.
 pub fn watch_reason(error: &watcher::Error) -> &'static str {

@@ -17,9 +17,11 @@ use fleet_bus::{Bus, ConnectSettings, StreamSettings};
 use fleet_contracts::signing::{ManifestSigner, SigningError, TrustedKey};
 use fleet_operator_core::Input;
 use fleet_operator_core::index::LivenessConfig;
-use fleet_operator_core::lease::LeaseTerms;
 use fleet_operator_core::mirror::Mirror;
+use fleet_operator_core::rbac::LeasePlace;
 use fleet_service::cluster::{self, ConfigError};
+use fleet_service::lead::{LeadSettings, identity, lead};
+use fleet_service::lease::LeaseTerms;
 use fleet_service::{Tasks, chain, pages};
 use kube::Client;
 use tokio::net::TcpListener;
@@ -30,7 +32,6 @@ use tokio_util::task::TaskTracker;
 use crate::args::RunArgs;
 use crate::clock;
 use crate::http::{self, Pages};
-use crate::lead::{LeadSettings, lead};
 use crate::metrics::Metrics;
 use crate::permissions;
 use crate::place;
@@ -121,10 +122,12 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let tracker = TaskTracker::new();
     listen(&args, &pages, &tracker, &stop).await?;
     let config = cluster::config().await?;
-    let settings = lead_settings(&args, &config)?;
+    let (namespace, name) = (args.lease_namespace.clone(), args.lease_name.clone());
+    let place = place::lease_place(namespace, name, &config);
+    let settings = lead_settings(&args, place.clone())?;
     let client = Client::try_from(config)?;
     let asked = Arc::clone(&pages.permissions);
-    let asking = permissions::check(asked, client.clone(), settings.lease.clone());
+    let asking = permissions::check(asked, client.clone(), place);
     tracker.spawn(stop.clone().run_until_cancelled_owned(asking));
     let Some(bus) = connect(&args, &stop).await else {
         return Ok(());
@@ -140,7 +143,8 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     tasks.add("ticker", tracker.spawn(tick(Arc::clone(&shared))));
     let writers = Writers::new(Arc::clone(&shared), bus, client.clone(), &settings.identity);
     writers.spawn(&tracker, |name, task| tasks.add(name, task));
-    let leading = tracker.spawn(lead(shared, client, settings, stop.clone()));
+    let leads = move |leads| shared.leading(leads);
+    let leading = tracker.spawn(lead(client, settings, leads, stop.clone()));
     stop.cancelled().await;
     tracing::info!("stopping");
     // The lease is released before the rest ends, so that a standby takes over without waiting.
@@ -262,17 +266,13 @@ async fn tick(shared: Arc<Shared>) {
     }
 }
 
-fn lead_settings(args: &RunArgs, config: &kube::Config) -> Result<LeadSettings, RunError> {
+fn lead_settings(args: &RunArgs, place: LeasePlace) -> Result<LeadSettings, RunError> {
     let duration = millis(seconds("--lease-duration", args.lease_duration)?);
-    let (namespace, name) = (args.lease_namespace.clone(), args.lease_name.clone());
+    let variable = |name: &str| std::env::var(name).ok();
     Ok(LeadSettings {
-        lease: place::lease_place(namespace, name, config),
-        identity: place::identity(args.identity.clone(), |name| std::env::var(name).ok()),
-        // client-go's proportions of 15, 10 and 2 seconds.
-        terms: LeaseTerms {
-            duration,
-            renew_deadline: duration * 2 / 3,
-            retry: duration * 2 / 15,
-        },
+        namespace: place.namespace,
+        name: place.name,
+        identity: identity(args.identity.clone(), "fleet-operator", variable),
+        terms: LeaseTerms::lasting(duration),
     })
 }

@@ -1,8 +1,10 @@
 //! What every service of the platform does alike: how it logs and stops, which of its tasks must run,
-//! what its pages say, and how it finds its API server.
+//! what its pages say, how it finds its API server, and which of its replicas leads.
 
 pub mod cluster;
 pub mod error;
+pub mod lead;
+pub mod lease;
 pub mod logs;
 pub mod pages;
 pub mod start;

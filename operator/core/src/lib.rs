@@ -20,7 +20,6 @@ mod body;
 pub mod describe;
 pub mod index;
 pub mod labels;
-pub mod lease;
 pub mod mirror;
 pub mod queue;
 pub mod rbac;

@@ -17,14 +17,21 @@ pub struct LeaseTerms {
     pub retry: u64,
 }
 
+impl LeaseTerms {
+    /// For this many milliseconds, and the rest in client-go's proportions of 15, 10 and 2 seconds.
+    pub const fn lasting(duration: u64) -> Self {
+        Self {
+            duration,
+            renew_deadline: duration * 2 / 3,
+            retry: duration * 2 / 15,
+        }
+    }
+}
+
 impl Default for LeaseTerms {
     /// client-go's: 15 s, 10 s, 2 s.
     fn default() -> Self {
-        Self {
-            duration: 15_000,
-            renew_deadline: 10_000,
-            retry: 2_000,
-        }
+        Self::lasting(15_000)
     }
 }
 

@@ -1,11 +1,9 @@
-//! Leadership by a Lease (coordination.k8s.io): the API calls around the rules of
-//! [`fleet_operator_core::lease`].
+//! Leadership by a Lease (coordination.k8s.io): the API calls around the rules of [`lease`](crate::lease).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use fleet_operator_core::lease::{Election, LeaseTerms, Record, Step};
-use fleet_operator_core::rbac::LeasePlace;
+use fleet_contracts::UnixMillis;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -14,33 +12,34 @@ use kube::{Api, Client};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
-use crate::refusal;
-use crate::state::Shared;
-use fleet_service::chain;
+use crate::error::chain;
+use crate::lease::{Election, LeaseTerms, Record, Step};
 
 /// Where the Lease is, and whose candidate this is.
 #[derive(Debug, Clone)]
 pub struct LeadSettings {
-    /// Where the Lease is.
-    pub lease: LeasePlace,
+    /// The Lease's namespace.
+    pub namespace: String,
+    /// The Lease's name.
+    pub name: String,
     /// This replica.
     pub identity: String,
     /// How long a Lease lasts.
     pub terms: LeaseTerms,
 }
 
-/// Takes part in the election until `stop`, then releases the Lease if it holds it.
+/// Takes part in the election until `stop`, then releases the Lease if it holds it. `leading` hears
+/// each change.
 pub async fn lead(
-    shared: Arc<Shared>,
     client: Client,
     settings: LeadSettings,
+    leading: impl Fn(bool) + Send,
     stop: CancellationToken,
 ) {
-    let api = Api::namespaced(client, &settings.lease.namespace);
+    let api = Api::namespaced(client, &settings.namespace);
     let election = Election::new(settings.identity.clone(), settings.terms);
     let mut candidate = Candidate {
-        shared,
+        leading,
         api,
         settings,
         election,
@@ -57,15 +56,15 @@ pub async fn lead(
     candidate.release().await;
 }
 
-struct Candidate {
-    shared: Arc<Shared>,
+struct Candidate<L> {
+    leading: L,
     api: Api<Lease>,
     settings: LeadSettings,
     election: Election,
     led: bool,
 }
 
-impl Candidate {
+impl<L: Fn(bool) + Send> Candidate<L> {
     /// One look at the Lease, and what follows from it.
     async fn round(&mut self) {
         // A leader must not wait for an answer longer than it may lead.
@@ -73,7 +72,7 @@ impl Candidate {
         match tokio::time::timeout(limit, self.look()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let reason = refusal::reason(&error);
+                let reason = reason(&error);
                 let error = chain(&error);
                 tracing::warn!(reason, error, "could not read or write the lease");
             }
@@ -83,21 +82,21 @@ impl Candidate {
     }
 
     async fn look(&mut self) -> Result<(), kube::Error> {
-        let found = self.api.get_opt(&self.settings.lease.name).await?;
+        let found = self.api.get_opt(&self.settings.name).await?;
         let record = found.as_ref().map(record);
-        let now = clock::now();
-        match self.election.look(record, now) {
+        let asked = now();
+        match self.election.look(record, asked) {
             Step::Wait => Ok(()),
             Step::Take | Step::Renew => {
                 let lease = self.lease(found.as_ref());
                 let params = PostParams::default();
-                let name = &self.settings.lease.name;
+                let name = &self.settings.name;
                 let written = match found {
                     None => self.api.create(&params, &lease).await,
                     Some(_) => self.api.replace(name, &params, &lease).await,
                 };
                 match written {
-                    Ok(_) => self.election.wrote(now),
+                    Ok(_) => self.election.wrote(asked),
                     // Somebody was faster: the next look tells who.
                     Err(kube::Error::Api(status)) if status.code == 409 => {}
                     Err(error) => return Err(error),
@@ -108,7 +107,7 @@ impl Candidate {
     }
 
     fn announce(&mut self) {
-        let leads = self.election.leads(clock::now());
+        let leads = self.election.leads(now());
         if leads != self.led {
             self.led = leads;
             let identity = self.election.identity();
@@ -117,7 +116,7 @@ impl Candidate {
             } else {
                 tracing::warn!(identity, "not leading any more");
             }
-            self.shared.leading(leads);
+            (self.leading)(leads);
         }
     }
 
@@ -127,7 +126,7 @@ impl Candidate {
         // Spread by a fifth, so that replicas do not look in step.
         let retry = retry - retry / 10 + fastrand::u64(..=retry / 5);
         let left = match self.election.leads_until() {
-            Some(until) if self.led => until.0.saturating_sub(clock::now().0).max(1),
+            Some(until) if self.led => until.0.saturating_sub(now().0).max(1),
             _ => retry,
         };
         Duration::from_millis(retry.min(left))
@@ -142,8 +141,8 @@ impl Candidate {
         let seconds = self.settings.terms.duration.div_ceil(1_000);
         Lease {
             metadata: ObjectMeta {
-                name: Some(self.settings.lease.name.clone()),
-                namespace: Some(self.settings.lease.namespace.clone()),
+                name: Some(self.settings.name.clone()),
+                namespace: Some(self.settings.namespace.clone()),
                 // With the version that was read, a write that lost a race is refused.
                 resource_version: found.and_then(|l| l.metadata.resource_version.clone()),
                 ..ObjectMeta::default()
@@ -171,14 +170,14 @@ impl Candidate {
         self.election.resign();
         self.announce();
         let released = async {
-            let mut lease = self.api.get(&self.settings.lease.name).await?;
+            let mut lease = self.api.get(&self.settings.name).await?;
             if let Some(spec) = &mut lease.spec
                 && spec.holder_identity.as_deref() == Some(self.election.identity())
             {
                 spec.holder_identity = Some(String::new());
                 let params = PostParams::default();
                 self.api
-                    .replace(&self.settings.lease.name, &params, &lease)
+                    .replace(&self.settings.name, &params, &lease)
                     .await?;
             }
             Ok::<_, kube::Error>(())
@@ -191,6 +190,35 @@ impl Candidate {
     }
 }
 
+/// Why the API server did not do what it was asked, in one word.
+pub fn reason(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => "ApiForbidden",
+        kube::Error::Api(_) => "ApiRefused",
+        _ => "ApiUnreachable",
+    }
+}
+
+/// The name of this replica. A pod's host name is the pod's name, which is unique among replicas and
+/// the same after a restart of the container; elsewhere replicas may share a host.
+pub fn identity(
+    given: Option<String>,
+    program: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> String {
+    let in_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
+    let host = variable("HOSTNAME").filter(|host| in_pod && !host.is_empty());
+    let random = || format!("{program}-{:08x}", fastrand::u32(..));
+    given.or(host).unwrap_or_else(random)
+}
+
+/// A clock that no step of the wall clock moves.
+fn now() -> UnixMillis {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let passed = START.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+    UnixMillis(passed)
+}
+
 fn record(lease: &Lease) -> Record {
     let spec = lease.spec.as_ref();
     Record {
@@ -198,5 +226,23 @@ fn record(lease: &Lease) -> Record {
             .and_then(|s| s.holder_identity.clone())
             .unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_goes_by_its_name_and_others_by_one_of_their_own() {
+        let pod = |name: &str| match name {
+            "KUBERNETES_SERVICE_HOST" => Some("10.96.0.1".to_owned()),
+            "HOSTNAME" => Some("fleet-operator-7d9c-x2x".to_owned()),
+            _ => None,
+        };
+        assert_eq!(identity(None, "x", pod), "fleet-operator-7d9c-x2x");
+        assert_eq!(identity(Some("a".into()), "x", pod), "a");
+        let host = |name: &str| (name == "HOSTNAME").then(|| "laptop".to_owned());
+        assert_ne!(identity(None, "x", host), identity(None, "x", host));
     }
 }
