@@ -99,6 +99,8 @@ closed!(
         ApprovalAwaited,
         /// Somebody decided about the enrolment.
         Decided,
+        /// A rule of the approval policy approved the enrolment; the message says which, and why.
+        ApprovedByPolicy,
         /// Nobody decided in time.
         ApprovalTimedOut,
         /// An approval was taken back.
@@ -109,6 +111,8 @@ closed!(
         IdentityProviderFailed,
         /// The device has a user, a key and its role at the identity provider.
         Provisioned,
+        /// The policy store, which the callout reads, does not answer or refuses; the message says what.
+        PolicyStoreFailed,
         /// Another enrolment, older than this one, holds the device id.
         DeviceIdHeld,
         /// The enrolled key is over; the device has to enrol anew.

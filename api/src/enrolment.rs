@@ -120,8 +120,54 @@ pub struct DeviceEnrolmentStatus {
     /// Until when the identity provider takes the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_expires_at: Option<Time>,
+    /// From when on the device should replace the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_rotate_at: Option<Time>,
+    /// The device's public key, once it has replaced the one of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub public_key: Option<String>,
+    /// The key that the device is changing to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<NextKey>,
+    /// The key that was replaced and is still to be removed at the identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_key_id: Option<String>,
+    /// What a policy decided. What a person says in spec.approval goes before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_approval: Option<PolicyApproval>,
     /// Approved, Denied and Ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The key that a device is changing to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextKey {
+    /// Its public half: RSA, PEM ("PUBLIC KEY").
+    #[schemars(length(max = 4096))]
+    pub public_key: String,
+    /// Its name at the identity provider, once it was added there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// Until when the identity provider takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// From when on the device should replace it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_at: Option<Time>,
+}
+
+/// A policy approved an enrolment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyApproval {
+    /// The name of the rule.
+    pub rule: String,
+    /// What of the device fulfilled it.
+    pub because: String,
+    /// When.
+    pub at: Time,
 }

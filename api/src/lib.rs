@@ -14,7 +14,8 @@ pub use crd::{CrdError, crds, crds_yaml};
 pub use deployment::{Aggregate, Deployment, DeploymentSpec, DeploymentStatus, LastError};
 pub use device::{Device, DeviceSpec, DeviceStatus};
 pub use enrolment::{
-    Approval, Decision, DeviceEnrolment, DeviceEnrolmentSpec, DeviceEnrolmentStatus,
+    Approval, Decision, DeviceEnrolment, DeviceEnrolmentSpec, DeviceEnrolmentStatus, NextKey,
+    PolicyApproval,
 };
 pub use selector::{Operator, Requirement, TargetSelector};
 

@@ -56,6 +56,11 @@ label!(
     "device id"
 );
 label!(
+    /// A fleet, as enrolment tokens name the one they were made for.
+    FleetName,
+    "fleet name"
+);
+label!(
     /// A Kubernetes namespace.
     Namespace,
     "namespace"

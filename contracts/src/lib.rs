@@ -34,7 +34,7 @@ pub mod signing;
 pub mod subject;
 pub mod time;
 
-pub use id::{DeploymentName, DeploymentRef, DeviceId, Namespace, ServiceName};
+pub use id::{DeploymentName, DeploymentRef, DeviceId, FleetName, Namespace, ServiceName};
 pub use manifest::{Generation, Manifest};
 pub use permission::Permissions;
 pub use reason::{DeviceReason, RefusalReason};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_auth_core::enrol::plan::{Granted, User};
 use fleet_auth_core::enrol::{
-    Admission, Asked, Blocked, Claim, Existing, Goal, Observed, Situation, Standing, Step, TokenId,
-    TokenRecord, Use, admit, holds, next, standing,
+    Admission, Asked, Blocked, Claim, Existing, Goal, NextKey, Observed, Situation, Standing, Step,
+    TokenId, TokenRecord, Use, admit, holds, next, standing,
 };
 use fleet_contracts::enrolment::{DenialReason, EnrolmentId, EnrolmentRefusal, EnrolmentToken};
 use proptest::prelude::*;
@@ -27,6 +27,7 @@ fn record() -> TokenRecord {
         expires_at: NOW + 1,
         device_id: None,
         labels: None,
+        fleet: None,
         used: None,
     }
 }
@@ -251,11 +252,13 @@ fn take(step: &Step, world: &mut Observed, serial: u32, recorded: bool) {
         Step::AddRole(_) => world.grant.as_mut().expect("a grant").has_role = true,
         Step::ActivateGrant(_) => world.grant.as_mut().expect("a grant").is_active = true,
         Step::RemoveKey(id) => assert!(world.keys.remove(id), "removed what was there"),
-        Step::AddKey => {
+        Step::AddKey | Step::AddNextKey => {
             let id = format!("new-{serial}");
             world.keys.insert(id.clone());
-            if recorded {
-                world.recorded = Some(id);
+            match step {
+                _ if !recorded => {}
+                Step::AddKey => world.recorded = Some(id),
+                _ => world.next = NextKey::Recorded(id),
             }
         }
     }
@@ -273,10 +276,15 @@ fn worlds() -> impl Strategy<Value = Observed> {
         has_role,
         is_active,
     });
-    let keys = prop::collection::btree_set("[a-c]", 0..3);
+    let keys = prop::collection::btree_set("[a-ceg]", 0..4);
     let recorded = prop::option::of("[a-d]");
-    let rest = (prop::option::of(grant), keys, recorded);
-    (prop::option::of(user), rest).prop_map(|(user, (grant, keys, recorded))| Observed {
+    let next = prop_oneof![
+        Just(NextKey::None),
+        Just(NextKey::Wanted),
+        "[e-g]".prop_map(NextKey::Recorded),
+    ];
+    let rest = (prop::option::of(grant), keys, recorded, next);
+    (prop::option::of(user), rest).prop_map(|(user, (grant, keys, recorded, next))| Observed {
         grant: grant.filter(|_| user.is_some()),
         keys: if user.is_some() {
             keys
@@ -285,6 +293,7 @@ fn worlds() -> impl Strategy<Value = Observed> {
         },
         user,
         recorded,
+        next,
     })
 }
 
@@ -310,9 +319,13 @@ proptest! {
             let user = world.user.as_ref();
             match goal {
                 Goal::Enrolled => {
-                    let own: BTreeSet<String> = world.recorded.iter().cloned().collect();
+                    let mut own: BTreeSet<String> = world.recorded.iter().cloned().collect();
+                    prop_assert_eq!(own.len(), 1);
+                    if let NextKey::Recorded(id) = &world.next {
+                        own.insert(id.clone());
+                    }
+                    prop_assert!(world.next != NextKey::Wanted);
                     prop_assert_eq!(&world.keys, &own);
-                    prop_assert_eq!(world.keys.len(), 1);
                     prop_assert!(user.is_some_and(|u| u.is_active && u.device.is_some()));
                     prop_assert!(world.grant.is_some_and(|g| g.has_role && g.is_active));
                 }

@@ -22,9 +22,9 @@ pub struct BaoArgs {
     /// PEM file with the certificate authority of OpenBao. Default: the system's.
     #[arg(long, env = "FLEET_BAO_CA_FILE")]
     pub bao_ca_file: Option<PathBuf>,
-    /// The role to take at auth/kubernetes.
-    #[arg(long, env = "FLEET_BAO_ROLE", default_value = CALLOUT_POLICY)]
-    pub bao_role: String,
+    /// The role to take at auth/kubernetes. Default: fleet-callout, for `enrol` fleet-enrol.
+    #[arg(long, env = "FLEET_BAO_ROLE")]
+    pub bao_role: Option<String>,
     /// The file with the service account's token.
     #[arg(long, env = "FLEET_BAO_TOKEN_FILE", default_value = POD_TOKEN)]
     pub bao_token_file: PathBuf,
@@ -43,6 +43,11 @@ pub struct BaoArgs {
 impl BaoArgs {
     /// None without an address.
     pub fn settings(&self) -> Option<BaoSettings> {
+        self.settings_as(CALLOUT_POLICY)
+    }
+
+    /// The same for a service with a role of its own.
+    pub fn settings_as(&self, role: &str) -> Option<BaoSettings> {
         let approle = self.bao_approle_id.clone();
         let login = match approle.zip(self.bao_approle_secret_file.clone()) {
             Some((role_id, secret_id_file)) => BaoLogin::AppRole {
@@ -50,7 +55,7 @@ impl BaoArgs {
                 secret_id_file,
             },
             None => BaoLogin::Kubernetes {
-                role: self.bao_role.clone(),
+                role: self.bao_role.clone().unwrap_or_else(|| role.to_owned()),
                 token_file: self.bao_token_file.clone(),
             },
         };

@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use fleet_contracts::DeviceId;
+use fleet_auth_core::enrol::rbac::{DEFAULT_LEASE, DEFAULT_NAMESPACE};
 use fleet_contracts::signing::TrustedKey;
+use fleet_contracts::{DeviceId, FleetName};
 use fleet_service::LogFormat;
+
+use crate::bao::args::BaoArgs;
 
 /// Options of `enrol`.
 #[derive(Debug, Clone, Args)]
@@ -21,8 +24,15 @@ pub struct EnrolArgs {
     /// What an approved device is told.
     #[command(flatten)]
     pub fleet: FleetArgs,
+    /// Which of them is provisioned by which replica, and what nobody has to approve.
+    #[command(flatten)]
+    pub decide: DecideArgs,
+    /// The policy store that the callout reads; without it, a denial holds at the identity provider
+    /// alone, and a device that is connected stays until its token ends.
+    #[command(flatten)]
+    pub bao: BaoArgs,
     /// The namespace with the enrolment tokens.
-    #[arg(long, env = "FLEET_TOKEN_NAMESPACE", default_value = "fleet-enrolment")]
+    #[arg(long, env = "FLEET_TOKEN_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub token_namespace: String,
     /// Seconds after which an enrolment that nobody decided about is denied.
     #[arg(long, env = "FLEET_APPROVAL_TIMEOUT", default_value_t = 7 * 24 * 3600)]
@@ -36,6 +46,26 @@ pub struct EnrolArgs {
     /// How log lines look.
     #[arg(long, env = "FLEET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// What nobody has to approve, and which replica provisions.
+#[derive(Debug, Clone, Args)]
+pub struct DecideArgs {
+    /// JSON file with rules: a device that fits one is approved with nobody looking. Read anew for
+    /// each device.
+    #[arg(long, env = "FLEET_APPROVAL_POLICY_FILE")]
+    pub approval_policy_file: Option<PathBuf>,
+    /// Name of the Lease, in the namespace of the tokens, by which replicas agree on the one that
+    /// provisions. All of them answer devices.
+    #[arg(long, env = "FLEET_LEASE_NAME", default_value = DEFAULT_LEASE)]
+    pub lease_name: String,
+    /// Seconds after which a Lease that was not renewed may be taken.
+    #[arg(long, env = "FLEET_LEASE_DURATION", default_value_t = 15)]
+    pub lease_duration: u32,
+    /// Name of this replica, different from that of every other. Default: in a pod the pod's
+    /// (HOSTNAME), else random.
+    #[arg(long, env = "FLEET_IDENTITY")]
+    pub identity: Option<String>,
 }
 
 /// How devices reach it.
@@ -102,7 +132,7 @@ pub struct IdpArgs {
     /// The role that makes a device.
     #[arg(long, env = "FLEET_OIDC_ROLE", default_value = "device")]
     pub oidc_role: String,
-    /// Seconds for which a device's key is taken.
+    /// Seconds for which a device's key is taken. After two thirds of it the device replaces the key.
     #[arg(long, env = "FLEET_KEY_LIFETIME", default_value_t = 90 * 24 * 3600)]
     pub key_lifetime: u32,
 }
@@ -148,8 +178,11 @@ pub struct TokenCreateArgs {
     /// A label that the device may ask for, KEY=VALUE; repeatable. Without any, it may ask for all.
     #[arg(long = "label", value_parser = label)]
     pub labels: Vec<(String, String)>,
+    /// The fleet it is made for: rules of the approval policy can ask for it.
+    #[arg(long)]
+    pub fleet: Option<FleetName>,
     /// The namespace with the enrolment tokens.
-    #[arg(long, env = "FLEET_TOKEN_NAMESPACE", default_value = "fleet-enrolment")]
+    #[arg(long, env = "FLEET_TOKEN_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub token_namespace: String,
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use fleet_auth_core::enrol::{Step, TokenId};
+use fleet_auth_core::enrol::{Approved, Step, TokenId};
 use fleet_contracts::enrolment::EnrolmentRefusal;
 
 use super::view::View;
@@ -23,6 +23,31 @@ pub(crate) fn refused(reason: EnrolmentRefusal, about: Option<&str>, source: IpA
 pub(crate) fn stepped(view: &View, step: &Step) {
     let (enrolment, device) = (view.name.as_str(), view.device());
     tracing::info!(target: "audit", enrolment, device, ?step, "provisioned");
+}
+
+/// A rule approved a device.
+pub(crate) fn approved_by_policy(view: &View, approved: &Approved) {
+    let (enrolment, device) = (view.name.as_str(), view.device());
+    let Approved { rule, because } = approved;
+    tracing::info!(target: "audit", enrolment, device, rule, because, "approved by policy");
+}
+
+/// A device said which key it wants to change to.
+pub(crate) fn key_offered(view: &View, fingerprint: &str) {
+    let (enrolment, device) = (view.name.as_str(), view.device());
+    tracing::info!(target: "audit", enrolment, device, fingerprint, "key offered");
+}
+
+/// A device uses another key from now on.
+pub(crate) fn key_replaced(view: &View, fingerprint: &str) {
+    let (enrolment, device) = (view.name.as_str(), view.device());
+    tracing::info!(target: "audit", enrolment, device, fingerprint, "key replaced");
+}
+
+/// A device was shut out at the callout, or is let in there again.
+pub(crate) fn access(view: &View, access: &'static str) {
+    let (enrolment, device) = (view.name.as_str(), view.device());
+    tracing::info!(target: "audit", enrolment, device, access, "policy store written");
 }
 
 /// A device can log in from now on.

@@ -12,18 +12,20 @@ use fleet_contracts::enrolment::{
 };
 use fleet_contracts::{DeviceId, UnixMillis};
 use fleet_service::chain;
+use serde::de::DeserializeOwned;
 
 use super::audit;
+use super::policy::PolicyFile;
 use super::registry::{Registry, RegistryError};
 use super::tokens::{TokenError, TokenStore};
-use super::view::View;
+use super::view::{View, seconds};
 use crate::clock;
 
-/// Readings of a token that somebody else changes at the same time. The second settles it: the token
-/// is used then.
-const READINGS: usize = 3;
+/// Readings of what somebody else changes at the same time. For a token the second settles it: it is
+/// used then. A status is written by whoever provisions, too, a few times in a row.
+pub(super) const READINGS: usize = 5;
 /// While what was decided is being done.
-const SOON: u32 = 1;
+pub(super) const SOON: u32 = 1;
 
 /// What answers need.
 pub struct Desk {
@@ -35,6 +37,8 @@ pub struct Desk {
     pub services: Vec<String>,
     /// What an approved device is told, but for what is its own.
     pub fleet: Fleet,
+    /// What nobody has to approve.
+    pub policy: PolicyFile,
     /// Seconds between two questions.
     pub poll_after: u32,
 }
@@ -64,7 +68,7 @@ impl Desk {
         body: &[u8],
         source: IpAddr,
     ) -> Result<Enrolment, Refusal> {
-        let request = parse(body)?;
+        let request: EnrolmentRequest = parse(body)?;
         let key = request.public_key.enrolment_id();
         let call = Call {
             method: "POST",
@@ -74,6 +78,7 @@ impl Desk {
         self.check(proof, &key, &request.public_key, &call)?;
         for _ in 0..READINGS {
             if let Some(view) = self.admit(&request, &key, source).await? {
+                let view = self.ask_policy(view, &request.token, source).await?;
                 return self.state(&view).await;
             }
         }
@@ -83,8 +88,7 @@ impl Desk {
     /// `GET /v1/enrolments/<id>`.
     pub async fn get(&self, proof: &str, id: &str) -> Result<Enrolment, Refusal> {
         let id: EnrolmentId = id.parse().map_err(|_| Refusal::NotFound)?;
-        let found = self.registry.get(id.as_str()).await.map_err(|e| away(&e))?;
-        let view = found.ok_or(Refusal::NotFound)?;
+        let view = self.find(&id).await?;
         let key = view.key().ok_or(Refusal::NotFound)?;
         let path = path(&id);
         let call = Call {
@@ -92,12 +96,17 @@ impl Desk {
             path: &path,
             body: &[],
         };
-        self.check(proof, &id, &key, &call)?;
+        self.check(proof, &key.enrolment_id(), &key, &call)?;
         self.state(&view).await
     }
 
+    pub(super) async fn find(&self, id: &EnrolmentId) -> Result<View, Refusal> {
+        let found = self.registry.get(id.as_str()).await.map_err(|e| away(&e))?;
+        found.ok_or(Refusal::NotFound)
+    }
+
     /// Whether the call comes from whoever holds the key.
-    fn check(
+    pub(super) fn check(
         &self,
         proof: &str,
         id: &EnrolmentId,
@@ -191,7 +200,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn state(&self, view: &View) -> Result<Enrolment, Refusal> {
+    pub(super) async fn state(&self, view: &View) -> Result<Enrolment, Refusal> {
         let state = match view.standing {
             Standing::Pending => EnrolmentState::Pending {
                 poll_after_seconds: self.poll_after,
@@ -242,8 +251,11 @@ impl Desk {
             nats_ca: fleet.nats_ca,
             manifest_keys: fleet.manifest_keys,
             key_expires_at: view
-                .key_expires()
+                .current_expires()
                 .map(|s| UnixMillis(s.saturating_mul(1000))),
+            rotate_at: status
+                .key_rotate_at
+                .map(|at| UnixMillis(seconds(&at).saturating_mul(1000))),
         })
     }
 }
@@ -261,7 +273,7 @@ fn spec(request: &EnrolmentRequest, device_id: DeviceId) -> DeviceEnrolmentSpec 
 }
 
 /// A key that is none gets its own reason: it is what a device's owner can do something about.
-fn parse(body: &[u8]) -> Result<EnrolmentRequest, Refusal> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|_| {
         let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
         let key = value.as_ref().and_then(|v| v.get("publicKey")?.as_str());
@@ -272,7 +284,7 @@ fn parse(body: &[u8]) -> Result<EnrolmentRequest, Refusal> {
     })
 }
 
-fn away(error: &RegistryError) -> Refusal {
+pub(super) fn away(error: &RegistryError) -> Refusal {
     let refused = error.is_invalid();
     tracing::error!(error = chain(error), "an enrolment cannot be answered");
     if refused {
@@ -282,7 +294,7 @@ fn away(error: &RegistryError) -> Refusal {
     }
 }
 
-fn no_token(error: &TokenError) -> Refusal {
+pub(super) fn no_token(error: &TokenError) -> Refusal {
     tracing::error!(error = chain(error), "a token cannot be judged");
     Refusal::Unavailable
 }

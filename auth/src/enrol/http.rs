@@ -9,11 +9,11 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Extension, Router};
 use fleet_contracts::enrolment::{
-    COLLECTION, Enrolment, EnrolmentRefusal as Refusal, EnrolmentState, MAX_BODY, PROOF_HEADER,
-    Problem,
+    COLLECTION, Enrolment, EnrolmentRefusal as Refusal, EnrolmentState, MAX_BODY,
+    NEW_KEY_PROOF_HEADER, NextKeyState, PROOF_HEADER, Problem,
 };
 use fleet_contracts::payload;
 use fleet_service::{Tasks, pages};
@@ -45,6 +45,8 @@ pub fn calls(calls: Arc<Calls>) -> Router {
     Router::new()
         .route(COLLECTION, post(open))
         .route(&format!("{COLLECTION}/{{id}}"), get(look))
+        .route(&format!("{COLLECTION}/{{id}}/next-key"), put(offer_key))
+        .route(&format!("{COLLECTION}/{{id}}/key"), put(use_key))
         .fallback(|| async { problem(Refusal::NotFound) })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(calls)
@@ -60,7 +62,10 @@ async fn open(
         return calls.answer(Err(Refusal::RateLimited), None, source);
     }
     let answer = match Bytes::from_request(request, &()).await {
-        Ok(body) => calls.desk.post(proof(&headers), &body, source).await,
+        Ok(body) => {
+            let proof = proof(&headers, PROOF_HEADER);
+            calls.desk.post(proof, &body, source).await
+        }
         Err(_) => Err(Refusal::Malformed),
     };
     calls.answer(answer, None, source)
@@ -75,16 +80,61 @@ async fn look(
     if !calls.limiter.take(&network(source), Instant::now()) {
         return calls.answer(Err(Refusal::RateLimited), None, source);
     }
-    let answer = calls.desk.get(proof(&headers), &id).await;
-    let id: String = id.chars().take(40).collect();
+    let answer = calls.desk.get(proof(&headers, PROOF_HEADER), &id).await;
+    calls.answer(answer, Some(&id), source)
+}
+
+async fn offer_key(
+    State(calls): State<Arc<Calls>>,
+    Extension(Peer(source)): Extension<Peer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    if !calls.limiter.take(&network(source), Instant::now()) {
+        return calls.refuse(Refusal::RateLimited, Some(&id), source);
+    }
+    let proofs = [PROOF_HEADER, NEW_KEY_PROOF_HEADER].map(|name| proof(&headers, name));
+    let answer = match Bytes::from_request(request, &()).await {
+        Ok(body) => calls.desk.put_next_key(proofs, &id, &body).await,
+        Err(_) => Err(Refusal::Malformed),
+    };
+    match answer {
+        Ok(next) => {
+            let (status, state) = match &next.state {
+                NextKeyState::Pending { .. } => (StatusCode::ACCEPTED, "NextKeyPending"),
+                _ => (StatusCode::OK, "NextKeyAdded"),
+            };
+            calls.metrics.answered(state);
+            (status, JSON, payload::encode(&next)).into_response()
+        }
+        Err(refusal) => calls.refuse(refusal, Some(&id), source),
+    }
+}
+
+async fn use_key(
+    State(calls): State<Arc<Calls>>,
+    Extension(Peer(source)): Extension<Peer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    if !calls.limiter.take(&network(source), Instant::now()) {
+        return calls.refuse(Refusal::RateLimited, Some(&id), source);
+    }
+    let answer = match Bytes::from_request(request, &()).await {
+        Ok(body) => {
+            let proof = proof(&headers, PROOF_HEADER);
+            calls.desk.put_key(proof, &id, &body).await
+        }
+        Err(_) => Err(Refusal::Malformed),
+    };
     calls.answer(answer, Some(&id), source)
 }
 
 /// A missing proof is a wrong one.
-fn proof(headers: &HeaderMap) -> &str {
-    let value = headers
-        .get(PROOF_HEADER)
-        .and_then(|value| value.to_str().ok());
+fn proof<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
     value.unwrap_or_default()
 }
 
@@ -119,12 +169,16 @@ impl Calls {
                 self.metrics.answered(state);
                 (status, JSON, payload::encode(&enrolment)).into_response()
             }
-            Err(refusal) => {
-                self.metrics.answered(refusal.as_str());
-                audit::refused(refusal, about, source);
-                problem(refusal)
-            }
+            Err(refusal) => self.refuse(refusal, about, source),
         }
+    }
+
+    fn refuse(&self, refusal: Refusal, about: Option<&str>, source: IpAddr) -> Response {
+        self.metrics.answered(refusal.as_str());
+        // The id is as it came.
+        let about: Option<String> = about.map(|id| id.chars().take(40).collect());
+        audit::refused(refusal, about.as_deref(), source);
+        problem(refusal)
     }
 }
 

@@ -3,21 +3,26 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`tls`], [`http`] | connections and calls |
-//! | [`desk`] | what a device is answered |
+//! | [`desk`], [`rotation`] | what a device is answered: that asks, that replaces its key |
+//! | [`policy`] | what nobody has to approve |
 //! | [`tokens`], [`registry`] | what is kept, as objects of Kubernetes |
-//! | [`provision`] | what was decided is done, step by step |
+//! | [`provision`], `steps` | what was decided is done, step by step, by the replica that leads |
 //! | [`idp`] | the calls of the identity provider's API |
+//! | [`access`] | what the callout is told: shut out, let in |
 //!
 //! [`fleet_auth_core::enrol`] decides. Tokens are stored as hashes only; no secret of a device ever
 //! comes here. The service may create enrolments and must never be able to approve one.
 
+pub mod access;
 pub mod args;
 pub mod desk;
 pub mod http;
 pub mod idp;
 pub mod metrics;
+pub mod policy;
 pub mod provision;
 pub mod registry;
+pub mod rotation;
 pub mod tls;
 pub mod tokens;
 
@@ -25,6 +30,7 @@ mod answers;
 mod audit;
 mod run;
 mod status;
+mod steps;
 mod view;
 
 pub use run::{EnrolError, create_token, run};

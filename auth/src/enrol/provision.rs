@@ -1,33 +1,32 @@
-//! Brings the identity provider to what was decided, one enrolment at a time.
+//! Brings identity provider and policy store to what was decided, one enrolment at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_api::DeviceEnrolment;
 use fleet_api::condition::ConditionReason as Reason;
-use fleet_auth_core::enrol::plan::User;
-use fleet_auth_core::enrol::{Blocked, Goal, Observed, Standing, Step, holds, next};
-use fleet_contracts::enrolment::{DenialReason, DevicePublicKey};
+use fleet_auth_core::enrol::{Blocked, Standing, holds};
+use fleet_contracts::enrolment::DenialReason;
 use fleet_service::chain;
 use futures::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::watcher;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{Access, Told};
 use super::audit;
-use super::idp::{Activity, Idp, IdpError};
+use super::idp::{Idp, IdpError};
 use super::metrics::Metrics;
 use super::registry::{Registry, RegistryError};
-use super::status::{Verdict, whole_seconds, with_verdict};
+use super::status::{Verdict, with_verdict};
 use super::view::View;
+use crate::bao::DenialError;
 use crate::clock;
 
-/// More steps than any enrolment needs. An identity provider whose lists lag behind its writes lets
-/// the same step come again; the next attempt goes on.
-const STEPS: usize = 12;
 /// After trouble; each enrolment by itself.
 const AGAIN: Duration = Duration::from_secs(5);
 /// An enrolment that waits for something that is not its own event: another's end, its own time.
@@ -44,6 +43,9 @@ pub enum ProvisionError {
     /// The identity provider.
     #[error(transparent)]
     Idp(#[from] IdpError),
+    /// The policy store.
+    #[error(transparent)]
+    Access(#[from] DenialError),
     /// A person has to look.
     #[error(transparent)]
     Blocked(#[from] Blocked),
@@ -55,6 +57,15 @@ pub enum ProvisionError {
     Calendar,
 }
 
+impl ProvisionError {
+    const fn reason(&self) -> Reason {
+        match self {
+            Self::Access(_) => Reason::PolicyStoreFailed,
+            _ => Reason::IdentityProviderFailed,
+        }
+    }
+}
+
 /// What it needs.
 #[derive(Clone)]
 pub struct Provisioner {
@@ -62,6 +73,8 @@ pub struct Provisioner {
     pub registry: Registry,
     /// The identity provider.
     pub idp: Arc<Idp>,
+    /// What the callout is told.
+    pub access: Arc<Access>,
     /// How long keys are taken, in seconds.
     pub key_lifetime: u32,
     /// What is counted.
@@ -69,8 +82,24 @@ pub struct Provisioner {
 }
 
 impl Provisioner {
-    /// Works until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Works while this replica leads, until `stop`.
+    ///
+    /// Two that work at once would each take the other's new keys for strays. So whoever does not lead
+    /// any more drops what it is doing, as if it were killed.
+    pub async fn run(self, mut leading: watch::Receiver<bool>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let leads = *leading.borrow_and_update();
+            tokio::select! {
+                () = self.clone().work(stop.clone()), if leads => return,
+                changed = leading.changed() => if changed.is_err() {
+                    return;
+                },
+                () = stop.cancelled(), if !leads => return,
+            }
+        }
+    }
+
+    async fn work(self, stop: CancellationToken) {
         let api = self.registry.api.clone();
         let controller = Controller::new(api, watcher::Config::default())
             .with_config(Config::default().concurrency(CONCURRENCY))
@@ -100,16 +129,23 @@ impl Provisioner {
         let outcome = self.act(&view).await;
         let verdict = match &outcome {
             Ok(Some(verdict)) => verdict.clone(),
-            // Its status was written along the way.
-            Ok(None) => return Ok(Action::await_change()),
+            // Its status was written along the way, and that is an event of its own.
+            Ok(None) => return Ok(self.again(&view)),
             Err(ProvisionError::Registry(error)) if error.is_conflict() => {
                 return Ok(Action::requeue(Duration::from_millis(100)));
             }
-            Err(error) => Verdict::not_yet(Reason::IdentityProviderFailed, chain(error)),
+            // It can log in; what failed is the change of its key, and it hears of that by waiting.
+            Err(_) if view.standing == Standing::Ready => Verdict::ready(),
+            Err(error) => Verdict::not_yet(error.reason(), chain(error)),
         };
         self.metrics.provisioned(verdict.reason.as_str());
         let status = with_verdict(&view, &verdict, Timestamp::now());
-        self.registry.write_status(&view, status).await?;
+        match self.registry.write_status(&view, status).await {
+            Err(error) if error.is_conflict() => {
+                return Ok(Action::requeue(Duration::from_millis(100)));
+            }
+            other => other?,
+        }
         outcome?;
         Ok(self.again(&view))
     }
@@ -141,107 +177,39 @@ impl Provisioner {
                     let message = "The name is not that of the key, or the key is not taken.";
                     return Ok(Some(Verdict::not_yet(Reason::KeyUnusable, message)));
                 };
-                self.enrol(view, &key).await.map(|()| None)
-            }
-            Standing::Closed(DenialReason::Revoked) => {
-                let rivals = self.registry.wanting(view.device()).await?;
-                let is_approved =
-                    |r: &View| matches!(r.standing, Standing::Approved | Standing::Ready);
-                // Otherwise the user is another enrolment's by now, which removes stray keys itself.
-                if !rivals.iter().any(is_approved) {
-                    self.revoke(view).await?;
+                if self.access.allow(&view.object.spec.device_id).await? == Told::Yes {
+                    audit::access(view, "allowed");
                 }
+                self.converge(view, &key).await.map(|()| None)
+            }
+            Standing::Ready if view.is_rotating() => match view.key() {
+                Some(key) => self.converge(view, &key).await.map(|()| None),
+                None => Ok(Some(Verdict::ready())),
+            },
+            Standing::Closed(DenialReason::Revoked) => {
+                self.shut_out(view).await?;
                 Ok(Some(Verdict::of(view.standing)))
             }
             standing => Ok(Some(Verdict::of(standing))),
         }
     }
 
-    async fn enrol(&self, view: &View, key: &DevicePublicKey) -> Result<(), ProvisionError> {
-        for _ in 0..STEPS {
-            let there = self.observe(view).await?;
-            let Some(step) = next(Goal::Enrolled, view.device(), &there)? else {
-                // Killed after the key was recorded as such, and before it was called ready.
-                return Ok(self.finish(view, &there, None).await?);
-            };
-            let user = there.user.as_ref().map_or("", |user| user.id.as_str());
-            if step == Step::AddKey {
-                let lifetime = SignedDuration::from_secs(self.key_lifetime.into());
-                let expires = Timestamp::now().checked_add(lifetime);
-                let expires = expires.map_err(|_| ProvisionError::Calendar)?;
-                let added = self.idp.add_key(user, key, expires).await?;
-                audit::stepped(view, &step);
-                return Ok(self.finish(view, &there, Some((added, expires))).await?);
-            }
-            self.execute(&step, user, view).await?;
+    async fn shut_out(&self, view: &View) -> Result<(), ProvisionError> {
+        let rivals = self.registry.wanting(view.device()).await?;
+        let is_approved = |r: &View| matches!(r.standing, Standing::Approved | Standing::Ready);
+        // Otherwise the user is another enrolment's by now, which removes stray keys itself.
+        if rivals.iter().any(is_approved) {
+            return Ok(());
         }
-        Err(ProvisionError::Restless)
-    }
-
-    /// One write says which key it is and that all is done: the key is the last step.
-    async fn finish(
-        &self,
-        view: &View,
-        there: &Observed,
-        added: Option<(String, Timestamp)>,
-    ) -> Result<(), RegistryError> {
-        let mut status = with_verdict(view, &Verdict::ready(), Timestamp::now());
-        status.user_id = there.user.as_ref().map(|user| user.id.clone());
-        if let Some((key, expires)) = added {
-            status.key_id = Some(key);
-            status.key_expires_at = Some(whole_seconds(expires));
+        let approval = view.object.spec.approval.as_ref();
+        let reason = approval.map_or("", |a| a.message.as_str());
+        let device = &view.object.spec.device_id;
+        // The callout first: it ends connections at once. Whether or not that works, no new token.
+        let denied = self.access.deny(device, reason).await;
+        self.revoke(view).await?;
+        if denied? == Told::Yes {
+            audit::access(view, "denied");
         }
-        self.registry.write_status(view, status).await?;
-        self.metrics.provisioned(Reason::Provisioned.as_str());
-        audit::ready(view);
-        Ok(())
-    }
-
-    async fn revoke(&self, view: &View) -> Result<(), ProvisionError> {
-        for _ in 0..STEPS {
-            let there = self.observe(view).await?;
-            let Some(step) = next(Goal::Revoked, view.device(), &there)? else {
-                return Ok(());
-            };
-            let user = there.user.as_ref().map_or("", |user| user.id.as_str());
-            self.execute(&step, user, view).await?;
-        }
-        Err(ProvisionError::Restless)
-    }
-
-    async fn observe(&self, view: &View) -> Result<Observed, IdpError> {
-        let status = view.object.status.as_ref();
-        let recorded = status.and_then(|status| status.key_id.clone());
-        let Some(user) = self.idp.user(view.device()).await? else {
-            return Ok(Observed {
-                recorded,
-                ..Observed::default()
-            });
-        };
-        let User { id, .. } = &user;
-        Ok(Observed {
-            grant: self.idp.grant_of(id).await?,
-            keys: self.idp.keys(id).await?.into_iter().collect(),
-            user: Some(user),
-            recorded,
-        })
-    }
-
-    async fn execute(&self, step: &Step, user: &str, view: &View) -> Result<(), IdpError> {
-        let idp = &self.idp;
-        match step {
-            Step::CreateUser => idp.create_user(view.device()).await?,
-            Step::SetDevice => idp.set_device(user, view.device()).await?,
-            Step::Reactivate => idp.set_active(user, Activity::Active).await?,
-            Step::Deactivate => idp.set_active(user, Activity::Inactive).await?,
-            Step::Grant => idp.grant(user).await?,
-            Step::AddRole(grant) => idp.set_role(grant).await?,
-            Step::ActivateGrant(grant) => idp.activate_grant(grant).await?,
-            Step::RemoveKey(key) => idp.remove_key(user, key).await?,
-            // Needs the key, so it is done where that is.
-            Step::AddKey => {}
-        }
-        audit::stepped(view, step);
         Ok(())
     }
 }

@@ -116,7 +116,7 @@ impl Registry {
             .map_err(failed("update the status of"))
     }
 
-    fn view(&self, object: DeviceEnrolment) -> View {
+    pub(crate) fn view(&self, object: DeviceEnrolment) -> View {
         View::new(object, clock::now(), self.patience)
     }
 }

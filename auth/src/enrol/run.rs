@@ -6,21 +6,27 @@ use std::sync::Arc;
 
 use fleet_service::Tasks;
 use fleet_service::cluster::{self, ConfigError};
+use fleet_service::lead::{LeadSettings, identity, lead};
+use fleet_service::lease::LeaseTerms;
 use fleet_service::pages::serve;
 use kube::Client;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::access::Access;
 use super::args::{EnrolArgs, FleetArgs, TokenCreateArgs};
 use super::desk::{Desk, Fleet};
 use super::http::{Calls, Pages, calls, pages};
 use super::idp::Idp;
 use super::metrics::Metrics;
+use super::policy::{PolicyFile, PolicyFileError};
 use super::provision::Provisioner;
 use super::registry::Registry;
 use super::tls::{self, TlsError};
 use super::tokens::{TokenBounds, TokenError, TokenStore};
+use crate::bao::ENROL_POLICY;
 use crate::callout::{Limiter, Rate};
 use crate::clock;
 use crate::jwks::SourceError;
@@ -58,6 +64,9 @@ pub enum EnrolError {
         #[source]
         source: std::io::Error,
     },
+    /// The approval policy cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyFileError),
     /// A token could not be made.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -71,12 +80,18 @@ pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolEr
     let provisioner = Provisioner {
         registry: registry.clone(),
         idp: Arc::new(Idp::new(&args.idp)?),
+        access: Arc::new(Access::new(args.bao.settings_as(ENROL_POLICY))),
         key_lifetime: args.idp.key_lifetime,
         metrics: Arc::clone(&metrics),
     };
+    let policy = PolicyFile(args.decide.approval_policy_file.clone());
+    // One that cannot be used is a slip of whoever starts this; later, devices wait for a person.
+    let rules = policy.read()?.len();
+    tracing::info!(rules, "approving by policy");
     let desk = Desk {
         registry,
-        tokens: TokenStore::new(client, &args.token_namespace),
+        tokens: TokenStore::new(client.clone(), &args.token_namespace),
+        policy,
         services: args.serve.public_urls.clone(),
         fleet: fleet(&args)?,
         poll_after: args.poll_after,
@@ -96,13 +111,35 @@ pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolEr
     let (tracker, tasks) = (TaskTracker::new(), Arc::new(Tasks::default()));
     let serving = tls::accept(listener, config, router, stop.clone());
     tasks.add("calls", tracker.spawn(serving));
-    tasks.add("provision", tracker.spawn(provisioner.run(stop.clone())));
+    let (led, leading) = watch::channel(false);
+    let provisioning = provisioner.run(leading, stop.clone());
+    tasks.add("provision", tracker.spawn(provisioning));
+    let electing = lead(
+        client,
+        lead_settings(&args),
+        move |leads| {
+            led.send_replace(leads);
+        },
+        stop.clone(),
+    );
+    tasks.add("lead", tracker.spawn(electing));
     let pages = pages(Pages { metrics, tasks });
     tracker.spawn(serve(looked_at, pages, stop.clone()));
     stop.cancelled().await;
     tracker.close();
     tracker.wait().await;
     Ok(())
+}
+
+fn lead_settings(args: &EnrolArgs) -> LeadSettings {
+    let decide = &args.decide;
+    let variable = |name: &str| std::env::var(name).ok();
+    LeadSettings {
+        namespace: args.token_namespace.clone(),
+        name: decide.lease_name.clone(),
+        identity: identity(decide.identity.clone(), "fleet-enrol", variable),
+        terms: LeaseTerms::lasting(u64::from(decide.lease_duration) * 1000),
+    }
 }
 
 /// Makes a token; what to give to the device.
@@ -112,6 +149,7 @@ pub async fn create_token(args: &TokenCreateArgs) -> Result<String, EnrolError> 
         expires_at: clock::now().saturating_add(args.ttl),
         device_id: args.device_id.clone(),
         labels: args.bound_labels(),
+        fleet: args.fleet.clone(),
     };
     let token = store.create(bound).await?;
     Ok(token.expose().to_owned())

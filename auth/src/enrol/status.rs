@@ -70,13 +70,22 @@ pub(crate) fn with_verdict(
         .approval
         .as_ref()
         .map(|a| (a.decision, a.message.as_str()));
+    let by_policy = view.status().and_then(|s| s.policy_approval.as_ref());
+    let by_policy = by_policy.map(|p| format!("Rule {:?}: {}.", p.rule, p.because));
     let timed_out = view.standing == Standing::Closed(DenialReason::ApprovalTimedOut);
     let (reason, message) = match decided {
         Some((_, message)) => (Reason::Decided, message),
+        None if by_policy.is_some() => {
+            let because = by_policy.as_deref().unwrap_or_default();
+            (Reason::ApprovedByPolicy, because)
+        }
         None if timed_out => (Reason::ApprovalTimedOut, "Nobody decided in time."),
         None => (Reason::ApprovalAwaited, "Nobody has decided yet."),
     };
-    let approved = matches!(decided, Some((Decision::Approved, _)));
+    let approved = match decided {
+        Some((decision, _)) => decision == Decision::Approved,
+        None => by_policy.is_some(),
+    };
     let denied = matches!(decided, Some((Decision::Denied, _))) || timed_out;
     let wanted = [
         (ConditionType::Approved, approved, reason, message),

@@ -66,6 +66,7 @@ impl TokenStore {
             expires_at: bound.expires_at,
             device_id: bound.device_id,
             labels: bound.labels,
+            fleet: bound.fleet,
             used: None,
         };
         let secret = Secret {
@@ -115,6 +116,8 @@ pub struct TokenBounds {
     pub device_id: Option<fleet_contracts::DeviceId>,
     /// The labels it may ask for.
     pub labels: Option<BTreeMap<String, String>>,
+    /// The fleet it is made for.
+    pub fleet: Option<fleet_contracts::FleetName>,
 }
 
 fn name(id: &TokenId) -> String {

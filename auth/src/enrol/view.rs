@@ -1,9 +1,10 @@
 //! A `DeviceEnrolment` as the core sees it.
 
 use fleet_api::condition::ConditionType;
-use fleet_api::{Decision, DeviceEnrolment};
-use fleet_auth_core::enrol::{Claim, Existing, Situation, Standing, standing};
+use fleet_api::{Decision, DeviceEnrolment, DeviceEnrolmentStatus};
+use fleet_auth_core::enrol::{Claim, Existing, NextKey, Progress, Situation, Standing, standing};
 use fleet_contracts::enrolment::DevicePublicKey;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 /// An enrolment, and how it stands now.
@@ -30,6 +31,10 @@ impl View {
         self.object.spec.device_id.as_str()
     }
 
+    pub(crate) fn status(&self) -> Option<&DeviceEnrolmentStatus> {
+        self.object.status.as_ref()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.standing, Standing::Closed(_))
     }
@@ -38,14 +43,55 @@ impl View {
         self.situation.created
     }
 
+    /// Until when the device can log in, whichever of its keys it uses.
     pub(crate) fn key_expires(&self) -> Option<u64> {
         self.situation.key_expires
     }
 
-    /// The key, if the object is really about it: its name follows from the key.
+    /// Until when its current key is taken.
+    pub(crate) fn current_expires(&self) -> Option<u64> {
+        let at = self.status()?.key_expires_at.as_ref();
+        at.map(seconds)
+    }
+
+    /// The device's key: the one it enrolled with until it has replaced that. None if the object is
+    /// not really about it: its name follows from the first key.
     pub(crate) fn key(&self) -> Option<DevicePublicKey> {
-        let key: DevicePublicKey = self.object.spec.public_key.parse().ok()?;
-        (key.enrolment_id().as_str() == self.name).then_some(key)
+        let first: DevicePublicKey = self.object.spec.public_key.parse().ok()?;
+        if first.enrolment_id().as_str() != self.name {
+            return None;
+        }
+        match self.status().and_then(|s| s.public_key.as_deref()) {
+            Some(later) => later.parse().ok(),
+            None => Some(first),
+        }
+    }
+
+    /// The key that the device is changing to, and how far that is.
+    pub(crate) fn next_key(&self) -> Option<(DevicePublicKey, Progress)> {
+        let next = self.status()?.next_key.as_ref()?;
+        let progress = match next.key_id {
+            Some(_) => Progress::Added,
+            None => Progress::Wanted,
+        };
+        Some((next.public_key.parse().ok()?, progress))
+    }
+
+    /// The same as what the plan looks at.
+    pub(crate) fn planned_key(&self) -> NextKey {
+        match self.status().and_then(|s| s.next_key.as_ref()) {
+            None => NextKey::None,
+            Some(next) => match &next.key_id {
+                None => NextKey::Wanted,
+                Some(id) => NextKey::Recorded(id.clone()),
+            },
+        }
+    }
+
+    /// Whether keys are being replaced: more than one is there, or should be.
+    pub(crate) fn is_rotating(&self) -> bool {
+        let has = |s: &DeviceEnrolmentStatus| s.next_key.is_some() || s.retired_key_id.is_some();
+        self.status().is_some_and(has)
     }
 
     pub(crate) fn claim(&self) -> Claim<'_> {
@@ -66,20 +112,34 @@ impl View {
     }
 }
 
+pub(crate) fn seconds(at: &Time) -> u64 {
+    u64::try_from(at.0.as_second()).unwrap_or(0)
+}
+
 fn situation(object: &DeviceEnrolment) -> Situation {
     let status = object.status.clone().unwrap_or_default();
-    let seconds = |at: jiff::Timestamp| u64::try_from(at.as_second()).unwrap_or(0);
     let ready = status
         .conditions
         .iter()
         .any(|c| c.type_ == ConditionType::Ready.as_str() && c.status == "True");
-    let approval = object.spec.approval.as_ref();
     let created = object.metadata.creation_timestamp.as_ref();
+    let next = status.next_key.as_ref();
+    let next_expires = next.and_then(|next| next.key_id.as_ref().and(next.expires_at.as_ref()));
+    // What a person says goes before what a policy said.
+    let approved = match &object.spec.approval {
+        Some(approval) => Some(approval.decision == Decision::Approved),
+        None => status.policy_approval.as_ref().map(|_| true),
+    };
     Situation {
-        approved: approval.map(|a| a.decision == Decision::Approved),
-        created: created.map_or(0, |at| seconds(at.0)),
+        approved,
+        created: created.map_or(0, seconds),
         has_user: status.user_id.is_some(),
         is_provisioned: ready && status.key_id.is_some(),
-        key_expires: status.key_expires_at.map(|at| seconds(at.0)),
+        // A device that uses its next key already need not have been able to say so.
+        key_expires: status
+            .key_expires_at
+            .as_ref()
+            .max(next_expires)
+            .map(seconds),
     }
 }

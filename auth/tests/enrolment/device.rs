@@ -9,9 +9,11 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use bytes::Bytes;
 use fleet_contracts::enrolment::proof::{Call, PROOF_HEADER, signing_input};
+use fleet_contracts::enrolment::rotation::{key_path, next_key_path};
 use fleet_contracts::enrolment::{
     COLLECTION, DevicePublicKey, Enrolment, EnrolmentId, EnrolmentRefusal, EnrolmentRequest,
-    EnrolmentState, EnrolmentToken, Problem, SCHEMA_VERSION, path,
+    EnrolmentState, EnrolmentToken, KeyChange, NEW_KEY_PROOF_HEADER, NextKey, NextKeyState,
+    Problem, SCHEMA_VERSION, path,
 };
 use fleet_contracts::jws;
 use http::Request;
@@ -22,6 +24,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use serde::de::DeserializeOwned;
 
 pub(crate) struct Device {
     key: KeyPair,
@@ -65,9 +68,41 @@ impl Device {
     }
 
     pub(crate) async fn get(&self, door: &Door) -> Answer {
-        let path = path(&self.id);
+        self.look(door, &self.id).await
+    }
+
+    /// Looks at an enrolment that may have been opened with an earlier key.
+    pub(crate) async fn look(&self, door: &Door, enrolment: &EnrolmentId) -> Answer {
+        let path = path(enrolment);
         let proof = self.proof(door, "GET", &path, &[]);
         door.send("GET", &path, &proof, vec![]).await
+    }
+
+    pub(crate) fn change(&self) -> Vec<u8> {
+        let change = KeyChange {
+            schema_version: SCHEMA_VERSION,
+            public_key: self.public.clone(),
+        };
+        serde_json::to_vec(&change).expect("json")
+    }
+
+    /// Offers `next` to come after this key.
+    pub(crate) async fn offer(
+        &self,
+        door: &Door,
+        enrolment: &EnrolmentId,
+        next: &Self,
+    ) -> Result<NextKeyState, EnrolmentRefusal> {
+        let (path, body) = (next_key_path(enrolment), next.change());
+        let proofs = [self, next].map(|key| key.proof(door, "PUT", &path, &body));
+        door.offer(&path, &proofs, body).await
+    }
+
+    /// Says that this is the key it uses.
+    pub(crate) async fn take_up(&self, door: &Door, enrolment: &EnrolmentId) -> Answer {
+        let (path, body) = (key_path(enrolment), self.change());
+        let proof = self.proof(door, "PUT", &path, &body);
+        door.send("PUT", &path, &proof, body).await
     }
 
     pub(crate) fn proof(&self, door: &Door, method: &str, path: &str, body: &[u8]) -> String {
@@ -115,18 +150,45 @@ impl Door {
         proof: &str,
         body: Vec<u8>,
     ) -> Answer {
+        self.call(method, path, &[(PROOF_HEADER, proof)], body)
+            .await
+    }
+
+    /// With the proofs of the key there is and of the new one.
+    pub(crate) async fn offer(
+        &self,
+        path: &str,
+        proofs: &[String; 2],
+        body: Vec<u8>,
+    ) -> Result<NextKeyState, EnrolmentRefusal> {
+        let headers = [
+            (PROOF_HEADER, proofs[0].as_str()),
+            (NEW_KEY_PROOF_HEADER, proofs[1].as_str()),
+        ];
+        let next: NextKey = self.call("PUT", path, &headers, body).await?;
+        Ok(next.state)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<T, EnrolmentRefusal> {
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config((*self.tls).clone())
             .https_only()
             .enable_http1()
             .build();
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header(PROOF_HEADER, proof)
-            .body(Full::new(body.into()))
-            .expect("a request");
+            .uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).expect("a request");
         let answer = client.request(request).await.expect("an answer");
         assert!(
             answer.headers().contains_key("date"),
@@ -140,7 +202,7 @@ impl Door {
             .expect("a body")
             .to_bytes();
         if status < 300 {
-            return Ok(serde_json::from_slice(&body).expect("an enrolment"));
+            return Ok(serde_json::from_slice(&body).expect("an answer"));
         }
         let problem: Problem = serde_json::from_slice(&body).expect("a problem");
         assert_eq!(problem.reason.status(), status);

@@ -5,6 +5,7 @@
 mod deaths;
 mod decisions;
 mod device;
+mod rotation;
 mod scene;
 mod tokens;
 mod whole;

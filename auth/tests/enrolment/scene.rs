@@ -1,18 +1,19 @@
 //! An API server, an identity provider, and the enrolment service as a process.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use fleet_api::{Decision, DeviceEnrolment};
+use fleet_auth_core::enrol::rbac::{DEFAULT_LEASE, DEFAULT_NAMESPACE, Scope, rules};
 use fleet_contracts::enrolment::{Approval, EnrolmentState, EnrolmentToken};
 use fleet_testbed::{Idp, Testbed, wait};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{
-    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+    ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
 };
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use crate::device::{Device, Door};
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-pub(crate) const NAMESPACE: &str = "fleet-enrolment";
+pub(crate) const NAMESPACE: &str = DEFAULT_NAMESPACE;
 /// As whom the service speaks to the API server.
 pub(crate) const SERVICE: &str = "fleet-auth";
 const MANIFEST_KEY: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
@@ -49,10 +50,8 @@ impl Scene {
     pub(crate) async fn over(bed: Testbed) -> Self {
         bed.install_crds().await.expect("CRDs");
         let client = bed.kube_client().await.expect("client");
-        let port = TcpListener::bind((bed.host_ip(), 0)).expect("a port");
-        let port = port.local_addr().expect("an address").port();
         let scene = Self {
-            url: format!("https://{}:{port}", bed.host_ip()),
+            url: format!("https://{}", free(&bed)),
             client,
             bed,
             service: Mutex::new(None),
@@ -77,13 +76,6 @@ impl Scene {
 
     /// Exactly what the service needs, for a user that is nobody else.
     async fn grant(&self) {
-        let rule = |group: &str, resource: &str, verbs: &[&str]| PolicyRule {
-            api_groups: Some(vec![group.to_owned()]),
-            resources: Some(vec![resource.to_owned()]),
-            verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
-            ..PolicyRule::default()
-        };
-        let group = fleet_api::GROUP;
         let meta = || kube::api::ObjectMeta {
             name: Some(SERVICE.to_owned()),
             ..kube::api::ObjectMeta::default()
@@ -102,14 +94,9 @@ impl Scene {
         namespace.metadata.name = Some(NAMESPACE.to_owned());
         let client = || self.client.clone();
         make(Api::all(client()), &namespace).await;
-        let verbs = ["create", "get", "list", "watch", "delete"];
-        let rules = vec![
-            rule(group, "deviceenrolments", &verbs),
-            rule(group, "deviceenrolments/status", &["update"]),
-        ];
         let granted = ClusterRole {
             metadata: meta(),
-            rules: Some(rules),
+            rules: Some(rules(Scope::Cluster, DEFAULT_LEASE)),
             ..ClusterRole::default()
         };
         make(Api::all(client()), &granted).await;
@@ -119,10 +106,9 @@ impl Scene {
             subjects: subjects.clone(),
         };
         make(Api::all(client()), &binding).await;
-        let rules = Some(vec![rule("", "secrets", &["get", "update"])]);
         let granted = Role {
             metadata: meta(),
-            rules,
+            rules: Some(rules(Scope::Namespace, DEFAULT_LEASE)),
         };
         make(Api::namespaced(client(), NAMESPACE), &granted).await;
         let binding = RoleBinding {
@@ -154,6 +140,20 @@ impl Scene {
 
     /// Starts the service.
     pub(crate) fn run(&self, further: &[&str]) {
+        let child = self.spawn("one", &self.url, further);
+        *self.service() = Some(child);
+    }
+
+    /// Starts a further replica, with an address of its own.
+    pub(crate) fn run_another(&self, name: &str, further: &[&str]) -> Replica {
+        let url = format!("https://{}", free(&self.bed));
+        Replica {
+            child: self.spawn(name, &url, further),
+            door: Door::new(&url, &self.path("tls").join("ca.crt")),
+        }
+    }
+
+    fn spawn(&self, name: &str, url: &str, further: &[&str]) -> Child {
         let log = File::options()
             .create(true)
             .append(true)
@@ -171,9 +171,10 @@ impl Scene {
                 "--metrics-addr",
                 "127.0.0.1:0",
                 "--public-url",
-                &self.url,
+                url,
             ])
-            .args(["--listen", self.url.trim_start_matches("https://")])
+            .args(["--listen", url.trim_start_matches("https://")])
+            .args(["--identity", name, "--lease-duration", "3"])
             .args([
                 "--oidc-issuer",
                 &idp.issuer(),
@@ -194,7 +195,7 @@ impl Scene {
             .args(further)
             .stderr(log.expect("a log"))
             .spawn();
-        *self.service() = Some(child.expect("started"));
+        child.expect("started")
     }
 
     fn service(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
@@ -210,7 +211,11 @@ impl Scene {
     }
 
     pub(crate) async fn until_open(&self) {
-        let address = self.url.trim_start_matches("https://").to_owned();
+        self.until_door_open(&self.url).await;
+    }
+
+    pub(crate) async fn until_door_open(&self, url: &str) {
+        let address = url.trim_start_matches("https://").to_owned();
         let open = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
         self.until("open", open).await;
     }
@@ -296,6 +301,26 @@ impl Scene {
             .unwrap_or_default()
             .to_owned()
     }
+}
+
+/// A further process of the service, killed when dropped.
+pub(crate) struct Replica {
+    child: Child,
+    pub(crate) door: Door,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address where nobody listens.
+fn free(bed: &Testbed) -> SocketAddr {
+    let listener = TcpListener::bind((bed.host_ip(), 0)).expect("a port");
+    listener.local_addr().expect("an address")
 }
 
 impl Drop for Scene {

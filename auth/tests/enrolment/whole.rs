@@ -1,6 +1,7 @@
 //! From nothing to a device on the bus: `fleet-agent enrol`, an approval, a token of its own, a login.
 
 use std::fs;
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
 use fleet_api::Decision;
@@ -27,7 +28,12 @@ async fn a_device_enrols_is_approved_and_logs_in() {
     let program = match fleet_testbed::program("fleet-agent") {
         Ok(program) => program,
         Err(why) => {
-            eprintln!("skipped: enrolment of a real agent: {why}");
+            // Not eprintln!, which the test runner keeps for itself.
+            writeln!(
+                std::io::stderr(),
+                "skipped: enrolment of a real agent: {why}"
+            )
+            .expect("standard error");
             return;
         }
     };

@@ -12,6 +12,8 @@
 //! |---|---|---|---|
 //! | `POST /v1/enrolments` | [`EnrolmentRequest`] | yes | 202 [`Enrolment`] while pending, else 200 [`Enrolment`] |
 //! | `GET /v1/enrolments/<id>` | none | yes | 200 [`Enrolment`] |
+//! | `PUT /v1/enrolments/<id>/next-key` | [`KeyChange`] | two | 202 [`NextKey`] while pending, else 200 [`NextKey`] |
+//! | `PUT /v1/enrolments/<id>/key` | [`KeyChange`] | new key's | 200 [`Enrolment`] |
 //!
 //! Every refusal has the status [`EnrolmentRefusal::status`] and a [`Problem`] as body. Bodies are at
 //! most [`MAX_BODY`] bytes each way. Redirects are not followed. Every answer carries `Date`: devices
@@ -49,11 +51,13 @@
 //! the answer's `Date`.
 //!
 //! # Rotation
-//! Not part of version 1. It will be a call of its own, proved by the old key and the new one; agents
-//! that do not know [`Approval::key_expires_at`] keep their key until it expires.
+//! From [`Approval::rotate_at`] on the device replaces its key, see [`rotation`]. The enrolment keeps the
+//! id of the first key; proofs are by the key of now. A device that does not rotate is out when its key
+//! expires, and needs a token and an approval again.
 
 mod key;
 pub mod proof;
+pub mod rotation;
 mod token;
 
 use std::collections::BTreeMap;
@@ -62,6 +66,7 @@ use serde::{Deserialize, Serialize};
 
 pub use key::{DevicePublicKey, EnrolmentId, InvalidKey};
 pub use proof::{PROOF_HEADER, Proof};
+pub use rotation::{KeyChange, NEW_KEY_PROOF_HEADER, NextKey, NextKeyState};
 pub use token::{EnrolmentToken, InvalidToken};
 
 use crate::id::DeviceId;
@@ -168,6 +173,9 @@ pub struct Approval {
     /// Until when the identity provider takes the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_expires_at: Option<UnixMillis>,
+    /// From when on the device should replace the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_at: Option<UnixMillis>,
 }
 
 /// The body of every refusal.
@@ -208,6 +216,8 @@ reasons!(
         DeviceIdTaken,
         /// No enrolment has this id.
         NotFound,
+        /// The enrolment is not approved (any more), or its key's time is over.
+        NotApproved,
         /// Too many calls; `Retry-After` says when to try again.
         RateLimited,
         /// The service cannot reach what it needs; try again.
@@ -225,7 +235,8 @@ impl EnrolmentRefusal {
             | Self::TokenExpired
             | Self::TokenUsed
             | Self::WrongDevice
-            | Self::LabelNotAllowed => 403,
+            | Self::LabelNotAllowed
+            | Self::NotApproved => 403,
             Self::NotFound => 404,
             Self::AlreadyEnrolled | Self::DeviceIdTaken => 409,
             Self::RateLimited => 429,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// What the identity provider shall come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// The device can log in with its one key.
+    /// The device can log in with its key, and with the next one if there is to be one.
     Enrolled,
     /// Nobody can log in as it.
     Revoked,
@@ -49,6 +49,20 @@ pub struct Observed {
     pub keys: BTreeSet<String>,
     /// The key that the enrolment names as its own.
     pub recorded: Option<String>,
+    /// The key that the device is changing to.
+    pub next: NextKey,
+}
+
+/// The key that a device is changing to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NextKey {
+    /// It is not changing.
+    #[default]
+    None,
+    /// It is to be added.
+    Wanted,
+    /// It was added under this id.
+    Recorded(String),
 }
 
 /// One step.
@@ -70,6 +84,8 @@ pub enum Step {
     RemoveKey(String),
     /// Add the key, and record its id.
     AddKey,
+    /// Add the key that the device is changing to, and record its id.
+    AddNextKey,
     /// Keep the user from logging in.
     Deactivate,
 }
@@ -107,7 +123,11 @@ fn enrol(user: &User, there: &Observed) -> Option<Step> {
     if user.device.is_none() {
         return Some(Step::SetDevice);
     }
-    let own = |key: &&String| there.recorded.as_ref() == Some(key);
+    let next = match &there.next {
+        NextKey::Recorded(id) => Some(id),
+        NextKey::None | NextKey::Wanted => None,
+    };
+    let own = |key: &String| there.recorded.as_ref() == Some(key) || next == Some(key);
     if let Some(stray) = there.keys.iter().find(|key| !own(key)) {
         return Some(Step::RemoveKey(stray.clone()));
     }
@@ -121,7 +141,11 @@ fn enrol(user: &User, there: &Observed) -> Option<Step> {
         Some(grant) if !grant.is_active => return Some(Step::ActivateGrant(grant.id.clone())),
         Some(_) => {}
     }
-    there.keys.is_empty().then_some(Step::AddKey)
+    let is_there = |id: Option<&String>| id.is_some_and(|id| there.keys.contains(id));
+    if !is_there(there.recorded.as_ref()) {
+        return Some(Step::AddKey);
+    }
+    (there.next != NextKey::None && !is_there(next)).then_some(Step::AddNextKey)
 }
 
 fn revoke(user: &User, there: &Observed) -> Option<Step> {

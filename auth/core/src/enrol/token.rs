@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use fleet_contracts::DeviceId;
 use fleet_contracts::enrolment::{EnrolmentId, EnrolmentRefusal, EnrolmentToken};
+use fleet_contracts::{DeviceId, FleetName};
 use serde::{Deserialize, Serialize};
 
 /// Digits of a hash that name its token: 80 bits, too many for two tokens to meet.
@@ -40,6 +40,9 @@ pub struct TokenRecord {
     /// The labels a device may ask for; absent: any, since somebody approves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// The fleet it was made for, for the approval policy; nothing is checked against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetName>,
     /// By whom it was used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Use>,
