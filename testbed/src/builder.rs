@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use fleet_tools::{Tool, Toolbox};
-use futures::future::{join_all, try_join, try_join4};
+use futures::future::{join_all, try_join, try_join5};
 
 use crate::control_plane::{ApiServer, Etcd};
 use crate::device::Device;
@@ -13,6 +13,7 @@ use crate::device::machine;
 use crate::error::Error;
 use crate::idp::Idp;
 use crate::journal::Journal;
+use crate::keycloak::{Keycloak, Realm};
 use crate::nats::Nats;
 use crate::network::Bridge;
 use crate::node::{Node, NodeError};
@@ -22,7 +23,8 @@ use crate::registry::Registry;
 use crate::remains;
 use crate::runtime_folder::RuntimeFolder;
 use crate::secret;
-use crate::testbed::{SigningKey, Testbed, make_folder};
+use crate::signing_key::SigningKey;
+use crate::testbed::{Testbed, make_folder};
 
 /// A port that was free when it was chosen may be taken when its server binds it, by a connection
 /// that anybody on this machine opened in between. Another choice settles that.
@@ -37,6 +39,7 @@ pub struct Builder {
     node: Option<NodeOptions>,
     devices: Vec<String>,
     audited: Vec<String>,
+    realms: Vec<Realm>,
 }
 
 /// What a testbed has or does without.
@@ -49,6 +52,7 @@ enum Part {
     Registry,
     Idp,
     OpenBao,
+    Keycloak,
 }
 
 /// What a node has.
@@ -65,6 +69,7 @@ impl Builder {
             node: None,
             devices: Vec::new(),
             audited: Vec::new(),
+            realms: Vec::new(),
         }
     }
 
@@ -109,6 +114,14 @@ impl Builder {
     /// With OpenBao, initialized and unsealed; see [`OpenBao`].
     pub fn openbao(mut self) -> Self {
         self.parts.insert(Part::OpenBao);
+        self
+    }
+
+    /// With a Keycloak that has these realms; see [`Keycloak`]. Needs Java:
+    /// [`Keycloak::supported`] says whether it can be had.
+    pub fn keycloak(mut self, realms: impl IntoIterator<Item = Realm>) -> Self {
+        self.parts.insert(Part::Keycloak);
+        self.realms.extend(realms);
         self
     }
 
@@ -191,11 +204,12 @@ impl Builder {
             Tool::Ctr,
             Tool::Coredns,
         ];
-        let parts: [(bool, &[Tool]); 4] = [
+        let parts: [(bool, &[Tool]); 5] = [
             (self.has(Part::ControlPlane), &CONTROL_PLANE),
             (self.node.is_some(), &NODE),
             (self.has(Part::Nats), &[Tool::NatsServer]),
             (self.has(Part::OpenBao), &[Tool::Bao]),
+            (self.has(Part::Keycloak), &[Tool::Keycloak]),
         ];
         let wanted = parts.into_iter().filter(|(wanted, _)| *wanted);
         wanted.flat_map(|(_, tools)| tools).copied().collect()
@@ -215,6 +229,7 @@ impl Builder {
             registry: None,
             idp: None,
             openbao: None,
+            keycloak: None,
             node: None,
             devices: Mutex::new(BTreeMap::new()),
             runtime_folder: RuntimeFolder::create(&journal)?,
@@ -225,26 +240,22 @@ impl Builder {
         if self.has_machines() && machine::may_make_machines() {
             bed.bridge = Some(Bridge::create(&bed.journal)?);
         }
+        let ip = bed.host_ip();
         if self.has(Part::Nats) {
-            bed.nats = Some(Nats::create(
-                &bed.folder,
-                bed.host_ip(),
-                toolbox,
-                &bed.journal,
-                self.has(Part::Callout),
-            )?);
+            let callout = self.has(Part::Callout);
+            let nats = Nats::create(&bed.folder, ip, toolbox, &bed.journal, callout)?;
+            bed.nats = Some(nats);
         }
         if self.has(Part::Registry) {
-            let registry = Registry::start_new(&bed.folder, bed.host_ip(), &bed.journal)?;
-            bed.registry = Some(registry);
+            bed.registry = Some(Registry::start_new(&bed.folder, ip, &bed.journal)?);
         }
         if self.has(Part::Idp) {
-            bed.idp = Some(Idp::start_new(&bed.folder, bed.host_ip())?);
+            bed.idp = Some(Idp::start_new(&bed.folder, ip)?);
         }
         if self.has(Part::OpenBao) {
-            let (folder, ip) = (&bed.folder, bed.host_ip());
-            bed.openbao = Some(OpenBao::create(folder, ip, toolbox, &bed.journal)?);
+            bed.openbao = Some(OpenBao::create(&bed.folder, ip, toolbox, &bed.journal)?);
         }
+        bed.keycloak = self.make_keycloak(&bed, toolbox)?;
         if self.has(Part::ControlPlane) {
             let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
             bed.etcd = Some(etcd);
@@ -259,9 +270,18 @@ impl Builder {
         Ok(bed)
     }
 
+    fn make_keycloak(&self, bed: &Testbed, toolbox: &Toolbox) -> Result<Option<Keycloak>, Error> {
+        if !self.has(Part::Keycloak) {
+            return Ok(None);
+        }
+        let (folder, ip) = (&bed.folder, bed.host_ip());
+        let keycloak = Keycloak::create(folder, ip, toolbox, &bed.journal, &self.realms)?;
+        Ok(Some(keycloak))
+    }
+
     /// Without devices too, because one may be added while the bus runs.
     fn has_machines(&self) -> bool {
-        let serving = [Part::Nats, Part::Idp, Part::OpenBao];
+        let serving = [Part::Nats, Part::Idp, Part::OpenBao, Part::Keycloak];
         serving.into_iter().any(|part| self.has(part))
             || self.node.is_some()
             || !self.devices.is_empty()
@@ -313,9 +333,15 @@ impl Builder {
                 None => Ok(()),
             }
         };
-        try_join4(cluster, messages, machines, secrets)
+        let identities = async {
+            match &bed.keycloak {
+                Some(keycloak) => Ok(keycloak.start().await?),
+                None => Ok(()),
+            }
+        };
+        try_join5(cluster, messages, machines, secrets, identities)
             .await
-            .map(|_: ((), (), (), ())| ())
+            .map(|_: ((), (), (), (), ())| ())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::device::DeviceError;
 use crate::idp::IdpError;
 use crate::install::InstallError;
 use crate::journal::JournalError;
+use crate::keycloak::KeycloakError;
 use crate::nats::NatsError;
 use crate::network::NetworkError;
 use crate::node::NodeError;
@@ -58,6 +59,9 @@ pub enum Error {
     /// OpenBao.
     #[error(transparent)]
     OpenBao(#[from] OpenBaoError),
+    /// Keycloak.
+    #[error(transparent)]
+    Keycloak(#[from] KeycloakError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -93,16 +97,20 @@ pub enum Error {
     Cancelled,
 }
 
+/// How servers say that a port is taken.
+const IN_USE: [&str; 2] = ["address already in use", "already bound"];
+
 impl Error {
     /// Whether a server did not start because its port was taken.
     pub(crate) fn is_port_conflict(&self) -> bool {
         let (Self::ControlPlane(ControlPlaneError::Process(process))
         | Self::Nats(NatsError::Process(process))
         | Self::OpenBao(OpenBaoError::Process(process))
+        | Self::Keycloak(KeycloakError::Process(process))
         | Self::Registry(RegistryError::Process(process))) = self
         else {
             return false;
         };
-        matches!(process, ProcessError::Ended { tail, .. } if tail.contains("address already in use"))
+        matches!(process, ProcessError::Ended { tail, .. } if IN_USE.iter().any(|sign| tail.contains(sign)))
     }
 }

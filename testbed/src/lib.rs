@@ -101,6 +101,7 @@
 mod binaries;
 mod builder;
 mod callout;
+mod certificate;
 mod control_groups;
 mod control_plane;
 mod device;
@@ -110,6 +111,7 @@ mod idp;
 mod images;
 mod install;
 mod journal;
+mod keycloak;
 mod nats;
 mod network;
 mod node;
@@ -123,11 +125,13 @@ mod registry;
 mod remains;
 mod runtime_folder;
 mod secret;
+mod signing_key;
 mod testbed;
 pub mod wait;
 
 pub use builder::Builder;
 pub use callout::{Callout, CalloutOptions};
+pub use certificate::CertificateError;
 pub use control_plane::{ApiServer, ControlPlaneError, Etcd, OPERATOR_USER, Request};
 pub use device::machine::MachineError;
 pub use device::{Device, DeviceError, Invitation};
@@ -140,6 +144,7 @@ pub use idp::{
 pub use images::ImageError;
 pub use install::{InstallError, OperatorRights};
 pub use journal::JournalError;
+pub use keycloak::{AskError, ClientKey, DeviceClient, Keycloak, KeycloakError, Realm};
 pub use nats::{KeyError, Nats, NatsError};
 pub use network::NetworkError;
 pub use node::{Node, NodeError};

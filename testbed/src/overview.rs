@@ -109,3 +109,35 @@ impl Overview {
         crate::secret::write(&folder.join(ENV_FILE), &text)
     }
 }
+
+impl Testbed {
+    /// The variables that clients of this testbed need.
+    pub(crate) fn env(&self) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        let mut add = |key: &str, value: String| env.insert(key.to_owned(), value);
+        if let Some(server) = &self.api_server {
+            add("KUBECONFIG", server.kubeconfig().display().to_string());
+        }
+        if let Some(nats) = &self.nats {
+            add("NATS_URL", nats.url());
+            add("FLEET_NATS_URL", nats.url());
+            add(
+                "FLEET_NATS_SEED_FILE",
+                nats.operator_seed().display().to_string(),
+            );
+        }
+        if let Some(idp) = &self.idp {
+            add("FLEET_IDP_ISSUER", idp.issuer());
+            add("FLEET_IDP_CA_FILE", idp.ca_file().display().to_string());
+        }
+        if let Some(openbao) = &self.openbao {
+            add("BAO_ADDR", openbao.url());
+            add("BAO_CACERT", openbao.ca_file().display().to_string());
+        }
+        add(
+            "FLEET_SIGNING_KEY_FILE",
+            self.signing_key.file.display().to_string(),
+        );
+        env
+    }
+}

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use fleet_contracts::DeviceId;
-use fleet_contracts::signing::ManifestSigner;
 
 use crate::builder::Builder;
 use crate::callout::{Callout, CalloutOptions};
@@ -19,6 +18,7 @@ use crate::enrolment::{Enrolment, EnrolmentOptions};
 use crate::error::Error;
 use crate::idp::Idp;
 use crate::journal::{self, Journal};
+use crate::keycloak::Keycloak;
 use crate::nats::Nats;
 use crate::network::Bridge;
 use crate::node::Node;
@@ -27,7 +27,8 @@ use crate::operator::{Operator, OperatorOptions};
 use crate::process::{Service, Spec, lock};
 use crate::registry::Registry;
 use crate::runtime_folder::RuntimeFolder;
-use crate::{binaries, ports, secret};
+use crate::signing_key::SigningKey;
+use crate::{binaries, ports};
 
 /// A running platform. Dropping it stops all of it and removes its folder; when a test panics the
 /// logs are kept.
@@ -44,18 +45,12 @@ pub struct Testbed {
     pub(crate) registry: Option<Registry>,
     pub(crate) idp: Option<Idp>,
     pub(crate) openbao: Option<OpenBao>,
+    pub(crate) keycloak: Option<Keycloak>,
     pub(crate) node: Option<Node>,
     pub(crate) devices: Mutex<BTreeMap<String, Arc<Device>>>,
     pub(crate) runtime_folder: RuntimeFolder,
     /// Numbers the rootless devices of this testbed apart from those of others.
     pub(crate) loopback: [u8; 2],
-}
-
-/// The key that signs manifests: the operator's, and what devices trust.
-#[derive(Debug)]
-pub(crate) struct SigningKey {
-    pub(crate) file: PathBuf,
-    pub(crate) trusted: String,
 }
 
 impl Testbed {
@@ -324,36 +319,6 @@ impl Testbed {
     pub fn start_enrolment(&self, options: EnrolmentOptions) -> Result<Enrolment, Error> {
         Enrolment::start(self, options)
     }
-
-    /// All processes of this testbed but operators, for a look at what runs.
-    pub(crate) fn env(&self) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
-        let mut add = |key: &str, value: String| env.insert(key.to_owned(), value);
-        if let Some(server) = &self.api_server {
-            add("KUBECONFIG", server.kubeconfig().display().to_string());
-        }
-        if let Some(nats) = &self.nats {
-            add("NATS_URL", nats.url());
-            add("FLEET_NATS_URL", nats.url());
-            add(
-                "FLEET_NATS_SEED_FILE",
-                nats.operator_seed().display().to_string(),
-            );
-        }
-        if let Some(idp) = &self.idp {
-            add("FLEET_IDP_ISSUER", idp.issuer());
-            add("FLEET_IDP_CA_FILE", idp.ca_file().display().to_string());
-        }
-        if let Some(openbao) = &self.openbao {
-            add("BAO_ADDR", openbao.url());
-            add("BAO_CACERT", openbao.ca_file().display().to_string());
-        }
-        add(
-            "FLEET_SIGNING_KEY_FILE",
-            self.signing_key.file.display().to_string(),
-        );
-        env
-    }
 }
 
 impl Drop for Testbed {
@@ -367,6 +332,7 @@ impl Drop for Testbed {
         self.etcd.take();
         self.nats.take();
         self.openbao.take();
+        self.keycloak.take();
         let cleaned = journal::clean(&self.folder);
         let keep = std::thread::panicking() || std::env::var_os("FLEET_TESTBED_KEEP").is_some();
         let outcome = cleaned.and_then(|()| {
@@ -382,21 +348,6 @@ impl Drop for Testbed {
             // A destructor has nobody to return this to; the next start tries again.
             Err(error) => eprintln!("testbed {}: {error}", self.name),
         }
-    }
-}
-
-impl SigningKey {
-    pub(crate) fn create(folder: &Path) -> Result<Self, Error> {
-        use base64::Engine as _;
-        let file = folder.join("manifest.key");
-        let seed: [u8; 32] = secret::random();
-        let text = base64::engine::general_purpose::STANDARD.encode(seed);
-        secret::write(&file, text.as_bytes()).map_err(|source| Error::File {
-            path: file.clone(),
-            source,
-        })?;
-        let trusted = ManifestSigner::from_seed(&seed).trusted().to_string();
-        Ok(Self { file, trusted })
     }
 }
 

