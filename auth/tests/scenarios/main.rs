@@ -5,6 +5,10 @@
 mod admission;
 mod denial;
 mod idp;
+mod openbao;
 mod outages;
 mod refusals;
 mod scene;
+#[allow(dead_code, reason = "the tests of OpenBao use the rest")]
+#[path = "../openbao/vault.rs"]
+mod vault;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fleet_bus::async_nats::{self, Client, ConnectOptions, Event};
-use fleet_testbed::{Callout, CalloutOptions, Testbed, wait};
+use fleet_testbed::{Builder, Callout, CalloutOptions, Testbed, wait};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -28,9 +28,13 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn start(name: &str) -> Self {
+        Self::over(Testbed::builder(name).callout()).await
+    }
+
+    pub(crate) async fn over(bed: Builder) -> Self {
         let key = Key::new("key-1");
         Self {
-            bed: Testbed::builder(name).callout().start().await.expect("bed"),
+            bed: bed.start().await.expect("bed"),
             idp: Idp::start(&[&key]).await,
             key,
         }
