@@ -24,6 +24,12 @@ pub fn get_desired(key: &DesiredKey) -> String {
     format!("{GET_DESIRED}.{key}")
 }
 
+/// Request it to learn whether the bus answers this device: no key can have this name, so the
+/// answer is a short one.
+pub fn get_nothing(device: &DeviceId) -> String {
+    format!("{GET_DESIRED}.{device}._nothing")
+}
+
 /// Request it with a value to store this device's `DeviceInfo`.
 pub fn up_info(device: &DeviceId) -> String {
     format!("{UP_INFO}.{device}")

@@ -11,6 +11,7 @@
 //! | [`memory`] | outcomes of steps, exits seen | attempts, back-off, health |
 //! | [`plan`] | the three above | steps that may run now, and when to ask again |
 //! | [`identity`] | clocks, answers of the identity provider | what to ask it, and when |
+//! | [`link`] | attempts, refusals and answers of the bus | when to try again, and what to say |
 //! | [`report`] | the three above | one `DeviceState` for each deployment |
 //!
 //! Invariants: an image is there before anything is stopped for it; stale and new never run side by
@@ -22,6 +23,7 @@ mod claims;
 pub mod desired;
 pub mod health;
 pub mod identity;
+pub mod link;
 pub mod memory;
 pub mod observed;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! The device's one connection to the fleet.
 
 mod credentials;
+mod link;
 mod sync;
 
 use std::sync::Arc;
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
 use bytes::Bytes;
-use fleet_agent_core::backoff;
 use fleet_contracts::kv::DesiredKey;
 use fleet_contracts::{DeploymentRef, DeviceId, subject};
 use futures::StreamExt as _;
@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 pub(crate) use credentials::{Authentication, CredentialError, CredentialSource, SeedFile};
 pub(crate) use sync::{Fetched, Snapshot, SyncError, Timing, fetch};
 
+use link::Link;
+
 use crate::config::Config;
 use crate::engine::Event;
 use crate::https::{self, TlsError, Trust};
@@ -24,6 +26,8 @@ use crate::identity::wall_seconds;
 
 /// Within which the bus must answer a request.
 const REQUEST: Duration = Duration::from_secs(10);
+/// What the client said and nobody looked at yet.
+const NOTICES: usize = 16;
 /// Set by the server: the subject under which a message is stored, and its place in the stream.
 const SUBJECT_HEADER: &str = "Nats-Subject";
 const SEQUENCE_HEADER: &str = "Nats-Sequence";
@@ -102,23 +106,21 @@ impl Bus {
         events: mpsc::Sender<Event>,
     ) -> Result<Self, BusError> {
         let device = config.device_id.clone();
-        let (connections, accepted) = (events.clone(), credentials.clone());
+        let link = Link::new(credentials);
+        let (login, attempts) = (link.clone(), link.clone());
+        let (notices, heard) = mpsc::channel(NOTICES);
         let mut options = ConnectOptions::with_auth_callback(move |nonce| {
-            let credentials = credentials.clone();
-            async move {
-                credentials
-                    .authenticate(nonce)
-                    .await
-                    .map_err(async_nats::AuthError::new)
-            }
+            let answer = login.authenticate(nonce);
+            async move { answer.await.map_err(async_nats::AuthError::new) }
         })
         .name(device.as_str())
         .custom_inbox_prefix(subject::inbox_prefix(&device))
         .retry_on_initial_connect()
         .max_reconnects(None)
-        .reconnect_delay_callback(|attempts| {
-            Duration::from_millis(backoff::reconnect_delay(attempts, &mut fastrand::f64))
-        })
+        // Not by the client's own count: that begins anew with the server's first word.
+        .reconnect_delay_callback(move |_| attempts.attempt())
+        // Longer than the server gives a login, so that its verdict is heard.
+        .connection_timeout(REQUEST)
         .request_timeout(Some(REQUEST))
         .ping_interval(Duration::from_secs(60))
         // A device sends and hears little; large buffers would be a good part of its memory.
@@ -126,11 +128,11 @@ impl Bus {
         .subscription_capacity(64)
         .read_buffer_capacity(8 * 1024)
         .event_callback(move |event| {
-            if matches!(event, async_nats::Event::Connected) {
-                accepted.accepted();
+            let notices = notices.clone();
+            async move {
+                // The loop has ended: so will this.
+                let _ = notices.send(event).await;
             }
-            let connections = connections.clone();
-            async move { notice(event, &connections).await }
         });
         if let Some(ca) = &config.nats.ca_file {
             options = options.add_root_certificates(ca.clone());
@@ -146,7 +148,8 @@ impl Bus {
             source,
         })?;
         let doorbell = client.subscribe(subject::down_desired(&device)).await?;
-        tokio::spawn(listen(doorbell, events));
+        tokio::spawn(listen(doorbell, events.clone()));
+        tokio::spawn(link.follow(client.clone(), device.clone(), heard, events));
         Ok(Self { client, device })
     }
 
@@ -252,19 +255,6 @@ impl Bus {
 fn bear_the_clock(config: &Config) -> Result<rustls::ClientConfig, TlsError> {
     tracing::warn!("the clock of this device was never set; bearing with it");
     https::patient(&Trust::from_file(config.nats.ca_file.as_deref()))
-}
-
-async fn notice(event: async_nats::Event, events: &mpsc::Sender<Event>) {
-    let event = match event {
-        async_nats::Event::Connected => Event::BusUp,
-        async_nats::Event::Disconnected => Event::BusDown,
-        other => {
-            tracing::warn!(event = %other, "bus");
-            return;
-        }
-    };
-    // The loop has ended: so will this.
-    let _ = events.send(event).await;
 }
 
 async fn listen(mut doorbell: async_nats::Subscriber, events: mpsc::Sender<Event>) {

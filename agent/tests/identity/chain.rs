@@ -25,7 +25,8 @@ pub(crate) struct Chain {
 impl Chain {
     /// Everything but the agent runs.
     pub(crate) async fn new(name: &str) -> Self {
-        let bed = Testbed::builder(name).idp().callout().start().await;
+        // Boxed, as all tests' futures would be too large for a stack otherwise.
+        let bed = Box::pin(Testbed::builder(name).idp().callout().start()).await;
         let bed = bed.expect("testbed");
         let nats = bed.nats().expect("nats");
         let bus = Bus::over(nats.operator_client().await.expect("client"));

@@ -137,12 +137,30 @@ async fn providers_without_the_grant_take_client_credentials() {
 }
 
 #[tokio::test]
-async fn the_bus_waits_for_the_callout_and_nobody_has_to_help() {
+async fn without_a_callout_the_device_waits_claims_no_connection_and_comes_back_by_itself() {
     let chain = Chain::connected("identity-callout").await;
     chain.callout.stop().await.expect("stopped");
     chain.restart_nats().await;
-    chain.until_logged("authorization violation", 1).await;
+    chain.until_logged("reason=\"LoginUnanswered\"", 1).await;
+    // Servers say something before they have decided; that must not make the back-off begin anew.
+    chain.until_logged("attempt=4 ", 1).await;
+    assert_eq!(chain.agent.logged(CONNECTED), 1, "{}", chain.agent.log());
     chain.callout.start_again().expect("started");
+    chain.until_logged(CONNECTED, 2).await;
+    chain.until_logged("lets this device in again", 1).await;
+}
+
+#[tokio::test]
+async fn a_device_that_is_shut_out_says_so_and_is_back_once_it_may() {
+    let chain = Chain::connected("identity-denied").await;
+    let policies = |text: &str| chain.agent.write_private("policies.json", text);
+    policies(r#"{"default": {}, "devices": {"dev-1": {"denied": true}}}"#);
+    chain.callout.stop().await.expect("stopped");
+    chain.callout.start_again().expect("started");
+    chain.restart_nats().await;
+    chain.until_logged("reason=\"LoginRefused\"", 1).await;
+    assert_eq!(chain.agent.logged(CONNECTED), 1, "{}", chain.agent.log());
+    policies(r#"{"default": {}}"#);
     chain.until_logged(CONNECTED, 2).await;
 }
 

@@ -43,7 +43,8 @@ impl Fleet {
     /// The same on a testbed with more parts.
     pub(crate) async fn on(builder: Builder) -> Self {
         let builder = builder.nats().devices(["dev-1"]);
-        let bed = builder.start().await.expect("testbed");
+        // Boxed, as all tests' futures would be too large for a stack otherwise.
+        let bed = Box::pin(builder.start()).await.expect("testbed");
         let device = bed.device("dev-1").expect("device");
         device.load_image(V1, "v1").await.expect("image");
         device.load_image(V2, "v2").await.expect("image");
