@@ -19,6 +19,7 @@ use crate::network::Bridge;
 use crate::node::{Node, NodeError};
 use crate::openbao::OpenBao;
 use crate::overview::Overview;
+use crate::people::People;
 use crate::registry::Registry;
 use crate::remains;
 use crate::runtime_folder::RuntimeFolder;
@@ -51,6 +52,8 @@ enum Part {
     Callout,
     Registry,
     Idp,
+    /// The API server knows people of the identity provider.
+    People,
     OpenBao,
     Keycloak,
 }
@@ -108,6 +111,14 @@ impl Builder {
     /// With an identity provider for devices and people; see [`Idp`].
     pub fn idp(mut self) -> Self {
         self.parts.insert(Part::Idp);
+        self
+    }
+
+    /// With people: the API server takes tokens that the identity provider gives them; see
+    /// [`People`]. Brings both along.
+    pub fn people(mut self) -> Self {
+        let parts = [Part::ControlPlane, Part::Idp, Part::People];
+        self.parts.extend(parts);
         self
     }
 
@@ -228,6 +239,7 @@ impl Builder {
             nats: None,
             registry: None,
             idp: None,
+            people: None,
             openbao: None,
             keycloak: None,
             node: None,
@@ -250,7 +262,10 @@ impl Builder {
             bed.registry = Some(Registry::start_new(&bed.folder, ip, &bed.journal)?);
         }
         if self.has(Part::Idp) {
-            bed.idp = Some(Idp::start_new(&bed.folder, ip)?);
+            let idp = Idp::start_new(&bed.folder, ip)?;
+            let people = self.has(Part::People).then(|| People::create(&idp));
+            bed.people = people.transpose()?;
+            bed.idp = Some(idp);
         }
         if self.has(Part::OpenBao) {
             bed.openbao = Some(OpenBao::create(&bed.folder, ip, toolbox, &bed.journal)?);
@@ -262,8 +277,10 @@ impl Builder {
             let audited = &self.audited;
             let bridge = self.node.as_ref().and(bed.bridge.as_ref());
             let joining = bridge.map(Node::joining);
+            let people = bed.people.as_ref().map(People::provider);
+            let (folder, journal) = (&bed.folder, &bed.journal);
             let server =
-                ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url, audited, joining)?;
+                ApiServer::start_new(folder, toolbox, journal, &url, audited, joining, people)?;
             bed.node = self.make_node(&bed, &server, toolbox)?;
             bed.api_server = Some(server);
         }

@@ -56,6 +56,9 @@ pub enum Error {
     /// The identity provider.
     #[error(transparent)]
     Idp(#[from] IdpError),
+    /// The identity provider cannot be described to the API server.
+    #[error(transparent)]
+    People(#[from] fleet_people::InvalidProvider),
     /// OpenBao.
     #[error(transparent)]
     OpenBao(#[from] OpenBaoError),

@@ -24,6 +24,7 @@ use crate::network::Bridge;
 use crate::node::Node;
 use crate::openbao::OpenBao;
 use crate::operator::{Operator, OperatorOptions};
+use crate::people::People;
 use crate::process::{Service, Spec, lock};
 use crate::registry::Registry;
 use crate::runtime_folder::RuntimeFolder;
@@ -44,6 +45,7 @@ pub struct Testbed {
     pub(crate) nats: Option<Nats>,
     pub(crate) registry: Option<Registry>,
     pub(crate) idp: Option<Idp>,
+    pub(crate) people: Option<People>,
     pub(crate) openbao: Option<OpenBao>,
     pub(crate) keycloak: Option<Keycloak>,
     pub(crate) node: Option<Node>,

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use fleet_people::Provider;
 use fleet_tools::{Tool, Toolbox};
 
 use super::ControlPlaneError;
 use super::audit::{AuditLog, Request};
+use super::authentication::Authentication;
 use super::files::Files;
 use super::node_access::{Joining, NodeAccess};
 use crate::journal::Journal;
@@ -30,6 +32,7 @@ pub struct ApiServer {
     manager: Service,
     files: Files,
     audit: Option<AuditLog>,
+    authentication: Option<Authentication>,
     node: Option<NodeAccess>,
     scheduler: Option<Service>,
     port: u16,
@@ -43,6 +46,7 @@ impl ApiServer {
         etcd_url: &str,
         audited: &[String],
         joining: Option<Joining>,
+        people: Option<&Provider>,
     ) -> Result<Self, ControlPlaneError> {
         let home = folder.join("kubernetes");
         let node = joining.map(|joining| NodeAccess::create(&home, joining));
@@ -50,6 +54,8 @@ impl ApiServer {
         let files = Files::create(&home, node.as_ref())?;
         let audit = (!audited.is_empty()).then(|| AuditLog::create(&home, audited));
         let audit = audit.transpose()?;
+        let authentication = people.map(|provider| Authentication::create(&home, provider));
+        let authentication = authentication.transpose()?;
         let logs = folder.join("logs");
         let port = ports::free().map_err(ControlPlaneError::Port)?;
         let program = toolbox.path(Tool::KubeApiserver)?;
@@ -61,6 +67,12 @@ impl ApiServer {
         )
         .args(path_args(
             &audit.iter().flat_map(AuditLog::args).collect::<Vec<_>>(),
+        ))
+        .args(path_args(
+            &authentication
+                .iter()
+                .flat_map(Authentication::args)
+                .collect::<Vec<_>>(),
         ))
         .args(reach_args(node.as_ref()));
         let program = toolbox.path(Tool::KubeControllerManager)?;
@@ -76,6 +88,7 @@ impl ApiServer {
             manager: Service::new(manager, journal.clone()),
             files,
             audit,
+            authentication,
             node,
             scheduler,
             port,
@@ -151,6 +164,17 @@ impl ApiServer {
     pub fn audited(&self) -> Result<Vec<Request>, ControlPlaneError> {
         let audit = self.audit.as_ref().ok_or(ControlPlaneError::NoAuditLog)?;
         audit.read()
+    }
+
+    /// Takes tokens of this provider from now on, and of no other; restarts the server.
+    ///
+    /// # Errors
+    /// When the testbed has no people, or the server does not become ready again.
+    pub async fn trust_people_of(&self, provider: &Provider) -> Result<(), ControlPlaneError> {
+        let file = self.authentication.as_ref();
+        file.ok_or(ControlPlaneError::NoPeople)?.write(provider)?;
+        self.stop().await?;
+        self.start().await
     }
 
     /// Where the server listens.

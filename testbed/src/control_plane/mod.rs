@@ -2,6 +2,7 @@
 
 mod api_server;
 mod audit;
+mod authentication;
 mod etcd;
 mod files;
 mod node_access;
@@ -48,6 +49,9 @@ pub enum ControlPlaneError {
     /// The audit log was not asked for.
     #[error("this API server keeps no audit log: call `.audit()` on the builder")]
     NoAuditLog,
+    /// The API server was not told of any identity provider.
+    #[error("this API server knows no people: call `.people()` on the builder")]
+    NoPeople,
     /// The kubeconfig of this testbed does not load.
     #[error("cannot make a client from {path}", path = .path.display())]
     Client {

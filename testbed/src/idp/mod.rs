@@ -249,6 +249,12 @@ impl Idp {
         lock(&self.shared.state).settings.access_token_lifetime = lifetime;
     }
 
+    /// How long id tokens of people given out from now on are good.
+    pub fn set_id_token_lifetime(&self, lifetime: Duration) {
+        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
+        lock(&self.shared.state).settings.id_token_lifetime = lifetime;
+    }
+
     /// How often the device flow may be polled.
     pub fn set_poll_interval(&self, interval: Duration) {
         let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
