@@ -30,6 +30,8 @@ pub enum Outcome {
     Created,
     /// It was different.
     Changed,
+    /// It is not there, and somebody else has to make it.
+    Missing,
 }
 
 impl fmt::Display for Step {
@@ -38,6 +40,7 @@ impl fmt::Display for Step {
             Outcome::Kept => "unchanged",
             Outcome::Created => "created",
             Outcome::Changed => "changed",
+            Outcome::Missing => "missing",
         };
         write!(f, "{outcome:<9} {}", self.what)
     }

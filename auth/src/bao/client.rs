@@ -18,7 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Why OpenBao could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BaoError {
-    /// The address is none, or not one of HTTPS: tokens and policies never go over the wire in the
+    /// Nobody said where OpenBao is.
+    #[error("no OpenBao is named: give --bao-address or FLEET_BAO_ADDRESS, an https:// address")]
+    NoAddress,
+    /// The address is not one of HTTPS: tokens and policies never go over the wire in the
     /// clear.
     #[error("{0:?} is not an https:// address")]
     Address(String),

@@ -10,8 +10,7 @@ use crate::steps::{Mode, Step};
 /// # Errors
 /// When OpenBao refuses or cannot be reached.
 pub async fn run(args: &ProvisionArgs) -> Result<Vec<Step>, ProvisionError> {
-    let none = || BaoError::Address(String::new());
-    let settings = args.bao.settings().ok_or_else(none)?;
+    let settings = args.bao.settings().ok_or(BaoError::NoAddress)?;
     let setup = args.setup()?;
     let mode = if args.plan { Mode::Plan } else { Mode::Apply };
     let session = Session::open(&settings).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use vaultrs::api::sys::requests::EnableEngineRequest;
 use vaultrs::sys;
 
@@ -46,6 +47,7 @@ pub async fn provision(
         mode,
         steps: Vec::new(),
     };
+    run.audit().await?;
     run.store().await?;
     for (name, text) in setup::policies() {
         let policy = PolicyText { policy: text };
@@ -84,6 +86,19 @@ impl Run<'_> {
     fn note(&mut self, what: impl Into<String>, outcome: Outcome) {
         let what = what.into();
         self.steps.push(Step { what, outcome });
+    }
+
+    /// OpenBao makes no audit log because the API asks for one: who can, could read every request. So
+    /// this only says whether there is one.
+    async fn audit(&mut self) -> Result<(), ProvisionError> {
+        let logs = read::<BTreeMap<String, Value>>(self.session, "sys/audit").await?;
+        if logs.is_some_and(|logs| !logs.is_empty()) {
+            self.note("audit log", Outcome::Kept);
+        } else {
+            let advice = "audit log: declare one in OpenBao's own configuration";
+            self.note(advice, Outcome::Missing);
+        }
+        Ok(())
     }
 
     /// The store of records, with versions: a record that was overwritten by mistake comes back.

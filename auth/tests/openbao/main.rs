@@ -1,6 +1,8 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
-//! `fleet-auth` on a real OpenBao: set up twice, read, and away.
+//! `fleet-auth` on a real OpenBao: set up twice, logged in to, read, and away.
 
+mod logins;
 mod policies;
 mod provision;
+mod tokens;
 mod vault;

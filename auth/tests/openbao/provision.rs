@@ -38,3 +38,18 @@ async fn what_somebody_else_mounted_is_left_alone_and_named() {
     let reason = "kv holds kv of version 1, and kv of version 2 is needed";
     assert!(errors.contains(reason), "{errors}");
 }
+
+#[test]
+fn without_an_address_it_says_how_to_give_one() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_fleet-auth"))
+        .args(["provision", "openbao"])
+        .env_remove("FLEET_BAO_ADDRESS")
+        .output()
+        .expect("the program runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        errors.contains("give --bao-address or FLEET_BAO_ADDRESS"),
+        "{errors}"
+    );
+}

@@ -25,7 +25,8 @@ pub(crate) fn bao(
     call(server, token.as_str().expect("a token"), args)
 }
 
-fn call(server: &OpenBao, token: &str, args: &[&str]) -> Result<Value, String> {
+/// OpenBao's own command line with a token; the answer in JSON, or what it printed.
+pub(crate) fn call(server: &OpenBao, token: &str, args: &[&str]) -> Result<Value, String> {
     let output = Command::new(server.program())
         .args(args)
         .env("BAO_ADDR", server.url())
@@ -62,6 +63,10 @@ pub(crate) fn provisioned(server: &OpenBao, args: &[&str]) -> Vec<String> {
     let output = provision(server, args);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
+    assert!(
+        errors.is_empty(),
+        "what is expected is not worth a line: {errors}"
+    );
     let text = String::from_utf8(output.stdout).expect("text");
     text.lines().map(str::to_owned).collect()
 }
