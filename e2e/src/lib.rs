@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod cluster;
 pub mod command;
+pub mod connections;
 pub mod error;
 mod guest;
 pub mod helm;
@@ -16,6 +17,7 @@ pub mod installed;
 pub mod menu;
 pub mod platform;
 pub mod regression;
+pub mod rollout;
 pub mod scc;
 pub mod workload;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fleet_api::DeviceEnrolment;
 use fleet_testbed::{
-    Callout, CalloutOptions, Device, Enrolment, EnrolmentOptions, Invitation, Testbed,
+    Callout, CalloutOptions, Device, Enrolment, EnrolmentOptions, Invitation, Service, Testbed,
 };
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -71,10 +71,24 @@ pub async fn start_callout(
         .args(options.callout.clone());
     let callout = bed.start_callout(replica)?;
     let ready = || async { http::status(callout.metrics_addr(), "/readyz").await == Some(200) };
-    match expect(PATIENCE, "the callout is ready".to_owned(), ready).await {
-        Ok(()) => Ok(callout),
-        Err(error) => Err(Error::Unexpected(format!("{error}: {}", callout.log()))),
+    let log = || callout.log();
+    await_service("the callout is ready", callout.service(), ready, log).await?;
+    Ok(callout)
+}
+
+/// Waits until a service does what it should; no longer than it runs.
+async fn await_service<F: Future<Output = bool>>(
+    what: &str,
+    service: &Service,
+    ready: impl Fn() -> F,
+    log: impl Fn() -> String,
+) -> Result<(), Error> {
+    let settled = || async { service.pid().is_none() || ready().await };
+    let waited = expect(PATIENCE, what.to_owned(), settled).await;
+    if waited.is_ok() && service.pid().is_some() {
+        return Ok(());
     }
+    Err(Error::Unexpected(format!("not so: {what}\n{}", log())))
 }
 
 impl Identity {
@@ -100,10 +114,8 @@ impl Identity {
         let enrolment = bed.start_enrolment(options)?;
         let address = enrolment.address();
         let open = || async { tokio::net::TcpStream::connect(address).await.is_ok() };
-        let opened = expect(PATIENCE, "the enrolment service is open".to_owned(), open).await;
-        if let Err(error) = opened {
-            return Err(Error::Unexpected(format!("{error}: {}", enrolment.log())));
-        }
+        let (what, log) = ("the enrolment service is open", || enrolment.log());
+        await_service(what, enrolment.service(), open, log).await?;
         Ok(Self {
             callout,
             enrolment,

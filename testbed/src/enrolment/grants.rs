@@ -51,7 +51,14 @@ impl Testbed {
         apply(&Api::all(client.clone()), &binding).await?;
         let role = Role {
             metadata: named(ENROLMENT_USER),
-            rules: Some(vec![rule("", "secrets", &["get", "update"])]),
+            rules: Some(vec![
+                rule("", "secrets", &["get", "update"]),
+                rule(
+                    "coordination.k8s.io",
+                    "leases",
+                    &["create", "get", "update"],
+                ),
+            ]),
         };
         apply(&Api::namespaced(client.clone(), namespace), &role).await?;
         let binding = RoleBinding {
