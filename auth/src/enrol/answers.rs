@@ -2,14 +2,6 @@
 
 use serde::Deserialize;
 
-#[derive(Deserialize)]
-pub(super) struct Problem {
-    #[serde(default)]
-    pub(super) code: String,
-    #[serde(default)]
-    pub(super) message: String,
-}
-
 /// A list; absent when empty, as protobuf's JSON has it.
 #[derive(Deserialize)]
 pub(super) struct Listed<T> {

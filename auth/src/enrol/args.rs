@@ -11,6 +11,7 @@ use fleet_contracts::{DeviceId, FleetName};
 use fleet_service::LogFormat;
 
 use crate::bao::args::BaoArgs;
+use crate::zitadel::ConnectionArgs;
 
 /// Options of `enrol`.
 #[derive(Debug, Clone, Args)]
@@ -108,21 +109,9 @@ pub struct ServeArgs {
 /// The identity provider that gets users and keys.
 #[derive(Debug, Clone, Args)]
 pub struct IdpArgs {
-    /// Its issuer: `iss` of its tokens, to the letter.
-    #[arg(long, env = "FLEET_OIDC_ISSUER")]
-    pub oidc_issuer: String,
-    /// Where its API is, if not at the issuer's address.
-    #[arg(long, env = "FLEET_IDP_URL")]
-    pub idp_url: Option<String>,
-    /// The `Host` to ask for, where that URL names a Service inside the cluster.
-    #[arg(long, env = "FLEET_IDP_HOST", requires = "idp_url")]
-    pub idp_host: Option<String>,
-    /// PEM file with its certificate authority. Default: the system's.
-    #[arg(long, env = "FLEET_OIDC_CA_FILE")]
-    pub oidc_ca_file: Option<PathBuf>,
-    /// File with an access token that may manage users and role grants; read at every call.
-    #[arg(long, env = "FLEET_IDP_TOKEN_FILE")]
-    pub idp_token_file: PathBuf,
+    /// How it is reached: with a token that may manage users and role grants.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     /// The organisation that devices belong to.
     #[arg(long, env = "FLEET_OIDC_ORGANISATION")]
     pub oidc_organisation: String,

@@ -178,7 +178,7 @@ fn fleet(args: &EnrolArgs) -> Result<Fleet, EnrolError> {
         path.map(file).transpose()
     };
     Ok(Fleet {
-        issuer: args.idp.oidc_issuer.clone(),
+        issuer: args.idp.connection.oidc_issuer.clone(),
         project_id: args.idp.oidc_project.clone(),
         issuer_ca: read(device_issuer_ca_file.as_deref())?,
         nats_url: device_nats_url,

@@ -1,0 +1,213 @@
+//! Calls of Zitadel's API: Connect RPC, which is JSON over POST.
+//!
+//! `already_exists` is as good as done. Other refusals are final until somebody changes something;
+//! what does not answer can be tried again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::jwks::{SourceError, tls};
+
+/// The largest answer that is read.
+const MAX_ANSWER: usize = 256 << 10;
+/// One call.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How the identity provider's API is reached, and by whom.
+#[derive(Debug, Clone, Args)]
+pub struct ConnectionArgs {
+    /// Its issuer: `iss` of its tokens, to the letter.
+    #[arg(long, env = "FLEET_OIDC_ISSUER")]
+    pub oidc_issuer: String,
+    /// Where its API is, if not at the issuer's address.
+    #[arg(long, env = "FLEET_IDP_URL")]
+    pub idp_url: Option<String>,
+    /// The `Host` to ask for, where that URL names a Service inside the cluster.
+    #[arg(long, env = "FLEET_IDP_HOST", requires = "idp_url")]
+    pub idp_host: Option<String>,
+    /// PEM file with its certificate authority. Default: the system's.
+    #[arg(long, env = "FLEET_OIDC_CA_FILE")]
+    pub oidc_ca_file: Option<PathBuf>,
+    /// File with an access token that may do what is to be done; read at every call.
+    #[arg(long, env = "FLEET_IDP_TOKEN_FILE")]
+    pub idp_token_file: PathBuf,
+}
+
+/// What the identity provider did not do.
+#[derive(Debug, thiserror::Error)]
+pub enum IdpError {
+    /// The token file.
+    #[error("failed to read the token for the identity provider from {path}")]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The token cannot be sent.
+    #[error("the token for the identity provider has characters that no token has")]
+    Token,
+    /// No answer in time.
+    #[error("{0}: the identity provider did not answer in time")]
+    Timeout(&'static str),
+    /// No connection, or it broke.
+    #[error("{call}: the identity provider cannot be reached")]
+    Unreachable {
+        /// The call.
+        call: &'static str,
+        /// What happened.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It refused.
+    #[error("{call}: the identity provider answered {status}: {message}")]
+    Refused {
+        /// The call.
+        call: &'static str,
+        /// The answer.
+        status: StatusCode,
+        /// What it said.
+        message: String,
+    },
+    /// It answered something else.
+    #[error("{0}: the identity provider's answer is not understood")]
+    Malformed(&'static str),
+}
+
+/// What it says of a refusal.
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// The way to the identity provider's API.
+pub struct Connection {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+    host: Option<HeaderValue>,
+    token_file: PathBuf,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Asks nobody yet.
+    ///
+    /// # Errors
+    /// When the authority or the host is none.
+    pub fn new(args: &ConnectionArgs) -> Result<Self, SourceError> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(args.oidc_ca_file.as_deref())?)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let host = args.idp_host.as_deref().map(|host| {
+            HeaderValue::from_str(host).map_err(|_| SourceError::Host(host.to_owned()))
+        });
+        let base = args.idp_url.as_deref().unwrap_or(&args.oidc_issuer);
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            base: base.trim_end_matches('/').to_owned(),
+            host: host.transpose()?,
+            token_file: args.idp_token_file.clone(),
+        })
+    }
+
+    /// A call whose answer says nothing; what is there already is as good as made.
+    pub(crate) async fn make(
+        &self,
+        service: &str,
+        call: &'static str,
+        request: &Value,
+    ) -> Result<(), IdpError> {
+        match self.call::<Value>(service, call, request).await {
+            Err(IdpError::Refused {
+                status: StatusCode::CONFLICT,
+                ..
+            }) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// One call.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        call: &'static str,
+        request: &Value,
+    ) -> Result<T, IdpError> {
+        let answered = tokio::time::timeout(TIMEOUT, self.exchange(service, call, request)).await;
+        let (status, body) = answered.map_err(|_| IdpError::Timeout(call))??;
+        if status == StatusCode::OK {
+            return serde_json::from_slice(&body).map_err(|_| IdpError::Malformed(call));
+        }
+        let problem: Option<Problem> = serde_json::from_slice(&body).ok();
+        let message = problem.map(|p| format!("{} {}", p.code, p.message));
+        let message = message.unwrap_or_default().chars().take(200).collect();
+        Err(IdpError::Refused {
+            call,
+            status,
+            message,
+        })
+    }
+
+    async fn exchange(
+        &self,
+        service: &str,
+        call: &'static str,
+        request: &Value,
+    ) -> Result<(StatusCode, Bytes), IdpError> {
+        let unreachable = |source| IdpError::Unreachable { call, source };
+        let mut http = Request::post(format!("{}/{service}/{call}", self.base))
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, self.bearer()?);
+        if let Some(host) = &self.host {
+            http = http.header(HOST, host);
+        }
+        let body = Full::new(Bytes::from(request.to_string()));
+        let http = http.body(body).map_err(|e| unreachable(e.into()))?;
+        let answer = self
+            .client
+            .request(http)
+            .await
+            .map_err(|e| unreachable(e.into()))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        Ok((status, body.map_err(unreachable)?.to_bytes()))
+    }
+
+    fn bearer(&self) -> Result<HeaderValue, IdpError> {
+        let path = &self.token_file;
+        let token = std::fs::read_to_string(path).map_err(|source| IdpError::TokenFile {
+            path: path.clone(),
+            source,
+        })?;
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
+        let mut value = value.map_err(|_| IdpError::Token)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
