@@ -58,6 +58,9 @@ mkdir /var/lib/cni
 mount --bind "$2" /var/log
 # Mounts in pods may be asked to reach other pods, as on any node.
 mount --make-rshared /
+# A Service that kube-proxy does not know yet refuses. Else its traffic would go out to the host, and
+# the first connection to a new Service would wait for minutes on an answer that cannot come.
+iptables -w -A FORWARD -d 10.96.0.0/16 -j REJECT
 "#;
 
 /// A node that runs real pods. Its machine is like that of a device: namespaces of its own, with an

@@ -56,6 +56,12 @@ async fn a_pod_is_reached_by_name_by_other_pods_and_by_port_from_the_host() {
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(text.contains("bad address"), "{text}");
 
+    let connect = "/bin/busybox nc -w 30 10.96.255.254 80 < /dev/null";
+    let nobody = ["exec", "client", "--", "sh", "-c", connect];
+    let refused = kubectl.run(&nobody).await;
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("refused"), "{text}");
+
     // The kubelet answers to the API server, as above, and to nobody whom it does not know.
     let url = format!("https://{}:10250", node.host_ip());
     let mut stranger = kube::Config::new(url.parse().unwrap());
