@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fleet_auth_core::OnClone;
 use fleet_auth_core::rules::Pointer;
 use fleet_service::LogFormat;
 
@@ -164,6 +165,24 @@ pub enum DeviceEncoding {
     Base64url,
 }
 
+/// What happens when one identity turns out to be in two places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CloneAction {
+    /// It is said in the audit log and counted.
+    Alert,
+    /// And the device is denied until somebody decides otherwise.
+    Deny,
+}
+
+impl From<CloneAction> for OnClone {
+    fn from(action: CloneAction) -> Self {
+        match action {
+            CloneAction::Alert => Self::Alert,
+            CloneAction::Deny => Self::Deny,
+        }
+    }
+}
+
 /// Where the keys that verify tokens are.
 #[derive(Debug, Clone, Args)]
 pub struct KeyArgs {
@@ -203,6 +222,10 @@ pub struct GrantArgs {
     /// How long those are used.
     #[command(flatten)]
     pub freshness: crate::bao::args::FreshnessArgs,
+    /// What happens when one identity turns out to be in two places, where the device's policy says
+    /// nothing.
+    #[arg(long, env = "FLEET_ON_CLONE", value_enum, default_value_t = CloneAction::Alert)]
+    pub on_clone: CloneAction,
     /// Seconds after which a device has to log in again at the latest.
     #[arg(long, env = "FLEET_MAX_LIFETIME", default_value_t = 3600)]
     pub max_lifetime: u64,

@@ -9,6 +9,8 @@ use fleet_auth_core::{Grant, Identity, Refusal};
 use fleet_bus::Place;
 use fleet_contracts::DeviceId;
 
+use crate::callout::Admission;
+
 /// A device was let in.
 pub fn admitted(request: &AuthRequest, identity: &Identity, grant: &Grant) {
     tracing::info!(
@@ -48,6 +50,20 @@ pub fn refused(request: Option<&AuthRequest>, refusal: &Refusal) {
         server_id = server.map_or("", |server| server.id.as_str()),
         answered = !refusal.reason.is_garbage(),
         "refused"
+    );
+}
+
+/// One identity turned out to be in two places.
+pub fn cloned(admission: &Admission, action: &'static str) {
+    tracing::warn!(
+        target: "audit",
+        reason = "Cloned",
+        action,
+        device = admission.device.as_ref() as &str,
+        client = admission.client,
+        source = admission.source.as_str(),
+        server_id = admission.server.as_str(),
+        "cloned"
     );
 }
 

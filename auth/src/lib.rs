@@ -9,7 +9,7 @@
 //! | [`args`] | the command line |
 //! | [`callout`] | requests in, verdicts out; what is kept between them |
 //! | [`jwks`] | the identity provider's keys: fetched, kept, served stale when it is away |
-//! | [`policy`] | where policies come from |
+//! | [`policy`], [`board`] | where policies come from, and who is shut out |
 //! | [`enrol`] | devices ask to join, people decide, the identity provider gets a user |
 //! | [`audit`] | one line for each verdict |
 //! | [`metrics`], [`http`] | what can be seen from outside |
@@ -17,6 +17,7 @@
 pub mod args;
 pub mod audit;
 pub mod bao;
+pub mod board;
 pub mod callout;
 pub mod clock;
 pub mod enrol;

@@ -26,6 +26,11 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Action {
+    action: &'static str,
+}
+
 /// All metrics; cheap to use from every task.
 #[derive(Debug)]
 pub struct Metrics {
@@ -39,6 +44,7 @@ pub struct Metrics {
     policies_answered: Gauge,
     denial_reads: Family<Outcome, Counter>,
     closed: Family<Reason, Counter>,
+    clones: Family<Action, Counter>,
     kept_tokens: Gauge,
     in_flight: Gauge,
 }
@@ -56,6 +62,7 @@ impl Default for Metrics {
             policies_answered: Gauge::default(),
             denial_reads: Family::default(),
             closed: Family::default(),
+            clones: Family::default(),
             kept_tokens: Gauge::default(),
             in_flight: Gauge::default(),
         };
@@ -90,6 +97,8 @@ impl Metrics {
         r.register("denial_reads", about, self.denial_reads.clone());
         let about = "Connections of devices that were closed, by reason";
         r.register("connections_closed", about, self.closed.clone());
+        let about = "Identities that were found in two places, by what was done";
+        r.register("clones", about, self.clones.clone());
         let about = "Verified tokens that are kept until they expire";
         r.register("kept_tokens", about, self.kept_tokens.clone());
         let about = "Requests that are worked on";
@@ -132,6 +141,11 @@ impl Metrics {
     /// A connection was closed.
     pub fn closed(&self, reason: &'static str) {
         self.closed.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// An identity was found in two places.
+    pub fn cloned(&self, action: &'static str) {
+        self.clones.get_or_create(&Action { action }).inc();
     }
 
     /// All of them as text, with the totals as they are now.

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fleet_auth_core::policy::PolicyBook;
 use fleet_auth_core::{DevicePolicy, Policies as _};
 use fleet_contracts::DeviceId;
 use tokio::sync::watch;
 
-use crate::bao::OpenBaoPolicies;
+use crate::bao::{DenialError, OpenBaoPolicies};
+use crate::board::{Board, ShutOut};
 use fleet_service::chain;
 
 /// How often a file is looked at.
@@ -40,6 +41,9 @@ pub enum PolicyError {
     /// OpenBao holds no good record, or cannot be asked.
     #[error("failed to read the policy from OpenBao")]
     Record(#[from] crate::bao::RecordError),
+    /// OpenBao did not take a denial.
+    #[error("failed to write a denial to OpenBao")]
+    Denial(#[from] DenialError),
 }
 
 impl PolicyError {
@@ -49,12 +53,10 @@ impl PolicyError {
             Self::File { .. } => "PolicyFile",
             Self::Malformed { .. } => "PolicyMalformed",
             Self::Record(_) => "PolicyRecord",
+            Self::Denial(_) => "PolicyDenial",
         }
     }
 }
-
-/// Devices that are shut out at this moment.
-pub type ShutOut = Arc<BTreeSet<DeviceId>>;
 
 /// Policies by device, from wherever they are.
 pub trait PolicySource: Send + Sync + 'static {
@@ -66,6 +68,14 @@ pub trait PolicySource: Send + Sync + 'static {
 
     /// Who is shut out, now and at every change: their connections are to end.
     fn shut_out(&self) -> watch::Receiver<ShutOut>;
+
+    /// A clone was found: it is shut out from now on, for a while.
+    fn hold(&self, device: &DeviceId, now: Instant);
+
+    /// Writes down that a clone is shut out until somebody decides otherwise. Where nothing can be
+    /// written this does nothing.
+    fn deny_clone(&self, device: &DeviceId)
+    -> impl Future<Output = Result<(), PolicyError>> + Send;
 }
 
 /// Policies from where the command line says.
@@ -101,6 +111,20 @@ impl PolicySource for ChosenPolicies {
             Self::Bao(policies) => policies.shut_out(),
         }
     }
+
+    fn hold(&self, device: &DeviceId, now: Instant) {
+        match self {
+            Self::File(policies) => policies.hold(device, now),
+            Self::Bao(policies) => policies.hold(device, now),
+        }
+    }
+
+    async fn deny_clone(&self, device: &DeviceId) -> Result<(), PolicyError> {
+        match self {
+            Self::File(policies) => policies.deny_clone(device).await,
+            Self::Bao(policies) => policies.deny_clone(device).await,
+        }
+    }
 }
 
 /// Policies in a file. What was read last stays in force while the file is unreadable.
@@ -108,17 +132,18 @@ impl PolicySource for ChosenPolicies {
 pub struct FilePolicies {
     path: PathBuf,
     book: RwLock<Arc<PolicyBook>>,
-    shut_out: watch::Sender<ShutOut>,
+    board: Board,
 }
 
 impl FilePolicies {
     /// Reads the file.
     pub fn open(path: &Path) -> Result<Self, PolicyError> {
-        let book = read(path)?;
+        let (book, board) = (read(path)?, Board::default());
+        board.decided(shut_out(&book), Instant::now());
         Ok(Self {
             path: path.to_owned(),
-            shut_out: watch::Sender::new(Arc::new(shut_out(&book))),
             book: RwLock::new(Arc::new(book)),
+            board,
         })
     }
 
@@ -129,15 +154,17 @@ impl FilePolicies {
             tokio::time::sleep(LOOK).await;
             let now = changed(&self.path);
             if now == seen {
+                // The time of a clone may be over.
+                self.board.decided(shut_out(&self.book()), Instant::now());
                 continue;
             }
             match read(&self.path) {
                 Ok(book) => {
                     tracing::info!(devices = book.devices.len(), "policies were read again");
-                    let out = Arc::new(shut_out(&book));
+                    let out = shut_out(&book);
                     *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
                     // After the policies: whoever is thrown out is not to get in by the old ones.
-                    self.shut_out.send_replace(out);
+                    self.board.decided(out, Instant::now());
                 }
                 Err(error) => {
                     let reason = error.reason();
@@ -157,11 +184,25 @@ impl FilePolicies {
 
 impl PolicySource for Arc<FilePolicies> {
     async fn of(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, PolicyError> {
-        Ok(self.book().of(device).cloned())
+        let policy = self.book().of(device).cloned();
+        Ok(policy.map(|policy| DevicePolicy {
+            // What the file says stays the reason where it says so itself.
+            denied: policy.denied || (policy.enabled && self.board.holds(device)),
+            ..policy
+        }))
     }
 
     fn shut_out(&self) -> watch::Receiver<ShutOut> {
-        self.shut_out.subscribe()
+        self.board.subscribe()
+    }
+
+    fn hold(&self, device: &DeviceId, now: Instant) {
+        self.board.hold(device, now);
+    }
+
+    /// A file is for people to write.
+    async fn deny_clone(&self, _device: &DeviceId) -> Result<(), PolicyError> {
+        Ok(())
     }
 }
 

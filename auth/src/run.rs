@@ -6,6 +6,7 @@
 //! | keys | time | the identity provider's keys |
 //! | policies | the policy file, or OpenBao's list of denied devices | policies, who is shut out |
 //! | enforcer | who is shut out | closed connections |
+//! | presence | whom all replicas let in | closed connections, findings about clones |
 //! | pages | HTTP | metrics, health, readiness |
 
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::{BusArgs, CalloutArgs, GrantArgs, KeyArgs};
 use crate::bao::OpenBaoPolicies;
-use crate::callout::{Desk, Enforcer, Judge, Limiter, Rate, System, Verified};
+use crate::callout::{Desk, Enforcer, Judge, Limiter, Presence, Rate, System, Verified};
 use crate::http::{self, Pages};
 use crate::jwks::{Fetcher, Jwks, Pace, Source, SourceError};
 use crate::metrics::Metrics;
@@ -133,6 +134,15 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
         return Ok(());
     };
     let bus = pages.bus.get_or_init(|| bus).clone();
+    let presence = Presence {
+        system: Arc::clone(&system),
+        policies,
+        on_clone: args.grant.on_clone.into(),
+        metrics: Arc::clone(&judge.metrics),
+        replica: desk.replica(),
+    };
+    let following = presence.follow(bus.clone(), stop.clone());
+    tasks.add("presence", tracker.spawn(following));
     let asked = stop.clone();
     let serving = async move { desk.serve(bus, settings, system, judge, asked).await };
     tasks.add("desk", tracker.spawn(serving));

@@ -3,7 +3,7 @@
 use fleet_contracts::permission::MAX_SUBSCRIPTIONS;
 use fleet_contracts::{DeviceId, Permissions};
 
-use crate::policy::DevicePolicy;
+use crate::policy::{DevicePolicy, OnClone};
 
 /// What a device's connection may use. The server knows "unlimited", which is never granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Grant {
     pub limits: Limits,
     /// When it has to log in again, in seconds since 1970.
     pub expires: u64,
+    /// What the device's policy says about clones.
+    pub on_clone: Option<OnClone>,
 }
 
 /// The part of a lifetime over which ends are spread: one in this many seconds.

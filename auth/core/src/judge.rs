@@ -64,6 +64,7 @@ pub fn admit(
             permissions: Permissions::of_device(&identity.device),
             limits: limits(policy, caps.limits),
             expires,
+            on_clone: policy.on_clone,
         }),
         None => refuse(R::TokenExpired, "nothing is left of its time"),
     }

@@ -16,6 +16,7 @@
 //! | 5 | [`judge`] | what may it do, and until when? |
 
 pub mod callout;
+pub mod clones;
 pub mod denials;
 pub mod enrol;
 pub mod grant;
@@ -27,11 +28,12 @@ pub mod token;
 
 mod judge;
 
+pub use clones::Fingerprint;
 pub use denials::{Denial, Denials};
 pub use grant::{Caps, Grant, Limits};
 pub use judge::{Request, Verdict, admit, judge};
 pub use jwk::KeySet;
-pub use policy::{DevicePolicy, Policies};
+pub use policy::{DevicePolicy, OnClone, Policies};
 pub use reason::{About, AuthReason, Refusal};
 pub use rules::TokenRules;
 pub use token::{Identity, identify};

@@ -29,6 +29,19 @@ pub struct DevicePolicy {
     /// Longest time until the device has to log in again, in seconds; never more than the service's
     /// own limit.
     pub max_lifetime: Option<u64>,
+    /// What happens when somebody else turns out to have the same identity; the service's own choice
+    /// where nothing is said.
+    pub on_clone: Option<OnClone>,
+}
+
+/// What happens when one identity is found in two places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnClone {
+    /// It is said in the audit log and counted.
+    Alert,
+    /// And the device is denied, so that neither gets in until somebody has looked.
+    Deny,
 }
 
 impl Default for DevicePolicy {
@@ -41,6 +54,7 @@ impl Default for DevicePolicy {
             max_subscriptions: None,
             max_payload: None,
             max_lifetime: None,
+            on_clone: None,
         }
     }
 }

@@ -196,6 +196,7 @@ fn an_answer_is_for_one_server_and_one_user_and_grants_this() {
         device,
         limits: Caps::default().limits,
         expires: NOW + 600,
+        on_clone: None,
     };
     let sealing = Sealing {
         now: NOW,

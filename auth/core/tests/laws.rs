@@ -39,6 +39,7 @@ fn policy() -> impl Strategy<Value = DevicePolicy> {
             max_subscriptions,
             max_payload,
             max_lifetime,
+            on_clone: None,
         }
     })
 }

@@ -53,12 +53,21 @@ impl DenialError {
 /// # Errors
 /// When one of the records was not written; then do it again.
 pub async fn deny(session: &Session, device: &DeviceId, reason: &str) -> Result<(), DenialError> {
+    list(session, device, reason).await?;
+    mark(session, device, true).await
+}
+
+/// Only the first half of [`deny`], for who may not write devices' own records: the device is shut out
+/// for as long as the list keeps it.
+///
+/// # Errors
+/// When the list was not written; then do it again.
+pub async fn list(session: &Session, device: &DeviceId, reason: &str) -> Result<(), DenialError> {
     let denial = Denial {
         at: clock::now(),
         reason: reason.to_owned(),
     };
-    list_as(session, |list| list.deny(device, denial.clone())).await?;
-    mark(session, device, true).await
+    list_as(session, |list| list.deny(device, denial.clone())).await
 }
 
 /// Lets a device in again, or for the first time: without a record of its own it gets one that allows

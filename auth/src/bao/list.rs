@@ -1,45 +1,30 @@
 //! The list of denied devices as it was read last, and whoever waits for it to change.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fleet_contracts::DeviceId;
-use tokio::sync::watch;
 
 use super::denials::{self, DenialError};
 use super::keeper::Keeper;
-use crate::policy::ShutOut;
+use crate::board::Board;
 
 /// What was read last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DenialList {
-    devices: watch::Sender<ShutOut>,
+    pub(super) board: Board,
     /// When it was read last.
     read: Mutex<Option<Instant>>,
     /// Held while it is read: one reading at a time is enough for everybody.
     reading: tokio::sync::Mutex<()>,
 }
 
-impl Default for DenialList {
-    fn default() -> Self {
-        Self {
-            devices: watch::Sender::new(ShutOut::default()),
-            read: Mutex::default(),
-            reading: tokio::sync::Mutex::default(),
-        }
-    }
-}
-
 impl DenialList {
-    pub(super) fn subscribe(&self) -> watch::Receiver<ShutOut> {
-        self.devices.subscribe()
-    }
-
     /// Whether a device is in it; none if it was not read for longer than `age`.
     pub(super) fn holds(&self, device: &DeviceId, age: Duration) -> Option<bool> {
         let known = self.read_at().is_some_and(|read| read.elapsed() <= age);
-        known.then(|| self.devices.borrow().contains(device))
+        known.then(|| self.board.holds(device))
     }
 
     pub(super) async fn read(&self, keeper: &Keeper) -> Result<(), DenialError> {
@@ -58,14 +43,10 @@ impl DenialList {
             list => list?,
         };
         let devices: BTreeSet<DeviceId> = list.devices.into_keys().collect();
-        self.devices.send_if_modified(|held| {
-            let changed = **held != devices;
-            if changed {
-                tracing::info!(devices = devices.len(), "the denied devices are others now");
-                *held = Arc::new(devices);
-            }
-            changed
-        });
+        let number = devices.len();
+        if self.board.decided(devices, Instant::now()) {
+            tracing::info!(devices = number, "the denied devices are others now");
+        }
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
     }

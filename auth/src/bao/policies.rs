@@ -13,13 +13,14 @@ use vaultrs::kv2;
 
 use super::cache::{Cache, Known};
 use super::client::{Answer, BaoError, BaoSettings, Session};
-use super::denials::DenialError;
+use super::denials::{self, DenialError};
 use super::keeper::Keeper;
 use super::list::DenialList;
 use super::setup::{DEVICES, KV_MOUNT};
+use crate::board::ShutOut;
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::policy::{PolicyError, PolicySource, ShutOut};
+use crate::policy::{PolicyError, PolicySource};
 use fleet_service::chain;
 
 /// Readings at the same time; also keeps a device from being read twice at once.
@@ -30,6 +31,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// How old it may be without being read first. Usually it is no older than [`LOOK`].
 const LIST_FRESH: Duration = Duration::from_secs(5);
+/// Why clones are denied.
+const CLONED: &str = "two connections with one identity";
 
 /// Why a record is not at hand.
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +234,16 @@ impl PolicySource for Arc<OpenBaoPolicies> {
     }
 
     fn shut_out(&self) -> watch::Receiver<ShutOut> {
-        self.list.subscribe()
+        self.list.board.subscribe()
+    }
+
+    fn hold(&self, device: &DeviceId, now: Instant) {
+        self.list.board.hold(device, now);
+    }
+
+    async fn deny_clone(&self, device: &DeviceId) -> Result<(), PolicyError> {
+        let session = self.keeper.session().await.map_err(DenialError::from)?;
+        Ok(denials::list(&session, device, CLONED).await?)
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::denials::DENIED;
+
 /// Where policies of devices are: `kv/data/devices/<id>`.
 pub const KV_MOUNT: &str = "kv";
 /// The folder of them.
@@ -71,23 +73,31 @@ struct Rule {
     capabilities: Vec<&'static str>,
 }
 
+/// Who changes a record reads it first: it is replaced as a whole.
+const CHANGE: [&str; 3] = ["create", "read", "update"];
+
 /// The text of each policy, by name.
 pub(super) fn policies() -> [(&'static str, String); 2] {
-    let devices = |capabilities: &[&'static str]| {
-        let rule = Rule {
-            capabilities: capabilities.to_vec(),
+    let devices = |records: &[&'static str], denials: &[&'static str]| {
+        let rule = |path: &str, capabilities: &[&'static str]| {
+            let capabilities = capabilities.to_vec();
+            (format!("{KV_MOUNT}/data/{path}"), Rule { capabilities })
         };
-        let path = format!("{KV_MOUNT}/data/{DEVICES}/*");
+        // The longer path counts where both fit.
+        let rules = [
+            rule(&format!("{DEVICES}/*"), records),
+            rule(DENIED, denials),
+        ];
         let policy = Policy {
-            path: BTreeMap::from([(path, rule)]),
+            path: BTreeMap::from(rules),
         };
         // Strings and lists always become JSON.
         serde_json::to_string(&policy).unwrap_or_default()
     };
     [
-        (CALLOUT_POLICY, devices(&["read"])),
-        // Reads what it changes: a record is replaced as a whole.
-        (ENROL_POLICY, devices(&["create", "read", "update"])),
+        // Denies clones that it finds.
+        (CALLOUT_POLICY, devices(&["read"], &CHANGE)),
+        (ENROL_POLICY, devices(&CHANGE, &CHANGE)),
     ]
 }
 

@@ -13,8 +13,8 @@ use futures::stream;
 use tokio::sync::watch;
 
 use crate::audit;
+use crate::board::ShutOut;
 use crate::metrics::Metrics;
-use crate::policy::ShutOut;
 
 /// Devices are looked for again for this long: a login that was let in just before the denial may
 /// turn into a connection just after the first look. Longer than a server waits for a verdict.

@@ -3,15 +3,27 @@
 use std::time::Instant;
 
 use fleet_auth_core::callout::{Account, AuthRequest, Sealing, ServiceKeys, answer};
-use fleet_auth_core::{AuthReason, Caps, Grant, Identity, Refusal, TokenRules, admit, identify};
+use fleet_auth_core::{
+    AuthReason, Caps, Fingerprint, Grant, Identity, Refusal, TokenRules, admit, identify,
+};
 use fleet_service::chain;
 
 use super::limit::Limiter;
+use super::presence::Admission;
 use super::verified::Verified;
 use crate::jwks::{Jwks, Loaded};
 use crate::metrics::{ADMITTED, Metrics};
 use crate::policy::PolicySource;
 use crate::{audit, clock};
+
+/// What a server is answered, and what the other replicas are told.
+#[derive(Debug)]
+pub struct Answer {
+    /// For the server.
+    pub sealed: Vec<u8>,
+    /// Who was let in.
+    pub admitted: Option<Admission>,
+}
 
 /// All that a verdict takes.
 #[derive(Debug)]
@@ -37,8 +49,8 @@ pub struct Judge<P> {
 }
 
 impl<P: PolicySource> Judge<P> {
-    /// The sealed answer to a sealed request; none if it is to stay without one.
-    pub async fn handle(&self, body: &[u8], sender: Option<&str>) -> Option<Vec<u8>> {
+    /// What to answer to a sealed request; none if it is to stay without an answer.
+    pub async fn handle(&self, body: &[u8], sender: Option<&str>) -> Option<Answer> {
         let started = Instant::now();
         let request = match AuthRequest::open(body, sender, &self.keys, clock::now()) {
             Ok(request) => request,
@@ -66,7 +78,9 @@ impl<P: PolicySource> Judge<P> {
             return None;
         }
         let sealing = sealing()?;
-        answer(&request, verdict, &self.account, &self.keys, sealing)
+        let sealed = answer(&request, verdict, &self.account, &self.keys, sealing)?;
+        let admitted = verdict.ok().map(|grant| admission(&request, grant));
+        Some(Answer { sealed, admitted })
     }
 
     async fn verdict(&self, request: &AuthRequest) -> Result<(Identity, Grant), Refusal> {
@@ -122,6 +136,17 @@ impl<P: PolicySource> Judge<P> {
 
 fn may_be_newer(refusal: &Refusal) -> bool {
     refusal.reason == AuthReason::KeyUnknown && refusal.about.key_id.is_some()
+}
+
+fn admission(request: &AuthRequest, grant: &Grant) -> Admission {
+    Admission {
+        device: grant.device.clone(),
+        token: Fingerprint::of(request.token.expose()),
+        server: request.server.id.clone(),
+        client: request.client.id,
+        source: request.client.host.clone(),
+        on_clone: grant.on_clone,
+    }
 }
 
 /// None if the system has no random numbers; then nothing can be sealed.

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::enforce::System;
 use super::judge::Judge;
+use super::presence::announce;
 use crate::policy::PolicySource;
 
 /// Replicas share requests under this name.
@@ -29,6 +30,8 @@ pub struct Desk {
     concurrency: usize,
     /// The connection on which requests come; empty before the first, and once they are to stop.
     incoming: Mutex<Option<Client>>,
+    /// This replica, among the others.
+    replica: u64,
 }
 
 impl Desk {
@@ -39,6 +42,7 @@ impl Desk {
             permits: Arc::new(Semaphore::new(concurrency)),
             concurrency,
             incoming: Mutex::default(),
+            replica: fastrand::u64(..),
         }
     }
 
@@ -47,6 +51,11 @@ impl Desk {
         let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
         let connected = |client: &Client| client.connection_state() == State::Connected;
         incoming.as_ref().is_some_and(connected)
+    }
+
+    /// The number of this replica, different from all others'.
+    pub const fn replica(&self) -> u64 {
+        self.replica
     }
 
     /// How many are worked on.
@@ -68,7 +77,6 @@ impl Desk {
         let Some(mut requests) = self.subscribe(&settings, &stop).await else {
             return;
         };
-        let client = bus.client().clone();
         let answering = TaskTracker::new();
         loop {
             let message = tokio::select! {
@@ -79,12 +87,12 @@ impl Desk {
                 tracing::error!("the subscription ended");
                 break;
             };
-            self.take(message, &client, &judge, &answering).await;
+            self.take(message, &bus, &judge, &answering).await;
         }
         self.note(None);
         let finish = async {
             for message in requests.leave(system.get()).await {
-                self.take(message, &client, &judge, &answering).await;
+                self.take(message, &bus, &judge, &answering).await;
             }
             answering.close();
             answering.wait().await;
@@ -127,7 +135,7 @@ impl Desk {
     async fn take<P: PolicySource>(
         &self,
         message: Message,
-        client: &Client,
+        bus: &Bus,
         judge: &Arc<Judge<P>>,
         answering: &TaskTracker,
     ) {
@@ -136,15 +144,15 @@ impl Desk {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return;
         };
-        let (client, judge) = (client.clone(), Arc::clone(judge));
+        let (bus, judge, replica) = (bus.clone(), Arc::clone(judge), self.replica);
         answering.spawn(async move {
             let _permit = permit;
-            respond(&message, &client, &judge).await;
+            respond(&message, &bus, replica, &judge).await;
         });
     }
 }
 
-async fn respond<P: PolicySource>(message: &Message, client: &Client, judge: &Judge<P>) {
+async fn respond<P: PolicySource>(message: &Message, bus: &Bus, replica: u64, judge: &Judge<P>) {
     let headers = message.headers.as_ref();
     let sender = headers
         .and_then(|headers| headers.get(XKEY_HEADER))
@@ -153,7 +161,11 @@ async fn respond<P: PolicySource>(message: &Message, client: &Client, judge: &Ju
     let (Some(answer), Some(reply)) = (answer, message.reply.clone()) else {
         return;
     };
-    if client.publish(reply, answer.into()).await.is_err() {
+    let sent = bus.client().publish(reply, answer.sealed.into()).await;
+    if sent.is_err() {
         tracing::warn!("the connection is closed; an answer is lost");
+    }
+    if let Some(admission) = answer.admitted {
+        announce(bus, replica, admission).await;
     }
 }

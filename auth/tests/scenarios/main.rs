@@ -3,6 +3,7 @@
 //! when a part is away.
 
 mod admission;
+mod clones;
 mod denial;
 mod idp;
 mod openbao;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fleet_auth::bao::denials::{allow, deny};
+use fleet_auth::bao::denials::{allow, denials, deny};
 use fleet_auth::bao::{BaoLogin, BaoSettings, Session};
 use fleet_contracts::DeviceId;
 use fleet_testbed::{CalloutOptions, OpenBao, Testbed, wait};
@@ -125,4 +125,37 @@ async fn denials_of_two_services_at_once_are_both_kept_and_outlive_openbao() {
         lines.iter().all(|line| line.contains("DeviceDenied")),
         "{lines:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_is_denied_in_openbao_until_somebody_has_looked() {
+    let scene = scene("callout-bao-clone").await;
+    let session = enrolment(&scene).await;
+    let cloned = device("dev-1");
+    allow(&session, &cloned).await.expect("allowed");
+    let options = options(&scene, "callout").args(["--on-clone", "deny"]);
+    let callout = scene.callout(options).await;
+    let tokens = [scene.token("dev-1"), scene.token("dev-1")];
+    let one = scene.device("dev-1", &tokens[0]).await;
+    let two = scene.device("dev-1", &tokens[1]).await;
+    let written = || async {
+        let list = denials(&session).await.expect("read");
+        list.devices.contains_key(&cloned)
+    };
+    assert!(wait::until(SOON, written).await, "{}", callout.log());
+    drop((one, two));
+
+    // A replica that saw nothing of it knows.
+    callout.kill().await.expect("killed");
+    callout.start_again().expect("started");
+    let refused = || async {
+        let let_in = scene.lets_in("after", &tokens[0]).await;
+        assert!(!let_in, "a clone was let in");
+        let lines = audit(&callout, "after");
+        lines.iter().any(|line| line.contains("DeviceDenied"))
+    };
+    assert!(wait::until(SOON, refused).await, "{}", callout.log());
+    allow(&session, &cloned).await.expect("allowed");
+    let back = || async { scene.lets_in("dev-1", &tokens[0]).await };
+    assert!(wait::until(SOON, back).await, "{}", callout.log());
 }

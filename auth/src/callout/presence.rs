@@ -1,0 +1,191 @@
+//! Which device is where: replicas tell each other whom they let in.
+//!
+//! From that each knows which connection a login replaces, and the one that let it in has the old one
+//! closed: as with MQTT, the last one stays. Each also sees the same order of tokens, and so comes to the
+//! same finding about clones without asking the others.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fleet_auth_core::clones::Sightings;
+use fleet_auth_core::{Fingerprint, OnClone};
+use fleet_bus::connect::reconnect_delay;
+use fleet_bus::system::Closed;
+use fleet_bus::{Bus, Place};
+use fleet_contracts::DeviceId;
+use fleet_service::chain;
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::enforce::System;
+use crate::metrics::Metrics;
+use crate::policy::PolicySource;
+use crate::{audit, clock};
+
+/// Where replicas tell each other, in the account of the callout.
+const SUBJECT: &str = "fleet.auth.admitted";
+/// A finding that cannot be written down is tried again this often, with growing pauses.
+const ATTEMPTS: u32 = 5;
+
+/// A device was let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admission {
+    /// The device.
+    pub device: DeviceId,
+    /// What it presented.
+    pub token: Fingerprint,
+    /// The server it is connected to.
+    pub server: String,
+    /// The connection's number there.
+    pub client: u64,
+    /// The address it comes from.
+    pub source: String,
+    /// What its policy says about clones.
+    pub on_clone: Option<OnClone>,
+}
+
+/// The same as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+struct Announcement {
+    /// Who let it in.
+    replica: u64,
+    #[serde(flatten)]
+    admission: Admission,
+}
+
+/// What one replica knows of all connections.
+#[derive(Debug)]
+pub struct Presence<P> {
+    /// Where connections are closed.
+    pub system: System,
+    /// Where clones are denied.
+    pub policies: P,
+    /// What happens with clones where their policy says nothing.
+    pub on_clone: OnClone,
+    /// What happened.
+    pub metrics: Arc<Metrics>,
+    /// This replica, among the others.
+    pub replica: u64,
+}
+
+/// Tells the others; a loss costs no more than that an old connection lives on until the server misses
+/// it.
+pub(super) async fn announce(bus: &Bus, replica: u64, admission: Admission) {
+    let announcement = Announcement { replica, admission };
+    let Ok(body) = serde_json::to_vec(&announcement) else {
+        return;
+    };
+    if bus.client().publish(SUBJECT, body.into()).await.is_err() {
+        tracing::debug!("the connection is closed; the other replicas were not told");
+    }
+}
+
+impl<P: PolicySource + Clone> Presence<P> {
+    /// Listens until `stop`.
+    pub async fn follow(self, bus: Bus, stop: CancellationToken) {
+        let this = Arc::new(self);
+        let sightings = Mutex::default();
+        let tasks = TaskTracker::new();
+        let mut attempt = 0;
+        loop {
+            match bus.client().subscribe(SUBJECT).await {
+                Ok(mut announced) => {
+                    while let Some(Some(message)) = stop.run_until_cancelled(announced.next()).await
+                    {
+                        if let Ok(announcement) = serde_json::from_slice(&message.payload) {
+                            Self::heard(&this, &sightings, announcement, &tasks);
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "other replicas are not heard");
+                }
+            }
+            attempt += 1;
+            let pause = tokio::time::sleep(reconnect_delay(attempt));
+            if stop.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn heard(
+        this: &Arc<Self>,
+        sightings: &Mutex<Sightings<Place>>,
+        announcement: Announcement,
+        tasks: &TaskTracker,
+    ) {
+        let Announcement { replica, admission } = announcement;
+        let ours = replica == this.replica;
+        let place = Place {
+            server: admission.server.clone(),
+            client: admission.client,
+        };
+        let noticed = sightings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admitted(&admission.device, &admission.token, &place, clock::now());
+        if let (Some(replaced), true) = (noticed.replaced, ours) {
+            let (this, device) = (Arc::clone(this), admission.device.clone());
+            tasks.spawn(async move { this.replace(&device, &replaced).await });
+        }
+        if noticed.cloned {
+            let this = Arc::clone(this);
+            tasks.spawn(async move { this.cloned(&admission, ours).await });
+        }
+    }
+
+    /// Closes the connection that a newer one replaces. Mostly it is gone already.
+    async fn replace(&self, device: &DeviceId, replaced: &Place) {
+        let Some(system) = self.system.get() else {
+            return;
+        };
+        match system.close(replaced).await {
+            Ok(Closed::Now) => {
+                self.metrics.closed("Replaced");
+                audit::closed(device, replaced, "Replaced");
+            }
+            Ok(Closed::Before) => {}
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(%device, error, "a replaced connection was not closed");
+            }
+        }
+    }
+
+    /// One identity is in two places. All replicas hold it off; the one that let it in says so.
+    async fn cloned(&self, admission: &Admission, ours: bool) {
+        let action = admission.on_clone.unwrap_or(self.on_clone);
+        if action == OnClone::Deny {
+            self.policies.hold(&admission.device, Instant::now());
+        }
+        if !ours {
+            return;
+        }
+        let name = match action {
+            OnClone::Alert => "alert",
+            OnClone::Deny => "deny",
+        };
+        self.metrics.cloned(name);
+        audit::cloned(admission, name);
+        if action == OnClone::Deny {
+            self.deny(&admission.device).await;
+        }
+    }
+
+    async fn deny(&self, device: &DeviceId) {
+        for attempt in 1..=ATTEMPTS {
+            match self.policies.deny_clone(device).await {
+                Ok(()) => return,
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::error!(%device, error, "that a clone is denied was not written down");
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+        }
+    }
+}
