@@ -5,6 +5,7 @@ use chartgen::common::{
     Resources, ServiceAccount,
 };
 
+use super::people::values::People;
 use super::values::{
     Devices, LeaderElection, Log, LogFormat, Metrics, MetricsService, Nats, NetworkPolicy,
     PodDisruptionBudget, PrometheusRule, Rbac, ServiceMonitor, Signing, TopologySpread, Values,
@@ -36,6 +37,7 @@ impl Default for Values {
                 create: true,
                 user_roles: true,
             },
+            people: People::default(),
             resources: Resources::default()
                 .request("cpu", "50m")
                 .request("memory", "64Mi")

@@ -5,6 +5,7 @@ mod deployment;
 mod metadata;
 mod monitoring;
 mod notes;
+pub mod people;
 mod pod;
 mod policies;
 mod rbac;
@@ -34,6 +35,7 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("serviceaccount.yaml", rbac::service_account())
         .template("rbac-operator.yaml", rbac::operator())
         .template("rbac-people.yaml", rbac::people())
+        .template("rbac-people-bindings.yaml", people::bindings())
         .template("poddisruptionbudget.yaml", policies::disruption_budget())
         .template("networkpolicy.yaml", policies::network_policy())
         .template("service.yaml", monitoring::service())
@@ -72,6 +74,10 @@ fn refusals(chart: Chart<Values>) -> Chart<Values> {
             !named(v!(Values, nats.existing_secret.name)),
             "nats.existingSecret.name is empty: name the Secret with the operator's nkey seed, \
              which `fleet keys create` makes",
+        )
+        .refuse(
+            people::are_given().and(!Cond::is(v!(Values, rbac.user_roles))),
+            "people needs rbac.userRoles: groups are bound to the roles that it makes",
         )
         .refuse(
             named(v!(Values, metrics.service_monitor.enabled))

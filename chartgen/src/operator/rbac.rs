@@ -129,7 +129,7 @@ fn rule(grant: &Grant) -> Node {
     Node::map(entries)
 }
 
-fn role_ref(kind: &str) -> RoleRef {
+pub(super) fn role_ref(kind: &str) -> RoleRef {
     RoleRef {
         api_group: Some("rbac.authorization.k8s.io".to_owned()),
         kind: kind.to_owned(),

@@ -7,6 +7,7 @@ use chartgen::common::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::people::values::People;
 use crate::crds::CrdValues;
 
 /// The start of names, and a label's value: no dots, which Services may not have.
@@ -62,6 +63,9 @@ pub struct Values {
     pub service_account: ServiceAccount,
     /// Roles.
     pub rbac: Rbac,
+    /// Groups of people and what they may do, by roles of this chart. How people log in:
+    /// docs/people.md.
+    pub people: People,
 
     /// Processor and memory of a pod.
     pub resources: Resources,

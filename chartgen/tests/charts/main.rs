@@ -6,6 +6,7 @@ mod golden;
 mod matrix;
 mod names;
 mod nulls;
+mod people;
 mod program;
 mod refusals;
 mod support;

@@ -204,7 +204,7 @@ pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// Objects by kind and name.
+/// Objects by kind and name; of other namespaces than the release's, with the namespace.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Objects(pub(crate) BTreeMap<String, Value>);
 
@@ -212,7 +212,14 @@ impl Objects {
     pub(crate) fn read(text: &str) -> Self {
         let manifests = Manifests::read("rendered", text);
         let objects = manifests.objects().iter();
-        let named = objects.map(|o| (format!("{} {}", o.kind(), o.name()), o.value.clone()));
+        let place = |value: &Value| match value["metadata"]["namespace"].as_str() {
+            None | Some(NAMESPACE) => String::new(),
+            Some(namespace) => format!("{namespace}/"),
+        };
+        let named = objects.map(|o| {
+            let name = format!("{} {}{}", o.kind(), place(&o.value), o.name());
+            (name, o.value.clone())
+        });
         Self(named.collect())
     }
 

@@ -80,6 +80,8 @@ fn promised(switch: &str) -> Option<Vec<String>> {
             "ClusterRole rel-fleet-operator-deployments-viewer",
             "ClusterRole rel-fleet-operator-devices-editor",
             "ClusterRole rel-fleet-operator-devices-viewer",
+            "ClusterRole rel-fleet-operator-enrolments-approver",
+            "ClusterRole rel-fleet-operator-namespace-admin",
         ]),
         "topologySpread.enabled" => lines(&[
             "Deployment rel-fleet-operator/spec/template/spec/topologySpreadConstraints: -",

@@ -17,13 +17,14 @@ use fleet_api::GROUP;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-pub use people::{BuiltInRole, USER_ROLES, UserRole};
+pub use people::{BuiltInRole, NAMESPACE_ADMIN, Part, Reach, USER_ROLES, UserRole};
 
 /// The Lease's name where `--lease-name` does not say another.
 pub const DEFAULT_LEASE: &str = "fleet-operator";
 
 const DEPLOYMENTS: &str = "deployments";
 const DEVICES: &str = "devices";
+const ENROLMENTS: &str = "deviceenrolments";
 
 /// Which kind of role carries a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -316,6 +317,19 @@ mod tests {
         let ours = all().filter(|grant| grant.api_group == GROUP);
         let unknown: Vec<_> = ours.filter(|g| !known.contains(g.resource)).collect();
         assert_eq!(unknown, Vec::<&Grant>::new());
+    }
+
+    #[test]
+    fn each_part_has_roles_and_more_of_them_the_more_it_may() {
+        for reach in [Reach::Cluster, Reach::Namespace] {
+            let roles = |part: Part| -> BTreeSet<&str> {
+                let roles = USER_ROLES.iter().filter(|role| role.is_of(part, reach));
+                roles.map(|role| role.suffix).collect()
+            };
+            let [viewer, editor, admin] = [Part::Viewer, Part::Editor, Part::Admin].map(roles);
+            assert!(viewer.is_subset(&editor) && editor.is_subset(&admin));
+            assert!(!viewer.is_empty() && viewer != editor && editor != admin);
+        }
     }
 
     #[test]
