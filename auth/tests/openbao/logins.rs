@@ -268,8 +268,10 @@ async fn a_service_account_gets_what_its_service_needs_and_no_other_account_anyt
         scene.put(&writer, path).expect("written");
         let record = scene.get(&reader, path).expect("read");
         assert_eq!(record["data"]["data"], json!({"denied": "yes"}));
-        is_denied(scene.put(&reader, path));
     }
+    // The callout denies clones that it finds, and decides nothing else about devices.
+    is_denied(scene.put(&reader, "devices/dev-1"));
+    scene.put(&reader, "devices/_denied").expect("written");
     for token in [&reader, &writer] {
         is_denied(scene.get(token, "other/dev-1"));
         is_denied(call(scene.openbao(), token, &["policy", "list"]));
