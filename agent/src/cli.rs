@@ -7,6 +7,7 @@ use fleet_contracts::DeviceId;
 use fleet_contracts::enrolment::EnrolmentToken;
 
 use crate::enrol::{Enrol, RsaBits, TokenFrom};
+use crate::rotate::When;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub enum Command {
     CheckConfig,
     /// Become part of a fleet.
     Enrol(Box<Enrol>),
+    /// Replace the key of an enrolled device.
+    Rotate(When),
+    /// The same as the agent's helper, and say when to look again.
+    RotateForAgent,
     /// Ask for one token, as the agent's helper. Not for people, so the help does not name it.
     Mint,
     /// Print the version.
@@ -27,6 +32,10 @@ pub enum Command {
 
 /// How the agent calls its helper.
 pub(crate) const MINT: &str = "mint";
+/// How people and the agent have the device's key replaced.
+pub(crate) const ROTATE: &str = "rotate";
+/// What the agent adds, to be told when to look again.
+pub(crate) const FOR_AGENT: &str = "--for-agent";
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -34,6 +43,7 @@ Runs what the fleet wants on this device, and reports what came of it.
 
 Usage: fleet-agent [--check-config | --version | --help]
        fleet-agent enrol --url URL [options]
+       fleet-agent rotate [--now]
 
   --check-config  read the configuration, say what is wrong with it, and exit
   --version       print the version and exit
@@ -50,6 +60,11 @@ at any time; without a token it goes on with what was asked before.
   --device-id ID     who to be; without it the configuration's, else the fleet decides
   --label KEY=VALUE  a label to carry; may be repeated
   --rsa-bits 2048    a shorter key (default 3072), for slow devices
+
+rotate replaces the key of an enrolled device, if its time has come; the agent does that by itself. It
+needs no token and no approval while the old key is good, and can be stopped and run again at any time.
+
+  --now              whether or not its time has come
 
 Environment:
   FLEET_AGENT_CONFIG      the configuration file (default /etc/fleet-agent/config.toml)
@@ -85,9 +100,22 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, Argument
     let command = match args.next().as_deref() {
         None => return Ok(Command::Run),
         Some("enrol" | "enroll") => return enrol(args),
+        Some(ROTATE) => return rotate(args),
         Some("--check-config") => Command::CheckConfig,
         Some(MINT) => Command::Mint,
         Some("--version" | "-V") => Command::Version,
+        Some("--help" | "-h") => Command::Help,
+        Some(other) => return Err(ArgumentError::Unknown(other.into())),
+    };
+    args.next()
+        .map_or(Ok(command), |extra| Err(ArgumentError::Unknown(extra)))
+}
+
+fn rotate(mut args: impl Iterator<Item = String>) -> Result<Command, ArgumentError> {
+    let command = match args.next().as_deref() {
+        None => Command::Rotate(When::Due),
+        Some("--now") => Command::Rotate(When::Now),
+        Some(FOR_AGENT) => Command::RotateForAgent,
         Some("--help" | "-h") => Command::Help,
         Some(other) => return Err(ArgumentError::Unknown(other.into())),
     };
@@ -173,6 +201,12 @@ mod tests {
         assert_eq!(parsed(&["--check-config"]), Some(Command::CheckConfig));
         assert_eq!(parsed(&["--verbose"]), None);
         assert_eq!(parsed(&["--version", "x"]), None);
+        assert_eq!(parsed(&["rotate"]), Some(Command::Rotate(When::Due)));
+        assert_eq!(
+            parsed(&["rotate", "--now"]),
+            Some(Command::Rotate(When::Now))
+        );
+        assert_eq!(parsed(&["rotate", "--now", "x"]), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | podman watch | events of our containers | something changed |
 //! | steps | what `fleet-agent-core` planned | outcomes |
 //! | minter | the identity provider, through a short-lived process | tokens for the bus |
+//! | rotate | the enrolment service, through a short-lived process | a new key in time |
 //! | outbox | states, info | acknowledged |
 //!
 //! Containers start from the ledger, with or without a bus, and are left running when the agent
@@ -29,6 +30,7 @@ mod ledger;
 pub mod logging;
 mod podman;
 mod probe;
+pub mod rotate;
 
 pub use engine::run;
 pub use identity::{HelperError, mint};

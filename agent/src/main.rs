@@ -35,6 +35,14 @@ fn start() -> anyhow::Result<()> {
             let written = Config::path();
             event_loop()?.block_on(fleet_agent::enrol::run(&enrol, &written))?;
         }
+        Command::Rotate(when) => {
+            logging::init();
+            event_loop()?.block_on(fleet_agent::rotate::run(when, &Config::path()))?;
+        }
+        Command::RotateForAgent => {
+            logging::init();
+            event_loop()?.block_on(fleet_agent::rotate::run_for_agent(&Config::path()))?;
+        }
         Command::Mint => {
             logging::init();
             event_loop()?.block_on(fleet_agent::mint())?;

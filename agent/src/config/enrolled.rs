@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use fleet_agent_core::identity::Grant;
 use fleet_contracts::DeviceId;
-use fleet_contracts::enrolment::Approval;
+use fleet_contracts::enrolment::{Approval, EnrolmentId};
 use fleet_contracts::signing::TrustedKey;
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
 
 const SCHEMA_VERSION: u32 = 1;
+/// The generation of the key that a device enrols with.
+pub(crate) const FIRST_KEY: u32 = 1;
 
 /// Why what enrolment brought cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +52,18 @@ impl IdentityFiles {
         }
     }
 
-    /// The device's private key.
-    pub(crate) fn key(&self) -> PathBuf {
-        self.folder.join("device-key.pem")
+    /// The device's private key of this generation. Each key has a file of its own, so that one write,
+    /// that of the enrolment, says which is in use.
+    pub(crate) fn key(&self, generation: u32) -> PathBuf {
+        self.folder.join(match generation {
+            FIRST_KEY => "device-key.pem".to_owned(),
+            later => format!("device-key-{later}.pem"),
+        })
+    }
+
+    /// The certificates of the enrolment service.
+    pub(crate) fn service_ca(&self) -> PathBuf {
+        self.folder.join("service-ca.pem")
     }
 
     /// The certificates of the identity provider.
@@ -81,14 +92,42 @@ pub(crate) struct EnrolmentFile {
     labels: BTreeMap<String, String>,
     /// What the fleet said.
     pub(crate) approval: Approval,
+    /// Which of the device's keys is in use.
+    #[serde(default = "first_key")]
+    pub(crate) key_generation: u32,
+    /// Who replaces keys. Absent where an agent enrolled that did not do that yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<EnrolmentService>,
+}
+
+/// The service that enrolled this device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EnrolmentService {
+    /// Its address.
+    pub(crate) url: String,
+    /// Whether it is known by certificates of its own, [`IdentityFiles::service_ca`].
+    pub(crate) has_ca: bool,
+    /// The device's enrolment there, whatever key it has by now.
+    pub(crate) enrolment_id: EnrolmentId,
+}
+
+const fn first_key() -> u32 {
+    FIRST_KEY
 }
 
 impl EnrolmentFile {
-    pub(crate) fn new(labels: BTreeMap<String, String>, approval: Approval) -> Self {
+    pub(crate) fn new(
+        labels: BTreeMap<String, String>,
+        approval: Approval,
+        service: EnrolmentService,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             labels,
             approval,
+            key_generation: FIRST_KEY,
+            service: Some(service),
         }
     }
 
@@ -117,7 +156,7 @@ pub(crate) struct Enrolled {
     pub(super) nats_url: Option<String>,
     pub(super) nats_ca_file: Option<PathBuf>,
     pub(super) manifest_keys: Option<Vec<TrustedKey>>,
-    pub(super) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
     pub(super) labels: BTreeMap<String, String>,
 }
 
@@ -137,7 +176,10 @@ impl Enrolled {
     /// The settings; fails if an approval asks for what the agent does not do.
     pub(crate) fn from_file(file: EnrolmentFile, files: &IdentityFiles) -> Result<Self, String> {
         let EnrolmentFile {
-            labels, approval, ..
+            labels,
+            approval,
+            key_generation,
+            ..
         } = file;
         if approval.manifest_keys.is_empty() {
             return Err("it names no manifest key".into());
@@ -148,7 +190,9 @@ impl Enrolled {
             project_id: approval.project_id,
         };
         let issuer_ca = approval.issuer_ca.map(|_| files.issuer_ca());
-        let identity = Identity::new(approval.issuer, grant, files.key(), issuer_ca)?;
+        let key_file = files.key(key_generation);
+        let mut identity = Identity::new(approval.issuer, grant, key_file, issuer_ca)?;
+        identity.enrolled_in = Some(files.folder.clone());
         Ok(Self {
             device_id: Some(approval.device_id),
             nats_url: Some(approval.nats_url),
@@ -157,5 +201,19 @@ impl Enrolled {
             identity: Some(identity),
             labels,
         })
+    }
+}
+
+impl Identity {
+    /// As it is now: an enrolled device replaces its key from time to time, and then the key's name and
+    /// file are others.
+    pub(crate) fn current(self) -> Self {
+        let now = || {
+            let folder = self.enrolled_in.clone()?;
+            let files = IdentityFiles { folder };
+            let file = EnrolmentFile::load(&files).ok()??;
+            Enrolled::from_file(file, &files).ok()?.identity
+        };
+        now().unwrap_or(self)
     }
 }

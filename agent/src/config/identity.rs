@@ -25,6 +25,9 @@ pub struct Identity {
     pub key_file: PathBuf,
     /// File with the certificates (PEM) to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// The folder with the enrolment that all of this comes from, if it does.
+    #[serde(default)]
+    pub enrolled_in: Option<PathBuf>,
 }
 
 /// Section `[identity]`.
@@ -80,6 +83,7 @@ impl Identity {
             grant,
             key_file,
             ca_file,
+            enrolled_in: None,
         })
     }
 }

@@ -14,7 +14,7 @@ use fleet_contracts::signing::TrustedKey;
 use serde::Deserialize;
 
 pub use enrolled::EnrolledError;
-pub(crate) use enrolled::{Enrolled, EnrolmentFile, IdentityFiles};
+pub(crate) use enrolled::{Enrolled, EnrolmentFile, EnrolmentService, FIRST_KEY, IdentityFiles};
 pub use identity::{Credentials, Identity};
 pub(crate) use written::Written;
 

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::identity;
 use crate::ledger::{Content, Ledger, LedgerError};
 use crate::podman::{Podman, PodmanError, PodmanInfo};
+use crate::rotate;
 use clock::{Clock, Timer};
 use listing::Listing;
 use outbox::{Item, Outbox};
@@ -177,6 +178,7 @@ impl Engine {
             events.clone(),
         ));
         let credentials = identity::credentials(&config);
+        rotate::watch(&config);
         let bus = Bus::start(&config, credentials, events.clone()).await;
         let clock = Clock::start();
         let now = clock.now();

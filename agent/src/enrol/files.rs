@@ -9,6 +9,7 @@ use fleet_contracts::enrolment::EnrolmentToken;
 
 use super::EnrolError;
 use crate::config::{Enrolled, EnrolmentFile, IdentityFiles};
+use crate::https::Trust;
 use crate::identity::key::replace;
 
 /// More than any token.
@@ -55,6 +56,20 @@ pub(super) fn prepare(files: &IdentityFiles) -> Result<(), EnrolError> {
             return Err(EnrolError::OtherUser { path, owner });
         }
     }
+    remove_later_keys(folder)
+}
+
+/// Keys of an earlier enrolment, which began with another first key: a later rotation would take them
+/// for its own.
+fn remove_later_keys(folder: &Path) -> Result<(), EnrolError> {
+    let entries = fs::read_dir(folder).map_err(error("look into", folder))?;
+    for entry in entries {
+        let path = entry.map_err(error("look into", folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.starts_with("device-key-") && name.ends_with(".pem")) {
+            fs::remove_file(&path).map_err(error("remove", &path))?;
+        }
+    }
     Ok(())
 }
 
@@ -74,6 +89,16 @@ pub(super) fn keep(files: &IdentityFiles, file: EnrolmentFile) -> Result<(), Enr
         }
     }
     write(&files.enrolment(), &text)
+}
+
+/// Keeps the certificates by which the service is known, if it is known by such; says whether.
+pub(super) fn keep_service_ca(files: &IdentityFiles, trust: &Trust) -> Result<bool, EnrolError> {
+    let Trust::Only(path) = trust else {
+        return Ok(false);
+    };
+    let pem = fs::read(path).map_err(error("read", path))?;
+    write(&files.service_ca(), &pem)?;
+    Ok(true)
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), EnrolError> {

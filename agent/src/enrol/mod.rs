@@ -4,7 +4,7 @@
 //! two and run again. The file that makes the device enrolled is written last.
 
 mod files;
-mod service;
+pub(crate) mod service;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,9 @@ use tokio::time::sleep;
 
 pub use crate::identity::key::RsaBits;
 
-use crate::config::{ConfigError, EnrolledError, EnrolmentFile, IdentityFiles, Written};
+use crate::config::{
+    ConfigError, EnrolledError, EnrolmentFile, EnrolmentService, FIRST_KEY, IdentityFiles, Written,
+};
 use crate::https::Trust;
 use crate::identity::key::{DeviceKey, KeyError, KeyFile};
 use crate::inventory;
@@ -151,7 +153,7 @@ pub async fn run(enrol: &Enrol, config_path: &Path) -> Result<(), EnrolError> {
         return Ok(());
     }
     files::prepare(&files)?;
-    let key = KeyFile(files.key());
+    let key = KeyFile(files.key(FIRST_KEY));
     let made = key.ensure(enrol.bits)?;
     let public = key.public_key()?;
     let (what, path) = (if made { "made" } else { "found" }, key.0.display());
@@ -168,10 +170,19 @@ pub async fn run(enrol: &Enrol, config_path: &Path) -> Result<(), EnrolError> {
         .check()
         .map_err(|e| EnrolError::Trust(e.to_string()))?;
     let key: Arc<dyn DeviceKey> = Arc::new(key);
-    let mut service = Service::new(&enrol.url, trust, key, &public);
+    let id = public.enrolment_id();
+    let mut service = Service::new(&enrol.url, trust.clone(), id.clone(), &key, &public);
     let approval = ask(&mut service, request).await?;
     let device = approval.device_id.clone();
-    files::keep(&files, EnrolmentFile::new(enrol.labels.clone(), *approval))?;
+    let place = EnrolmentService {
+        url: enrol.url.clone(),
+        has_ca: files::keep_service_ca(&files, &trust)?,
+        enrolment_id: id,
+    };
+    files::keep(
+        &files,
+        EnrolmentFile::new(enrol.labels.clone(), *approval, place),
+    )?;
     println!(
         "enrolled as {device}; wrote {}",
         files.enrolment().display()
@@ -222,6 +233,11 @@ async fn ask(
             Heard::Approved(approval) => return Ok(approval),
             Heard::Denied(reason, message) => return Err(EnrolError::Denied { reason, message }),
             Heard::Refused(reason, message) => return Err(EnrolError::Refused { reason, message }),
+            // Only ever heard of a next key.
+            Heard::Added(_) => {
+                let (reason, message) = (EnrolmentRefusal::Malformed, String::new());
+                return Err(EnrolError::Refused { reason, message });
+            }
             Heard::Pending(delay) => {
                 (request, troubles, skews) = (None, 0, 0);
                 if !told {
@@ -265,6 +281,7 @@ const fn advice(reason: EnrolmentRefusal) -> &'static str {
         R::BadProof => {
             "the service does not take this device's proof; is --url its public address?"
         }
+        R::NotApproved => "the device may not log in (any more), or its key is over",
         R::UnsupportedKey => "the service does not take this device's key",
         R::Malformed => "the two do not understand each other; are their versions far apart?",
         _ => "the service would not",

@@ -141,8 +141,9 @@ pub async fn answer() -> Result<(), HelperError> {
     let reading = io::stdin().take(LONGEST).read_to_end(&mut text);
     reading.map_err(HelperError::Pipe)?;
     let question: Question = serde_json::from_slice(&text).map_err(HelperError::Question)?;
-    let key = Arc::new(KeyFile(question.identity.key_file.clone()));
-    let mut provider = Provider::new(question.identity, key, question.known);
+    let identity = question.identity.current();
+    let key = Arc::new(KeyFile(identity.key_file.clone()));
+    let mut provider = Provider::new(identity, key, question.known);
     let outcome = provider.mint().await;
     let answer = Answer {
         outcome,
@@ -169,6 +170,7 @@ mod tests {
             grant,
             key_file: "/none".into(),
             ca_file: None,
+            enrolled_in: None,
         };
         Helper {
             program: "/bin/sh".into(),

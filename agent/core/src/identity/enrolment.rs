@@ -1,7 +1,8 @@
 //! What to do after an answer of the enrolment service.
 
 use fleet_contracts::enrolment::{
-    Approval, DenialReason, Enrolment, EnrolmentId, EnrolmentRefusal, EnrolmentState, Problem,
+    Approval, DenialReason, Enrolment, EnrolmentId, EnrolmentRefusal, EnrolmentState, NextKey,
+    NextKeyState, Problem,
 };
 
 use super::answer::shown;
@@ -19,6 +20,8 @@ pub enum Heard {
     Pending(u64),
     /// The device is part of the fleet.
     Approved(Box<Approval>),
+    /// The identity provider takes the next key, under this name.
+    Added(String),
     /// It is not, and asking again does not change that.
     Denied(DenialReason, String),
     /// The call was refused, and will be.
@@ -36,17 +39,42 @@ pub enum Heard {
 
 /// Takes an answer about enrolment `id` apart; `retry_after` is in seconds.
 pub fn hear(id: &EnrolmentId, status: u16, retry_after: Option<u64>, body: &[u8]) -> Heard {
+    if !matches!(status, 200 | 202) {
+        return problem(status, retry_after, body);
+    }
+    match serde_json::from_slice::<Enrolment>(body) {
+        Ok(enrolment) if enrolment.enrolment_id == *id => state(enrolment.state),
+        Ok(_) => malformed("it is about another device's enrolment"),
+        Err(error) => malformed(&error.to_string()),
+    }
+}
+
+/// Takes an answer about the next key of enrolment `id` apart; `retry_after` is in seconds.
+pub fn hear_next_key(
+    id: &EnrolmentId,
+    status: u16,
+    retry_after: Option<u64>,
+    body: &[u8],
+) -> Heard {
+    if !matches!(status, 200 | 202) {
+        return problem(status, retry_after, body);
+    }
+    match serde_json::from_slice::<NextKey>(body) {
+        Ok(next) if next.enrolment_id == *id => match next.state {
+            NextKeyState::Pending { poll_after_seconds } => pending(poll_after_seconds),
+            NextKeyState::Added { key_id, .. } => Heard::Added(key_id),
+            NextKeyState::Unknown => malformed("a state that this version does not know"),
+        },
+        Ok(_) => malformed("it is about another device's enrolment"),
+        Err(error) => malformed(&error.to_string()),
+    }
+}
+
+fn problem(status: u16, retry_after: Option<u64>, body: &[u8]) -> Heard {
     let trouble = |message| Heard::Trouble {
         message,
         wait: retry_after.unwrap_or_default().min(LONGEST_WAIT) * 1000,
     };
-    if matches!(status, 200 | 202) {
-        return match serde_json::from_slice::<Enrolment>(body) {
-            Ok(enrolment) if enrolment.enrolment_id == *id => state(enrolment.state),
-            Ok(_) => malformed("it is about another device's enrolment"),
-            Err(error) => malformed(&error.to_string()),
-        };
-    }
     let Ok(Problem { reason, message }) = serde_json::from_slice(body) else {
         // Not the service itself: a gateway before it, or something else at this address.
         let message = format!("status {status} without a reason");
@@ -63,12 +91,14 @@ pub fn hear(id: &EnrolmentId, status: u16, retry_after: Option<u64>, body: &[u8]
     }
 }
 
+fn pending(poll_after_seconds: u32) -> Heard {
+    let (least, most) = POLL;
+    Heard::Pending(u64::from(poll_after_seconds.clamp(least, most)) * 1000)
+}
+
 fn state(state: EnrolmentState) -> Heard {
     match state {
-        EnrolmentState::Pending { poll_after_seconds } => {
-            let (least, most) = POLL;
-            Heard::Pending(u64::from(poll_after_seconds.clamp(least, most)) * 1000)
-        }
+        EnrolmentState::Pending { poll_after_seconds } => pending(poll_after_seconds),
         EnrolmentState::Denied { reason, message } => Heard::Denied(reason, shown(&message)),
         EnrolmentState::Approved(approval) => Heard::Approved(approval),
         EnrolmentState::Unknown => malformed("a state that this version does not know"),
@@ -137,7 +167,29 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn a_next_key_is_awaited_or_there() {
+        let heard =
+            |status, body: &Value| hear_next_key(&id(), status, None, body.to_string().as_bytes());
+        let pending = json!({"schemaVersion": 1, "enrolmentId": id(), "state": "Pending", "pollAfterSeconds": 2});
+        assert_eq!(heard(202, &pending), Heard::Pending(2_000));
+        let mut added = json!({"schemaVersion": 1, "enrolmentId": id(), "state": "Added", "keyId": "7", "keyExpiresAt": 9});
+        assert_eq!(heard(200, &added), Heard::Added("7".into()));
+        added["enrolmentId"] = "b".repeat(40).into();
+        let refused = |heard| matches!(heard, Heard::Refused(EnrolmentRefusal::Malformed, _));
+        assert!(refused(heard(200, &added)));
+        let problem = json!({"reason": "NotApproved"});
+        let not_approved = Heard::Refused(EnrolmentRefusal::NotApproved, String::new());
+        assert_eq!(heard(403, &problem), not_approved);
+    }
+
     proptest! {
+        #[test]
+        fn any_answer_about_a_key_is_heard(status in any::<u16>(), body in any::<Vec<u8>>()) {
+            let added = matches!(hear_next_key(&id(), status, None, &body), Heard::Added(_));
+            prop_assert!(!added);
+        }
+
         #[test]
         fn any_answer_is_heard(status in any::<u16>(), body in any::<Vec<u8>>()) {
             let approved = matches!(hear(&id(), status, None, &body), Heard::Approved(_));

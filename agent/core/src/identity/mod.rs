@@ -6,6 +6,7 @@
 //! | [`request`] | what is asked for, and what is signed for it |
 //! | [`answer`] | what came of asking |
 //! | [`enrolment`] | what to do after an answer of the enrolment service |
+//! | [`rotation`] | when to replace the key |
 //! | [`schedule`] | when to ask, and which token may be presented |
 //!
 //! Invariants: an assertion is never from the future and lives at most 60 s; a token that was taken
@@ -16,6 +17,7 @@ pub mod answer;
 pub mod clock;
 pub mod enrolment;
 pub mod request;
+pub mod rotation;
 pub mod schedule;
 
 pub use answer::{AccessToken, Failed, FailureReason, Minted};
