@@ -58,7 +58,7 @@ build: ## All programs
 
 .PHONY: release
 release: ## The same, optimized; the agent as one static program
-	cargo build --locked --release --bins -p fleet-operator -p fleet-cli -p fleet-e2e
+	cargo build --locked --release --bins -p fleet-operator -p fleet-auth -p fleet-cli -p fleet-e2e
 	@# By itself, so that it gets its own few features and not those of its neighbours; and beside the
 	@# others, where the benchmarks look.
 	@# Packed relocations: fewer pages of its own in memory. A C library older than glibc 2.36 links
@@ -111,6 +111,10 @@ bench-agent: servers release ## Memory, processor time and size of an idle agent
 .PHONY: bench-loop
 bench-loop: servers release ## From apply to an HTTP answer, beside podman run; last line JSON
 	$(OUT)/release/fleet-bench loop
+
+.PHONY: bench-callout
+bench-callout: servers release ## Verdicts of the auth callout, a fleet that comes back, a denied device; last line JSON
+	$(OUT)/release/fleet-bench callout
 
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON

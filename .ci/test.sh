@@ -25,6 +25,7 @@ longer() {
 	phase "tests: images" cargo test --locked -p fleet-images made
 	phase "benchmark: agent" make --no-print-directory bench-agent
 	phase "benchmark: loop" make --no-print-directory bench-loop
+	phase "benchmark: callout" make --no-print-directory bench-callout
 	phase "benchmark: charts" make --no-print-directory bench-charts
 }
 

@@ -43,13 +43,20 @@ impl LoginRefusal {
     }
 }
 
-/// A refusal that is worth a line.
+/// A refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
     /// Why.
     pub why: LoginRefusal,
     /// How often in a row.
     pub times: u32,
+}
+
+impl Refused {
+    /// Whether it is worth a line: the first time, and ever more seldom while it goes on.
+    pub const fn is_news(&self) -> bool {
+        self.times.is_power_of_two()
+    }
 }
 
 /// What is known about the connection.
@@ -78,9 +85,8 @@ impl Link {
         self.presented = Some(now);
     }
 
-    /// They were not accepted. Answers whether that is worth a line: the first time, when it means
-    /// something else than before, and ever more seldom while it goes on.
-    pub fn refused(&mut self, now: Tick) -> Option<Refused> {
+    /// They were not accepted. What it means is counted anew when it changes.
+    pub fn refused(&mut self, now: Tick) -> Refused {
         let waited = self.presented.map_or(0, |at| now.since(at));
         let why = if waited < DECIDED_WITHIN {
             LoginRefusal::LoginRefused
@@ -91,7 +97,7 @@ impl Link {
         let times = before.map_or(0, |refused| refused.times).saturating_add(1);
         let refused = Refused { why, times };
         self.refused = Some(refused);
-        times.is_power_of_two().then_some(refused)
+        refused
     }
 
     /// The bus has answered: the connection counts. Answers how often it was refused before.
@@ -123,18 +129,21 @@ mod tests {
     fn a_prompt_refusal_was_decided_and_a_late_one_was_not() {
         let mut link = Link::default();
         link.presented(Tick(1_000));
-        let refused = link.refused(Tick(1_020)).expect("worth a line");
-        assert_eq!(refused.why, LoginRefusal::LoginRefused);
+        assert_eq!(link.refused(Tick(1_020)).why, LoginRefusal::LoginRefused);
         link.presented(Tick(10_000));
-        let refused = link.refused(Tick(15_000)).expect("worth a line");
-        assert_eq!(refused.why, LoginRefusal::LoginUnanswered);
+        assert_eq!(
+            link.refused(Tick(15_000)).why,
+            LoginRefusal::LoginUnanswered
+        );
     }
 
     #[test]
     fn the_same_refusal_is_said_ever_more_seldom() {
         let mut link = Link::default();
         let said: Vec<_> = (0..20)
-            .filter_map(|_| link.refused(Tick(0)).map(|r| r.times))
+            .map(|_| link.refused(Tick(0)))
+            .filter(Refused::is_news)
+            .map(|refused| refused.times)
             .collect();
         assert_eq!(said, [1, 2, 4, 8, 16]);
         let refused = link.answered().expect("it was refused");

@@ -125,9 +125,10 @@ impl Link {
     }
 
     fn refused(&self) {
-        let Some(refused) = self.state().refused(boottime()) else {
+        let refused = self.state().refused(boottime());
+        if !refused.is_news() {
             return;
-        };
+        }
         let (reason, times, meaning) = (refused.why.as_str(), refused.times, refused.why.meaning());
         tracing::warn!(
             reason,

@@ -1,6 +1,28 @@
 //! What a figure was measured on.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
+
+/// Enough for every connection of a benchmark, at both its ends.
+const OPEN_FILES: u64 = 65_536;
+
+/// Lets this process and those it starts have many files open, as many as it may; says how many.
+pub fn raise_open_files() -> u64 {
+    let own = getrlimit(Resource::Nofile);
+    let current = own.current.unwrap_or(u64::MAX);
+    let most = own.maximum.unwrap_or(u64::MAX);
+    // Root may raise the hard limit, too; everybody else gets no more than that.
+    for (soft, hard) in [(OPEN_FILES, most.max(OPEN_FILES)), (most, most)] {
+        let wanted = Rlimit {
+            current: Some(soft),
+            maximum: Some(hard),
+        };
+        if soft > current && setrlimit(Resource::Nofile, wanted).is_ok() {
+            return soft;
+        }
+    }
+    current
+}
 
 /// Processor, cores, memory, kernel, commit and versions.
 pub async fn describe() -> Value {

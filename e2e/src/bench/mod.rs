@@ -1,7 +1,9 @@
 //! Benchmarks. Each prints its figures with machine and commit, and JSON as its last line.
 
 pub mod agent;
+pub mod callout;
 pub mod charts;
 pub mod machine;
+pub mod process;
 pub mod round_trip;
 pub mod stats;

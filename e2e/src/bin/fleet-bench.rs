@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use fleet_e2e::bench;
+use fleet_e2e::bench::agent::Credentials;
 
 /// Measures the platform on this machine; the last line printed is JSON.
 #[derive(Debug, Parser)]
@@ -21,6 +22,21 @@ enum What {
         /// How long to watch it, in seconds.
         #[arg(long, default_value_t = 600)]
         seconds: u64,
+        /// Log in with a static key instead of tokens, for comparison.
+        #[arg(long)]
+        static_key: bool,
+    },
+    /// Logins: verdicts of the auth callout, a fleet that comes back, a device that is denied.
+    Callout {
+        /// How many devices connect, lose the bus, and come back.
+        #[arg(long, default_value_t = 10_000)]
+        devices: usize,
+        /// How many verdicts are asked for.
+        #[arg(long, default_value_t = 20_000)]
+        verdicts: usize,
+        /// How many devices are denied.
+        #[arg(long, default_value_t = 10)]
+        denials: usize,
     },
     /// From apply to an HTTP answer, against `podman run -d` in the same run.
     Loop {
@@ -44,7 +60,29 @@ async fn main() -> ExitCode {
     let start = Instant::now();
     let say = |line: &str| println!("[{:6.1} s] {line}", start.elapsed().as_secs_f64());
     let done = match Args::parse().what {
-        What::Agent { seconds } => bench::agent::run(Duration::from_secs(seconds), say).await,
+        What::Agent {
+            seconds,
+            static_key,
+        } => {
+            let credentials = if static_key {
+                Credentials::StaticKey
+            } else {
+                Credentials::Tokens
+            };
+            bench::agent::run(Duration::from_secs(seconds), credentials, say).await
+        }
+        What::Callout {
+            devices,
+            verdicts,
+            denials,
+        } => {
+            let settings = bench::callout::Settings {
+                devices,
+                verdicts,
+                denials,
+            };
+            bench::callout::run(settings, say).await
+        }
         What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
         What::Charts { rounds, installs } => bench::charts::run(rounds, installs, say).await,
     };

@@ -217,6 +217,15 @@ impl Idp {
         self.shared.faults.requests(endpoint)
     }
 
+    /// A token with these claims, signed with its key: for simulations of more devices than there are
+    /// users. Nothing is checked.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn sign(&self, claims: &serde_json::Value) -> Result<String, SigningError> {
+        lock(&self.shared.state).signing.sign(claims)
+    }
+
     /// A new key signs from now on; the old ones are served until
     /// [`retire_old_keys`](Self::retire_old_keys).
     ///
