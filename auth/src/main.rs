@@ -15,6 +15,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Callout(args) => callout(*args),
         Command::Provision(ProvisionCommand::Openbao(args)) => provision_openbao(&args),
+        Command::Provision(ProvisionCommand::Zitadel(args)) => provision_zitadel(&args),
         Command::Secrets(SecretsCommand::Ensure(args)) => ensure_secrets(&args),
         Command::Enrol(args) => enrol(*args),
         Command::Token(TokenCommand::Create(args)) => create_token(&args),
@@ -49,6 +50,15 @@ async fn provision_openbao(args: &ProvisionArgs) -> anyhow::Result<()> {
     for step in steps {
         writeln!(out, "{step}").context("failed to print what was done")?;
     }
+    Ok(())
+}
+
+/// One line for each thing, as soon as it is so, with the ids that others have to be told.
+#[tokio::main]
+async fn provision_zitadel(args: &fleet_auth::zitadel::args::ProvisionArgs) -> anyhow::Result<()> {
+    LogFormat::Text.init();
+    install_tls_provider()?;
+    fleet_auth::zitadel::run(args, &mut fleet_auth::steps::print).await?;
     Ok(())
 }
 

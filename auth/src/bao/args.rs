@@ -96,6 +96,9 @@ impl From<FreshnessArgs> for Freshness {
 pub enum ProvisionCommand {
     /// Make OpenBao hold what the fleet needs. A second run changes nothing.
     Openbao(Box<ProvisionArgs>),
+    /// Make Zitadel hold a project for the fleet, its roles, and applications for people. A second
+    /// run changes nothing.
+    Zitadel(Box<crate::zitadel::args::ProvisionArgs>),
 }
 
 /// Options of `provision openbao`.

@@ -240,6 +240,7 @@ impl Idp {
     ) -> Result<String, ApiError> {
         let configuration = json!({
             "redirectUris": redirect_uris,
+            "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
             "grantTypes": [
                 "OIDC_GRANT_TYPE_AUTHORIZATION_CODE", "OIDC_GRANT_TYPE_REFRESH_TOKEN",
                 "OIDC_GRANT_TYPE_DEVICE_CODE",

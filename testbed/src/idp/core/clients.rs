@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::oauth::OAuthError;
 use super::store::{Store, TokenType};
 
-/// An OIDC application without a secret: native, or in a browser.
+/// An application without a secret: one that logs people in, or an API.
 #[derive(Debug)]
 pub(in crate::idp) struct Application {
     /// As clients name themselves.
@@ -20,22 +20,55 @@ pub(in crate::idp) struct Application {
     pub(in crate::idp) resource_id: String,
     pub(in crate::idp) name: String,
     pub(in crate::idp) project: String,
-    pub(in crate::idp) native: bool,
+    /// An API logs nobody in: it has neither addresses nor grants.
+    pub(in crate::idp) api: bool,
+    pub(in crate::idp) kind: ApplicationKind,
     pub(in crate::idp) redirect_uris: Vec<String>,
+    pub(in crate::idp) post_logout_redirect_uris: Vec<String>,
+    pub(in crate::idp) response_types: Vec<ResponseType>,
     pub(in crate::idp) grants: Vec<GrantType>,
     pub(in crate::idp) tokens: TokenType,
     pub(in crate::idp) asserts: Asserts,
 }
 
+/// Where an application runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub(in crate::idp) enum ApplicationKind {
+    #[default]
+    #[serde(rename = "OIDC_APP_TYPE_WEB", alias = "OIDC_APPLICATION_TYPE_WEB")]
+    Web,
+    #[serde(
+        rename = "OIDC_APP_TYPE_USER_AGENT",
+        alias = "OIDC_APPLICATION_TYPE_USER_AGENT"
+    )]
+    UserAgent,
+    #[serde(
+        rename = "OIDC_APP_TYPE_NATIVE",
+        alias = "OIDC_APPLICATION_TYPE_NATIVE"
+    )]
+    Native,
+}
+
+/// What may come back from the authorization endpoint; only a code does here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub(in crate::idp) enum ResponseType {
+    #[serde(rename = "OIDC_RESPONSE_TYPE_CODE")]
+    Code,
+    #[serde(rename = "OIDC_RESPONSE_TYPE_ID_TOKEN")]
+    IdToken,
+    #[serde(rename = "OIDC_RESPONSE_TYPE_ID_TOKEN_TOKEN")]
+    IdTokenToken,
+}
+
 /// What tokens say although nobody asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(in crate::idp) struct Asserts {
     pub(in crate::idp) access_token_roles: bool,
     pub(in crate::idp) id_token_roles: bool,
     pub(in crate::idp) id_token_profile: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub(in crate::idp) enum GrantType {
     #[serde(rename = "OIDC_GRANT_TYPE_AUTHORIZATION_CODE")]
     AuthorizationCode,
@@ -72,7 +105,7 @@ impl Application {
         self.redirect_uris
             .iter()
             .any(|registered| registered == wanted)
-            || (self.native && self.redirect_uris.iter().any(loopback))
+            || (self.kind == ApplicationKind::Native && self.redirect_uris.iter().any(loopback))
     }
 }
 

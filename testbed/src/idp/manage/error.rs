@@ -28,23 +28,23 @@ pub enum Code {
 }
 
 impl ApiError {
-    pub(in crate::idp) fn new(code: Code, message: &'static str) -> Self {
+    pub(in crate::idp) const fn new(code: Code, message: &'static str) -> Self {
         Self { code, message }
     }
 
-    pub(in crate::idp) fn invalid(message: &'static str) -> Self {
+    pub(in crate::idp) const fn invalid(message: &'static str) -> Self {
         Self::new(Code::InvalidArgument, message)
     }
 
-    pub(in crate::idp) fn not_found(message: &'static str) -> Self {
+    pub(in crate::idp) const fn not_found(message: &'static str) -> Self {
         Self::new(Code::NotFound, message)
     }
 
-    pub(in crate::idp) fn exists(message: &'static str) -> Self {
+    pub(in crate::idp) const fn exists(message: &'static str) -> Self {
         Self::new(Code::AlreadyExists, message)
     }
 
-    pub(in crate::idp) fn precondition(message: &'static str) -> Self {
+    pub(in crate::idp) const fn precondition(message: &'static str) -> Self {
         Self::new(Code::FailedPrecondition, message)
     }
 

@@ -68,6 +68,10 @@ pub(super) const CONNECT: &[(&str, Operation)] = &[
         projects::create,
     ),
     (
+        "/zitadel.project.v2.ProjectService/UpdateProject",
+        projects::update,
+    ),
+    (
         "/zitadel.project.v2.ProjectService/ListProjects",
         projects::list,
     ),
@@ -82,6 +86,10 @@ pub(super) const CONNECT: &[(&str, Operation)] = &[
     (
         "/zitadel.application.v2.ApplicationService/CreateApplication",
         applications::create,
+    ),
+    (
+        "/zitadel.application.v2.ApplicationService/UpdateApplication",
+        applications::update,
     ),
     (
         "/zitadel.application.v2.ApplicationService/ListApplications",
@@ -178,6 +186,19 @@ fn named(value: &str) -> Result<&str, ApiError> {
     Err(ApiError::invalid(
         "value length must be between 1 and 200 runes, inclusive",
     ))
+}
+
+/// As protobuf's JSON has objects: what is false, zero or empty is left out.
+fn shown(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|_, value| match value {
+            Value::Bool(false) | Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            _ => true,
+        });
+    }
+    object
 }
 
 /// As JSON has times.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Caller, Permission, named, parse, time};
+use super::{ApiError, Caller, Permission, named, parse, shown, time};
 use crate::idp::core::store::{Organisation, Project, Store};
 
 #[derive(Deserialize)]
@@ -132,6 +132,34 @@ pub(super) fn create(
     Ok(json!({"projectId": id, "creationDate": time(now)}))
 }
 
+/// What a request does not name stays.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Update {
+    #[serde(default)]
+    project_id: String,
+    name: Option<String>,
+    project_role_assertion: Option<bool>,
+}
+
+pub(super) fn update(
+    store: &mut Store,
+    caller: &Caller,
+    request: Value,
+    now: Timestamp,
+) -> Result<Value, ApiError> {
+    let request: Update = parse(request)?;
+    let name = request.name.as_deref().map(named).transpose()?;
+    let project = project(store, caller, Permission::Projects, &request.project_id)?;
+    if let Some(name) = name {
+        name.clone_into(&mut project.name);
+    }
+    if let Some(role_assertion) = request.project_role_assertion {
+        project.role_assertion = role_assertion;
+    }
+    Ok(json!({"changeDate": time(now)}))
+}
+
 /// The project that a request names, if the caller may do this with it.
 pub(super) fn project<'a>(
     store: &'a mut Store,
@@ -193,10 +221,10 @@ pub(super) fn list(
             Filter::OrganizationIdFilter(filter) => project.organisation == filter.organization_id,
         });
         if wanted && caller.sees(store, Permission::ReadProjects, &project.organisation) {
-            projects.push(json!({
+            projects.push(shown(json!({
                 "projectId": id, "organizationId": project.organisation, "name": project.name,
                 "projectRoleAssertion": project.role_assertion, "state": "PROJECT_STATE_ACTIVE",
-            }));
+            })));
         }
     }
     Ok(json!({"pagination": {"totalResult": projects.len().to_string()}, "projects": projects}))

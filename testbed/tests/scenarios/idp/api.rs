@@ -126,6 +126,8 @@ async fn making_a_thing_again_is_told_apart_from_every_other_refusal() {
         "projectId": idp.project(), "name": "cli",
         "oidcConfiguration": {
             "redirectUris": ["http://127.0.0.1/"], "applicationType": "OIDC_APP_TYPE_NATIVE",
+            "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+            "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"],
             "authMethodType": "OIDC_AUTH_METHOD_TYPE_NONE",
         },
     });
@@ -475,4 +477,59 @@ async fn a_wrong_form_of_a_call_is_refused_as_its_kind_refuses() {
     }
     let answer = client.call("POST", path, admin, json!([])).await;
     assert_eq!(code(&answer), (400, json!("invalid_argument")));
+}
+
+#[tokio::test]
+async fn an_application_is_what_was_said_and_a_change_leaves_what_it_does_not_name() {
+    let bed = bed().await;
+    let idp = bed.idp().unwrap();
+    let (client, admin) = (Client::of(idp), idp.admin_token());
+    let call = async |method: &str, request: Value| {
+        let method = format!("application.v2.ApplicationService/{method}");
+        connect(&client, admin, &method, request).await
+    };
+    let oidc = json!({
+        "redirectUris": ["http://127.0.0.1/"], "applicationType": "OIDC_APP_TYPE_NATIVE",
+        "authMethodType": "OIDC_AUTH_METHOD_TYPE_NONE", "idTokenRoleAssertion": true,
+    });
+    let mut request = json!({
+        "projectId": idp.project(), "name": "cli", "oidcConfiguration": oidc,
+    });
+    // Without anything to ask for it is none.
+    let refused = call("CreateApplication", request.clone()).await;
+    assert_eq!(code(&refused), (400, json!("invalid_argument")));
+    request["oidcConfiguration"]["responseTypes"] = json!(["OIDC_RESPONSE_TYPE_CODE"]);
+    request["oidcConfiguration"]["grantTypes"] = json!(["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]);
+    let made = call("CreateApplication", request).await.json();
+    let api = json!({"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"});
+    let api = json!({"projectId": idp.project(), "name": "api", "apiConfiguration": api});
+    let api = call("CreateApplication", api).await.json();
+
+    let update = json!({
+        "projectId": idp.project(), "applicationId": made["applicationId"],
+        "oidcConfiguration": {"redirectUris": [], "idTokenRoleAssertion": false},
+    });
+    assert_eq!(call("UpdateApplication", update.clone()).await.status, 200);
+    let mut other = update;
+    other["applicationId"] = api["applicationId"].clone();
+    let refused = call("UpdateApplication", other).await;
+    assert_eq!(code(&refused), (400, json!("failed_precondition")));
+
+    let filter = json!({"projectIdFilter": {"projectId": idp.project()}});
+    let list = call("ListApplications", json!({"filters": [filter]}))
+        .await
+        .json();
+    let named = |name: &str| -> Value {
+        let all = list["applications"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|a| a["name"] == name).unwrap()
+    };
+    // What is false is left out, as protobuf's JSON does.
+    let kept = json!({
+        "clientId": made["oidcConfiguration"]["clientId"], "redirectUris": ["http://127.0.0.1/"],
+        "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+        "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"],
+        "applicationType": "OIDC_APP_TYPE_NATIVE", "authMethodType": "OIDC_AUTH_METHOD_TYPE_NONE",
+    });
+    assert_eq!(named("cli")["oidcConfiguration"], kept);
+    assert!(named("api")["apiConfiguration"]["clientId"].is_string());
 }

@@ -363,6 +363,8 @@ async fn a_project_may_assert_roles_that_nobody_asked_for() {
         "projectId": project, "name": "cli",
         "oidcConfiguration": {
             "redirectUris": [REGISTERED], "applicationType": "OIDC_APP_TYPE_NATIVE",
+            "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+            "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"],
             "authMethodType": "OIDC_AUTH_METHOD_TYPE_NONE", "idTokenRoleAssertion": true,
         },
     });
