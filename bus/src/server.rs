@@ -18,6 +18,10 @@ const AUTHORIZATION_TIMEOUT: u32 = 5;
 /// The largest message; above the largest value of any bucket, with room for headers.
 const MAX_PAYLOAD: u32 = 1024 * 1024;
 
+/// The largest message of a device; above the largest value that one may store. The account has to say
+/// it: nats-server forgets the limits of a user whom an auth callout let in (seen with 2.15.1).
+const DEVICE_MAX_PAYLOAD: u32 = 256 * 1024;
+
 /// Public nkeys (`U…`) of those who log in with a static key.
 #[derive(Debug, Clone, Default)]
 pub struct StaticUsers {
@@ -59,6 +63,29 @@ pub struct ServerSettings {
     pub users: StaticUsers,
     /// Who decides about devices; where there is none, only static keys are let in.
     pub callout: Option<CalloutSettings>,
+}
+
+/// Servers that are one bus.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// The cluster's name, the same on all servers.
+    pub name: String,
+    /// `host:port` for the other servers. Nobody else may reach it: it is not asked who they are.
+    pub listen: String,
+    /// `host:port` of all servers of the cluster; its own may be among them.
+    pub routes: Vec<String>,
+}
+
+/// The configuration of one server of a cluster, as text for a file.
+pub fn render_in(cluster: &ClusterSettings, settings: &ServerSettings) -> String {
+    let mut document = document(settings);
+    let route = |at: &String| format!("nats-route://{at}");
+    document["cluster"] = json!({
+        "name": cluster.name,
+        "listen": cluster.listen,
+        "routes": cluster.routes.iter().map(route).collect::<Vec<_>>(),
+    });
+    format!("{document:#}\n")
 }
 
 /// The configuration, as text for a file.
@@ -123,7 +150,7 @@ pub fn accounts(users: &StaticUsers) -> Value {
         account::DEVICES: {
             "users": devices,
             "imports": account::device_imports(),
-            "limits": {"max_subs": MAX_SUBSCRIPTIONS},
+            "limits": {"max_subs": MAX_SUBSCRIPTIONS, "max_payload": DEVICE_MAX_PAYLOAD},
         },
     })
 }

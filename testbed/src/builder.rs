@@ -37,6 +37,7 @@ const START_ATTEMPTS: u32 = 3;
 pub struct Builder {
     name: String,
     parts: BTreeSet<Part>,
+    bus_servers: usize,
     node: Option<NodeOptions>,
     devices: Vec<String>,
     audited: Vec<String>,
@@ -69,6 +70,7 @@ impl Builder {
         Self {
             name,
             parts: BTreeSet::new(),
+            bus_servers: 1,
             node: None,
             devices: Vec::new(),
             audited: Vec::new(),
@@ -92,6 +94,12 @@ impl Builder {
     pub fn nats(mut self) -> Self {
         self.parts.insert(Part::Nats);
         self
+    }
+
+    /// With a bus of this many servers, as a cluster; see [`Nats::server_url`].
+    pub fn nats_cluster(mut self, servers: usize) -> Self {
+        self.bus_servers = servers;
+        self.nats()
     }
 
     /// With a bus that asks the auth callout about devices; see [`Testbed::start_callout`]. Devices
@@ -255,7 +263,8 @@ impl Builder {
         let ip = bed.host_ip();
         if self.has(Part::Nats) {
             let callout = self.has(Part::Callout);
-            let nats = Nats::create(&bed.folder, ip, toolbox, &bed.journal, callout)?;
+            let (folder, servers) = (&bed.folder, self.bus_servers);
+            let nats = Nats::create(folder, ip, toolbox, &bed.journal, callout, servers)?;
             bed.nats = Some(nats);
         }
         if self.has(Part::Registry) {

@@ -70,7 +70,7 @@ impl Callout {
         let metrics_port = ports::free().map_err(Error::Port)?;
         let program = binaries::find("fleet-auth").map_err(Error::NotBuilt)?;
         let spec = Spec::new(options.name, program, &folder.join("logs"))
-            .args(["callout", "--nats-url", &nats.url()])
+            .args(["callout", "--nats-url", &nats.urls()])
             .args(["--nats-seed-file".into(), nats.auth_seed().into_os_string()])
             .args(["--issuer-seed-file".into(), issuer.into_os_string()])
             .args(["--xkey-seed-file".into(), xkey.into_os_string()])

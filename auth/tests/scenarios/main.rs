@@ -4,6 +4,7 @@
 
 mod admission;
 mod clones;
+mod cluster;
 mod denial;
 mod idp;
 mod openbao;

@@ -1,6 +1,7 @@
 //! The bus: nats-server with the configuration that `fleet-bus` renders.
 
 mod keys;
+mod node;
 mod render;
 
 use std::collections::BTreeMap;
@@ -9,21 +10,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use fleet_contracts::DeviceId;
 use fleet_tools::{Tool, Toolbox};
-use rustix::process::Signal;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use futures::future::try_join_all;
 
 use crate::journal::Journal;
-use crate::ports;
-use crate::process::{ProcessError, Service, Spec, lock};
+use crate::process::{ProcessError, Service, lock};
 pub use keys::KeyError;
 use keys::{CalloutKeys, Keys};
-
-const READY_TIME: Duration = Duration::from_secs(30);
+use node::Node;
 
 /// Why the bus did not start or change.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +52,8 @@ pub enum NatsError {
 /// out.
 #[derive(Debug)]
 pub struct Nats {
-    service: Service,
-    folder: PathBuf,
-    address: SocketAddr,
+    /// At least one; with more they are a cluster.
+    nodes: Vec<Node>,
     keys: Keys,
     callout: Option<CalloutKeys>,
     /// Public keys by device id.
@@ -72,36 +67,84 @@ impl Nats {
         toolbox: &Toolbox,
         journal: &Journal,
         callout: bool,
+        servers: usize,
     ) -> Result<Self, NatsError> {
         let home = folder.join("nats");
         fs::create_dir_all(&home).map_err(|source| NatsError::File {
             path: home.clone(),
             source,
         })?;
-        let port = ports::free_on(ip).map_err(|source| NatsError::Port(ip, source))?;
         let keys = Keys::create(&home)?;
         let callout = callout.then(|| CalloutKeys::create(&home)).transpose()?;
         let program = toolbox.path(Tool::NatsServer)?;
-        let spec = Spec::new("nats-server", program, &folder.join("logs"))
-            .args(["--config".into(), home.join("nats.conf").into_os_string()]);
+        let node = |number| {
+            let logs = folder.join("logs");
+            Node::create(number, &home, &logs, ip, program.into(), journal)
+        };
         Ok(Self {
-            service: Service::new(spec, journal.clone()),
-            folder: home,
-            address: SocketAddr::new(ip, port),
+            nodes: (0..servers.max(1)).map(node).collect::<Result<_, _>>()?,
             keys,
             callout,
             devices: Mutex::default(),
         })
     }
 
+    /// The first server; there always is one.
+    fn first(&self) -> &Node {
+        &self.nodes[0]
+    }
+
     /// Where clients connect, on the host and on devices.
     pub fn url(&self) -> String {
-        format!("nats://{}", self.address)
+        self.server_url(0)
+    }
+
+    /// The same with all servers of a cluster, separated by commas.
+    pub fn urls(&self) -> String {
+        let urls: Vec<_> = (0..self.servers()).map(|n| self.server_url(n)).collect();
+        urls.join(",")
+    }
+
+    /// How many servers it has.
+    pub fn servers(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Where clients connect to one server of a cluster, counted from 0.
+    pub fn server_url(&self, number: usize) -> String {
+        format!("nats://{}", self.server_address(number))
+    }
+
+    /// The same as an address.
+    pub fn server_address(&self, number: usize) -> SocketAddr {
+        self.nodes[number].address
+    }
+
+    /// The process of one server of a cluster.
+    pub fn server(&self, number: usize) -> &Service {
+        &self.nodes[number].service
+    }
+
+    /// Kills one server of a cluster, as a crash would.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn kill_server(&self, number: usize) -> Result<(), NatsError> {
+        Ok(self.nodes[number].service.kill().await?)
+    }
+
+    /// Starts one server of a cluster again and waits until it answers.
+    ///
+    /// # Errors
+    /// When it runs already or does not come up.
+    pub async fn start_server(&self, number: usize) -> Result<(), NatsError> {
+        self.write_config()?;
+        self.nodes[number].start().await
     }
 
     /// The same as an address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.first().address
     }
 
     /// The seed file of the operator's user in account PLATFORM.
@@ -131,9 +174,9 @@ impl Nats {
         self.keys.auth.seed_file.clone()
     }
 
-    /// The server's process.
+    /// The process of the first server.
     pub fn service(&self) -> &Service {
-        &self.service
+        &self.first().service
     }
 
     /// Starts it again on the same port and data, and waits until it answers.
@@ -142,11 +185,8 @@ impl Nats {
     /// When it runs already or does not come up.
     pub async fn start(&self) -> Result<(), NatsError> {
         self.write_config()?;
-        self.service.spawn()?;
-        Ok(self
-            .service
-            .wait_ready(READY_TIME, || self.answers())
-            .await?)
+        try_join_all(self.nodes.iter().map(Node::start)).await?;
+        Ok(())
     }
 
     /// Stops it; its data stays.
@@ -154,7 +194,10 @@ impl Nats {
     /// # Errors
     /// When the process does not go.
     pub async fn stop(&self) -> Result<(), NatsError> {
-        Ok(self.service.terminate().await?)
+        for node in &self.nodes {
+            node.service.terminate().await?;
+        }
+        Ok(())
     }
 
     /// Kills it, as a crash would.
@@ -162,7 +205,10 @@ impl Nats {
     /// # Errors
     /// When the process does not go.
     pub async fn kill(&self) -> Result<(), NatsError> {
-        Ok(self.service.kill().await?)
+        for node in &self.nodes {
+            node.service.kill().await?;
+        }
+        Ok(())
     }
 
     /// Loses every stream: stops the server if it runs and removes its data. The server is then
@@ -171,15 +217,8 @@ impl Nats {
     /// # Errors
     /// When the process does not go or the data cannot be removed.
     pub async fn wipe(&self) -> Result<(), NatsError> {
-        self.service.terminate().await?;
-        let store = self.store();
-        match fs::remove_dir_all(&store) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(NatsError::File {
-                path: store,
-                source,
-            }),
-            _ => Ok(()),
-        }
+        self.stop().await?;
+        self.nodes.iter().try_for_each(Node::wipe)
     }
 
     /// A client that is logged in as the operator.
@@ -227,48 +266,21 @@ impl Nats {
     }
 
     async fn reload(&self) -> Result<(), NatsError> {
-        if self.service.pid().is_none() {
+        let running = |node: &&Node| node.service.pid().is_some();
+        if !self.nodes.iter().any(|node| running(&node)) {
             return Ok(());
         }
         self.write_config()?;
-        let reloads = || {
-            self.service
-                .log()
-                .matches("Reloaded server configuration")
-                .count()
-        };
-        let before = reloads();
-        self.service.signal(Signal::HUP)?;
-        Ok(self
-            .service
-            .wait_ready(READY_TIME, || async { reloads() > before })
-            .await?)
+        try_join_all(self.nodes.iter().filter(running).map(Node::reload)).await?;
+        Ok(())
     }
 
     fn write_config(&self) -> Result<(), NatsError> {
         let devices = lock(&self.devices).clone();
-        let config = render::config(
-            self.address,
-            &self.store(),
-            &self.keys,
-            self.callout.as_ref(),
-            &devices,
-        );
-        let path = self.folder.join("nats.conf");
-        crate::secret::write(&path, config.as_bytes())
-            .map_err(|source| NatsError::File { path, source })
-    }
-
-    fn store(&self) -> PathBuf {
-        self.folder.join("store")
-    }
-
-    /// A server that takes connections greets with its `INFO` line.
-    async fn answers(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(self.address).await else {
-            return false;
-        };
-        let mut greeting = [0; 5];
-        stream.read_exact(&mut greeting).await.is_ok() && &greeting == b"INFO "
+        let (keys, callout) = (&self.keys, self.callout.as_ref());
+        self.nodes.iter().try_for_each(|node| {
+            let config = render::config(node, &self.nodes, keys, callout, &devices);
+            node.write_config(&config)
+        })
     }
 }

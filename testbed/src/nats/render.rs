@@ -1,26 +1,25 @@
 //! The server configuration, as `fleet-bus` computes it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::Path;
 
-use fleet_bus::server::{self, CalloutSettings, ServerSettings, StaticUsers};
+use fleet_bus::server::{self, CalloutSettings, ClusterSettings, ServerSettings, StaticUsers};
 use fleet_contracts::DeviceId;
 
 use super::keys::{CalloutKeys, Keys};
+use super::node::Node;
 
-/// The whole configuration. `devices` maps ids to public keys.
+/// The whole configuration of one of these servers. `devices` maps ids to public keys.
 pub(super) fn config(
-    address: SocketAddr,
-    store: &Path,
+    node: &Node,
+    all: &[Node],
     keys: &Keys,
     callout: Option<&CalloutKeys>,
     devices: &BTreeMap<DeviceId, String>,
 ) -> String {
-    server::render(&ServerSettings {
-        listen: address.to_string(),
-        name: "testbed".to_owned(),
-        store_dir: store.to_owned(),
+    let settings = ServerSettings {
+        listen: node.address.to_string(),
+        name: node.name.clone(),
+        store_dir: node.store().to_owned(),
         users: StaticUsers {
             auth: vec![keys.auth.public.clone()],
             platform: vec![keys.operator.public.clone()],
@@ -35,5 +34,14 @@ pub(super) fn config(
             issuer: callout.issuer.public.clone(),
             xkey: callout.xkey.public.clone(),
         }),
-    })
+    };
+    if all.len() < 2 {
+        return server::render(&settings);
+    }
+    let cluster = ClusterSettings {
+        name: "testbed".to_owned(),
+        listen: node.route.to_string(),
+        routes: all.iter().map(|other| other.route.to_string()).collect(),
+    };
+    server::render_in(&cluster, &settings)
 }
