@@ -19,6 +19,7 @@ use super::key::KeyFile;
 use super::provider::{Known, Provider};
 use crate::cli::MINT;
 use crate::config::Identity;
+use crate::rotate;
 
 /// This very program, also after its file was replaced by a newer one that speaks differently.
 const PROGRAM: &str = "/proc/self/exe";
@@ -143,8 +144,16 @@ pub async fn answer() -> Result<(), HelperError> {
     let question: Question = serde_json::from_slice(&text).map_err(HelperError::Question)?;
     let identity = question.identity.current();
     let key = Arc::new(KeyFile(identity.key_file.clone()));
-    let mut provider = Provider::new(identity, key, question.known);
-    let outcome = provider.mint().await;
+    let mut provider = Provider::new(identity.clone(), key, question.known);
+    let mut outcome = provider.mint().await;
+    let is_refused = |failed: &Failed| failed.reason == FailureReason::Refused;
+    if outcome.as_ref().is_err_and(is_refused)
+        && let Some(renamed) = rotate::renamed(identity).await
+    {
+        let key = Arc::new(KeyFile(renamed.key_file.clone()));
+        provider = Provider::new(renamed, key, provider.into_known());
+        outcome = provider.mint().await;
+    }
     let answer = Answer {
         outcome,
         known: provider.into_known(),

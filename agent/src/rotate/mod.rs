@@ -8,6 +8,7 @@
 //! than the rest of an idle agent.
 
 mod files;
+mod renamed;
 mod steps;
 mod watch;
 
@@ -19,6 +20,7 @@ use fleet_agent_core::identity::rotation::Due;
 use fleet_contracts::enrolment::{DenialReason, EnrolmentRefusal};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+pub(crate) use renamed::renamed;
 pub(crate) use watch::watch;
 
 use crate::config::{ConfigError, EnrolledError, IdentityFiles, Written};

@@ -5,9 +5,16 @@
 mod agent;
 mod deaths;
 mod decisions;
+mod denial;
 mod device;
+mod policy;
+mod rbac;
 mod renewal;
+mod replicas;
 mod rotation;
 mod scene;
 mod tokens;
+#[allow(dead_code, reason = "the tests of OpenBao use the rest")]
+#[path = "../openbao/vault.rs"]
+mod vault;
 mod whole;

@@ -16,7 +16,7 @@ async fn the_enrolment(scene: &Scene) -> Option<DeviceEnrolment> {
 }
 
 /// Enrols and approves.
-async fn enrol(scene: &Scene, agent: &Agent<'_>) -> DeviceEnrolment {
+pub(crate) async fn enrol(scene: &Scene, agent: &Agent<'_>) -> DeviceEnrolment {
     let token = scene.token(&["--device-id", "robot-7"]);
     let enrolling = agent.enrol(&token);
     let asked = || async { the_enrolment(scene).await.is_some() };

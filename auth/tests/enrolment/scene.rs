@@ -210,6 +210,16 @@ impl Scene {
         }
     }
 
+    /// Ends it in order.
+    pub(crate) fn stop(&self) {
+        if let Some(mut child) = self.service().take() {
+            let pid = child.id().to_string();
+            let told = Command::new("kill").args(["-TERM", &pid]).status();
+            assert!(told.expect("run").success());
+            assert!(child.wait().expect("gone").success());
+        }
+    }
+
     pub(crate) async fn until_open(&self) {
         self.until_door_open(&self.url).await;
     }

@@ -100,6 +100,9 @@ fn state(state: EnrolmentState) -> Heard {
     match state {
         EnrolmentState::Pending { poll_after_seconds } => pending(poll_after_seconds),
         EnrolmentState::Denied { reason, message } => Heard::Denied(reason, shown(&message)),
+        EnrolmentState::Approved(approval) if approval.manifest_keys.is_empty() => {
+            malformed("the approval names no manifest key")
+        }
         EnrolmentState::Approved(approval) => Heard::Approved(approval),
         EnrolmentState::Unknown => malformed("a state that this version does not know"),
     }
