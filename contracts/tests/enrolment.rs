@@ -3,7 +3,7 @@
 
 use fleet_contracts::enrolment::{
     DenialReason, DevicePublicKey, Enrolment, EnrolmentId, EnrolmentRefusal, EnrolmentRequest,
-    EnrolmentState, EnrolmentToken, Problem, Proof, path,
+    EnrolmentState, EnrolmentToken, KeyChange, NextKey, NextKeyState, Problem, Proof, path,
 };
 use proptest::prelude::*;
 
@@ -54,6 +54,25 @@ fn v1_answers_parse_and_name_the_key_they_are_for() {
         (problem.reason, problem.reason.status()),
         (EnrolmentRefusal::TokenUsed, 403)
     );
+}
+
+#[test]
+fn v1_changes_of_a_key_parse() {
+    let change = include_str!("data/v1-enrolment-key-change.json");
+    let change: KeyChange = serde_json::from_str(change).expect("a change");
+    let key = include_str!("data/v1-device-key.pem").parse::<DevicePublicKey>();
+    assert_eq!(key, Ok(change.public_key.clone()));
+    let next = |text: &str| serde_json::from_str::<NextKey>(text).expect("a next key");
+    let pending = next(include_str!("data/v1-enrolment-next-key-pending.json"));
+    let poll_after_seconds = 1;
+    assert_eq!(pending.state, NextKeyState::Pending { poll_after_seconds });
+    let added = include_str!("data/v1-enrolment-next-key-added.json");
+    let NextKeyState::Added { key_id, .. } = next(added).state else {
+        panic!("{added}");
+    };
+    assert_eq!(key_id, "314159265358979324");
+    let newer = next(&added.replace("\"Added\"", "\"Certified\""));
+    assert_eq!(newer.state, NextKeyState::Unknown);
 }
 
 #[test]

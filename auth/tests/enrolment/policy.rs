@@ -35,7 +35,7 @@ fn condition(of: &DeviceEnrolment, kind: &str) -> (String, String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_approves_what_fits_says_so_and_a_person_denies_it_all_the_same() {
     let policy = r#"{"rules": [
-        {"name": "cells", "tokenFleet": "lyon", "deviceIds": ["cell-*"], "sources": ["127.0.0.0/8", "10.0.0.0/8", "::1/128"]}
+        {"name": "cells", "tokenFleet": "lyon", "deviceIds": ["cell-*"], "sources": ["198.18.0.0/15", "::1/128"]}
     ]}"#;
     let scene = scene("policy", policy).await;
     let door = scene.door();

@@ -7,7 +7,7 @@ use fleet_auth_core::enrol::rbac::{DEFAULT_LEASE, GRANTS, Grant, Names, Scope};
 use fleet_testbed::{Request, Testbed};
 
 use crate::device::{Device, is_pending};
-use crate::scene::{NAMESPACE, SERVICE, Scene};
+use crate::scene::{NAMESPACE, SERVICE_USER, Scene};
 
 /// Whether a request needs this verb of this grant.
 fn covers(grant: &Grant, verb: &str, request: &Request) -> bool {
@@ -31,7 +31,7 @@ async fn all_that_is_granted_is_used_and_nothing_else_is_asked_for() {
     let bed = Testbed::builder("enrol-rbac")
         .control_plane()
         .idp()
-        .audit([SERVICE]);
+        .audit([SERVICE_USER]);
     let scene = Scene::over(bed.start().await.expect("testbed")).await;
     let policy = scene.path("approval.json");
     let rules = r#"{"rules": [{"name": "cells", "deviceIds": ["cell-*"]}]}"#;

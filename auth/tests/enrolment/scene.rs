@@ -11,12 +11,13 @@ use fleet_api::{Decision, DeviceEnrolment};
 use fleet_auth_core::enrol::rbac::{DEFAULT_LEASE, DEFAULT_NAMESPACE, Scope, rules};
 use fleet_contracts::enrolment::{Approval, EnrolmentState, EnrolmentToken};
 use fleet_testbed::{Idp, Testbed, wait};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
 };
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::config::Kubeconfig;
+use kube::config::{AuthInfo, Kubeconfig};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,8 +27,10 @@ use crate::device::{Device, Door};
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) const NAMESPACE: &str = DEFAULT_NAMESPACE;
-/// As whom the service speaks to the API server.
-pub(crate) const SERVICE: &str = "fleet-auth";
+/// The service account by which the service speaks to the API server.
+const SERVICE: &str = "fleet-auth";
+/// What the API server calls it.
+pub(crate) const SERVICE_USER: &str = "system:serviceaccount:fleet-enrolment:fleet-auth";
 const MANIFEST_KEY: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 pub(crate) struct Scene {
@@ -57,6 +60,7 @@ impl Scene {
             service: Mutex::new(None),
         };
         scene.grant().await;
+        scene.write_service_kubeconfig().await;
         let idp = scene.idp();
         fs::write(scene.path("idp-token"), idp.admin_token()).expect("written");
         scene
@@ -86,14 +90,20 @@ impl Scene {
             name: SERVICE.to_owned(),
         };
         let subjects = Some(vec![Subject {
-            kind: "User".to_owned(),
+            kind: "ServiceAccount".to_owned(),
             name: SERVICE.to_owned(),
+            namespace: Some(NAMESPACE.to_owned()),
             ..Subject::default()
         }]);
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(NAMESPACE.to_owned());
         let client = || self.client.clone();
         make(Api::all(client()), &namespace).await;
+        let account = ServiceAccount {
+            metadata: meta(),
+            ..ServiceAccount::default()
+        };
+        make(Api::namespaced(client(), NAMESPACE), &account).await;
         let granted = ClusterRole {
             metadata: meta(),
             rules: Some(rules(Scope::Cluster, DEFAULT_LEASE)),
@@ -119,17 +129,38 @@ impl Scene {
         make(Api::namespaced(client(), NAMESPACE), &binding).await;
     }
 
-    /// The administrator's kubeconfig, speaking for the service's user.
     pub(crate) fn service_kubeconfig(&self) -> PathBuf {
+        self.path("service.kubeconfig")
+    }
+
+    /// The administrator's kubeconfig with the service account's token.
+    async fn write_service_kubeconfig(&self) {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let params = PostParams::default();
+        let made = accounts.create_token_request(SERVICE, &params, &request);
+        let token = made.await.expect("made").status.and_then(|s| s.token);
+        let token = token.expect("a token");
         let admin = self.bed.kubeconfig().expect("kubeconfig");
         let mut config = Kubeconfig::read_from(admin).expect("read");
         for user in &mut config.auth_infos {
-            let info = user.auth_info.as_mut().expect("credentials");
-            info.impersonate = Some(SERVICE.to_owned());
+            user.auth_info = Some(AuthInfo {
+                token: Some(token.clone().into()),
+                ..AuthInfo::default()
+            });
         }
-        let path = self.path("service.kubeconfig");
-        fs::write(&path, serde_json::to_vec(&config).expect("json")).expect("written");
-        path
+        let mut text = serde_json::to_value(&config).expect("json");
+        // Secrets are written redacted.
+        for user in text["users"].as_array_mut().expect("users") {
+            user["user"]["token"] = token.clone().into();
+        }
+        fs::write(self.service_kubeconfig(), text.to_string()).expect("written");
     }
 
     fn command() -> Command {
