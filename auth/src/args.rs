@@ -202,6 +202,13 @@ pub struct KeyArgs {
     /// Seconds between two readings that unknown keys give cause to.
     #[arg(long, env = "FLEET_JWKS_MIN_INTERVAL", default_value_t = 10.0)]
     pub jwks_min_interval: f64,
+    /// Seconds for which the keys are used while they cannot be read again; then devices wait.
+    #[arg(long, env = "FLEET_JWKS_MAX_AGE", default_value_t = 86_400.0)]
+    pub jwks_max_age: f64,
+    /// File in which the keys outlive a restart, in case the identity provider is away then. Nobody
+    /// else may be able to write there.
+    #[arg(long, env = "FLEET_KEYS_CACHE_FILE")]
+    pub keys_cache_file: Option<PathBuf>,
 }
 
 /// What devices get.
@@ -238,4 +245,11 @@ pub struct GrantArgs {
     /// Logins of one device that are taken each minute after that.
     #[arg(long, env = "FLEET_LOGINS_PER_MINUTE", default_value_t = 30)]
     pub logins_per_minute: u32,
+    /// Logins from one address that may fail at once before its unknown tokens are no longer looked
+    /// at. Devices behind one address share this.
+    #[arg(long, env = "FLEET_FAILURE_BURST", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub failure_burst: u32,
+    /// Logins from one address that may fail each minute after that.
+    #[arg(long, env = "FLEET_FAILURES_PER_MINUTE", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub failures_per_minute: u32,
 }

@@ -50,7 +50,7 @@ pub fn pages<P: PolicySource>(pages: Pages<P>) -> Router {
 async fn metrics<P: PolicySource>(State(pages): State<Pages<P>>) -> Response {
     let judge = &pages.judge;
     let totals = Totals {
-        key_age: judge.jwks.current().map(|keys| keys.read.elapsed()),
+        key_age: judge.jwks.current().map(|keys| keys.age()),
         kept_tokens: judge.verified.len(),
         in_flight: pages.desk.in_flight(),
     };

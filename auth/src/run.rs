@@ -26,7 +26,7 @@ use crate::args::{BusArgs, CalloutArgs, GrantArgs, KeyArgs};
 use crate::bao::OpenBaoPolicies;
 use crate::callout::{Desk, Enforcer, Judge, Limiter, Presence, Rate, System, Verified};
 use crate::http::{self, Pages};
-use crate::jwks::{Fetcher, Jwks, Pace, Source, SourceError};
+use crate::jwks::{Fetcher, Jwks, KeptKeys, Pace, Source, SourceError};
 use crate::metrics::Metrics;
 use crate::policy::{ChosenPolicies, FilePolicies, PolicyError, PolicySource as _};
 use crate::rules;
@@ -95,6 +95,10 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
         limiter: Limiter::new(Rate {
             burst: args.grant.login_burst,
             per_minute: args.grant.logins_per_minute,
+        }),
+        failures: Limiter::new(Rate {
+            burst: args.grant.failure_burst,
+            per_minute: args.grant.failures_per_minute,
         }),
         verified: Verified::default(),
         metrics,
@@ -177,6 +181,8 @@ fn jwks(args: &CalloutArgs, metrics: &Arc<Metrics>) -> Result<Jwks, RunError> {
         oidc_ca_file,
         jwks_ttl,
         jwks_min_interval,
+        jwks_max_age,
+        keys_cache_file,
     } = args.keys.clone();
     let source = Source {
         issuer: args.token.oidc_issuer.clone(),
@@ -187,8 +193,11 @@ fn jwks(args: &CalloutArgs, metrics: &Arc<Metrics>) -> Result<Jwks, RunError> {
     let pace = Pace {
         ttl: seconds("--jwks-ttl", jwks_ttl)?,
         min_interval: seconds("--jwks-min-interval", jwks_min_interval)?,
+        max_age: seconds("--jwks-max-age", jwks_max_age)?,
     };
-    Ok(Jwks::new(Fetcher::new(&source)?, pace, Arc::clone(metrics)))
+    let kept = keys_cache_file.map(|path| KeptKeys::new(path, source.issuer.clone()));
+    let fetcher = Fetcher::new(&source)?;
+    Ok(Jwks::new(fetcher, pace, kept, Arc::clone(metrics)))
 }
 
 fn seconds(option: &'static str, given: f64) -> Result<Duration, RunError> {

@@ -42,6 +42,9 @@ pub struct Judge<P> {
     pub policies: P,
     /// How often devices may log in.
     pub limiter: Limiter,
+    /// How often logins from one address may fail before tokens that are not known yet are no longer
+    /// looked at. Those who prove who they are never use it up, but wait with the others.
+    pub failures: Limiter<String>,
     /// Tokens that were verified before.
     pub verified: Verified,
     /// What happened.
@@ -84,7 +87,7 @@ impl<P: PolicySource> Judge<P> {
     }
 
     async fn verdict(&self, request: &AuthRequest) -> Result<(Identity, Grant), Refusal> {
-        let identity = self.identity(request.token.expose()).await?;
+        let identity = self.identity(request).await?;
         if !self.limiter.take(&identity.device, Instant::now()) {
             let refusal = Refusal::new(AuthReason::RateLimited, "it logs in too often");
             return Err(refusal.about(&identity.about()));
@@ -97,23 +100,29 @@ impl<P: PolicySource> Judge<P> {
         Ok((identity, grant))
     }
 
-    async fn identity(&self, token: &str) -> Result<Identity, Refusal> {
-        let keys = match self.jwks.current() {
-            Some(keys) => keys,
-            None => self.jwks.newer_than(None).await.ok_or_else(|| {
-                let detail = "the identity provider's keys were not read yet";
-                Refusal::new(AuthReason::KeysUnavailable, detail)
-            })?,
-        };
+    async fn identity(&self, request: &AuthRequest) -> Result<Identity, Refusal> {
+        let token = request.token.expose();
+        let keys = self.jwks.usable().await.ok_or_else(|| {
+            let detail = match self.jwks.current() {
+                None => "the identity provider's keys were not read yet",
+                Some(_) => "the identity provider's keys were not read for too long",
+            };
+            Refusal::new(AuthReason::KeysUnavailable, detail)
+        })?;
         let known = self.verified.get(token, keys.version, clock::now());
         self.metrics.looked_up(known.is_some());
         if let Some(identity) = known {
             return Ok(identity);
         }
+        let source = &request.client.host;
+        if !self.failures.has(source, Instant::now()) {
+            let detail = "too many logins from this address failed";
+            return Err(Refusal::new(AuthReason::RateLimited, detail));
+        }
         let (keys, outcome) = match self.identify(token, &keys) {
             // It may have been signed with a key that is newer than those we have.
             Err(refusal) if may_be_newer(&refusal) => {
-                match self.jwks.newer_than(Some(keys.version)).await {
+                match self.jwks.newer_than(keys.version).await {
                     Some(newer) => {
                         let outcome = self.identify(token, &newer);
                         (newer, outcome)
@@ -123,7 +132,9 @@ impl<P: PolicySource> Judge<P> {
             }
             outcome => (keys, outcome),
         };
-        let identity = outcome?;
+        let identity = outcome.inspect_err(|_| {
+            self.failures.take(source, Instant::now());
+        })?;
         let now = clock::now();
         self.verified.keep(token, keys.version, &identity, now);
         Ok(identity)

@@ -65,6 +65,13 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
         may
     }
 
+    /// Whether one may go on, without counting.
+    pub fn has(&self, who: &K, now: Instant) -> bool {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.get(who);
+        bucket.is_none_or(|bucket| self.filled(*bucket, now) >= 1.0)
+    }
+
     fn filled(&self, bucket: Bucket, now: Instant) -> f64 {
         let minute = Duration::from_secs(60).as_secs_f64();
         let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
@@ -88,7 +95,8 @@ mod tests {
         let start = Instant::now();
         assert!(limiter.take(&a, start) && limiter.take(&a, start));
         assert!(!limiter.take(&a, start));
-        assert!(limiter.take(&b, start));
+        assert!(!limiter.has(&a, start) && limiter.has(&b, start));
+        assert!(limiter.take(&b, start) && limiter.has(&b, start));
         let later = start + Duration::from_secs(1);
         assert!(limiter.take(&a, later));
         assert!(!limiter.take(&a, later));

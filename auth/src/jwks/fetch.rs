@@ -19,8 +19,6 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 
-use super::Version;
-
 /// The largest document that is read.
 const MAX_DOCUMENT: usize = 256 * 1024;
 /// Less than the server's patience with a login that waits for the keys.
@@ -180,21 +178,21 @@ impl Fetcher {
         })
     }
 
-    /// Reads the keys, or fails in time for a login that waits for them.
-    pub async fn fetch(&self) -> Result<(KeySet, Version), FetchError> {
+    /// Reads the keys and the document that they came in, or fails in time for a login that waits for them.
+    pub async fn fetch(&self) -> Result<(KeySet, Bytes), FetchError> {
         tokio::time::timeout(TIMEOUT, self.fetch_in_time())
             .await
             .map_err(|_| FetchError::Timeout(self.issuer.clone()))?
     }
 
-    async fn fetch_in_time(&self) -> Result<(KeySet, Version), FetchError> {
+    async fn fetch_in_time(&self) -> Result<(KeySet, Bytes), FetchError> {
         let url = match &self.place {
             Place::Keys(url) => url.clone(),
             Place::Discovery(url) => self.discover(url).await?,
         };
         let document = self.get(&url).await?;
         let set = KeySet::parse(&document).map_err(|source| FetchError::Keys { url, source })?;
-        Ok((set, Version::of(&document)))
+        Ok((set, document))
     }
 
     async fn discover(&self, url: &Uri) -> Result<Uri, FetchError> {

@@ -3,7 +3,7 @@
 use fleet_testbed::wait;
 use futures::future::join_all;
 
-use crate::idp::Key;
+use crate::idp::{Key, now};
 use crate::scene::{EVERYBODY, SOON, Scene, audit, operator, page};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,4 +140,75 @@ async fn keys_are_asked_for_under_the_outer_name_where_the_way_is_another() {
             .all(|host| host == "id.example.com")
     );
     assert!(scene.lets_in("dev-1", &scene.token("dev-1")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_outlive_a_restart_while_the_issuer_is_away_and_a_foreign_file_is_worth_nothing() {
+    let mut scene = Scene::start("callout-kept").await;
+    let file = scene.bed.folder().join("keys.json");
+    let path = file.display().to_string();
+    let options = |scene: &Scene, name| scene.options(name).args(["--keys-cache-file", &path]);
+    let callout = scene.callout(options(&scene, "callout")).await;
+    scene.idp.stop().await;
+    callout.kill().await.expect("killed");
+    callout.start_again().expect("started");
+    let token = scene.token("dev-1");
+    let let_in = || async { scene.lets_in("dev-1", &token).await };
+    assert!(wait::until(SOON, let_in).await, "{}", callout.log());
+    let ready = page(&callout, "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    callout.stop().await.expect("stopped");
+
+    let good = std::fs::read_to_string(&file).expect("a file");
+    let mut kept: serde_json::Value = serde_json::from_str(&good).expect("JSON");
+    kept["issuer"] = "https://evil.example".into();
+    let foreign = kept.to_string();
+    kept["issuer"] = scene.idp.issuer().into();
+    kept["read"] = (now() - 86_401).into();
+    let old = kept.to_string();
+    let exposed = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, permissions).expect("set");
+    };
+    for (name, content, mode, why) in [
+        ("foreign", foreign.as_str(), 0o600, "they are of"),
+        ("old", old.as_str(), 0o600, "s ago"),
+        ("cut", &good[..good.len() / 2], 0o600, "holds no kept keys"),
+        ("exposed", good.as_str(), 0o666, "others may write it"),
+    ] {
+        std::fs::write(&file, content).expect("written");
+        exposed(mode);
+        let callout = scene.bed.start_callout(options(&scene, name));
+        let callout = callout.expect("started");
+        let said = || async { callout.log().contains(why) };
+        assert!(wait::until(SOON, said).await, "{name}: {}", callout.log());
+        let ready = || async { !page(&callout, "/readyz").await.is_empty() };
+        assert!(wait::until(SOON, ready).await, "{name}: {}", callout.log());
+        let page = page(&callout, "/readyz").await;
+        assert!(page.contains("keys were not read yet"), "{name}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_could_not_be_read_again_for_too_long_verify_nothing() {
+    let mut scene = Scene::start("callout-stale").await;
+    let options = scene.options("callout");
+    let options = options.args(["--jwks-ttl", "0.3", "--jwks-max-age", "2"]);
+    let callout = scene.callout(options).await;
+    let token = scene.token("dev-1");
+    assert!(scene.lets_in("dev-1", &token).await);
+    scene.idp.stop().await;
+    // Not even a token that was verified before.
+    let refused = || async {
+        let let_in = scene.lets_in("dev-1", &token).await;
+        let lines = audit(&callout, "dev-1");
+        !let_in && lines.iter().any(|line| line.contains("KeysUnavailable"))
+    };
+    assert!(wait::until(SOON, refused).await, "{}", callout.log());
+    let lines = audit(&callout, "dev-1");
+    let why = "keys were not read for too long";
+    assert!(lines.iter().any(|line| line.contains(why)), "{lines:?}");
+    scene.idp.start_again().await;
+    let back = || async { scene.lets_in("dev-1", &token).await };
+    assert!(wait::until(SOON, back).await, "{}", callout.log());
 }

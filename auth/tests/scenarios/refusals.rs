@@ -208,3 +208,30 @@ async fn a_device_that_logs_in_without_end_is_slowed_and_others_are_not() {
     let other = scene.lets_in("dev-2", &scene.token("dev-2")).await;
     assert!(other, "another device");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_only_fails_is_no_longer_listened_to_but_known_devices_behind_it_are() {
+    let scene = Scene::start("callout-failures").await;
+    let options = scene.options("callout");
+    let options = options.args(["--failure-burst", "3", "--failures-per-minute", "1"]);
+    let callout = scene.callout(options).await;
+    let token = scene.token("dev-1");
+    assert!(scene.lets_in("dev-1", &token).await, "nobody failed yet");
+    let stranger = Key::new(&scene.key.id);
+    for number in 0..3 {
+        let name = format!("guess-{number}");
+        assert!(
+            !scene
+                .lets_in(&name, &stranger.token(&scene.idp.claims("dev-1")))
+                .await
+        );
+        let lines = audit(&callout, &name);
+        assert!(lines[0].contains("SignatureInvalid"), "{lines:?}");
+    }
+    let guess = stranger.token(&scene.idp.claims("dev-1"));
+    assert!(!scene.lets_in("guess-more", &guess).await);
+    let lines = audit(&callout, "guess-more");
+    assert!(lines[0].contains("RateLimited"), "{lines:?}");
+    assert!(lines[0].contains("from this address"), "{lines:?}");
+    assert!(scene.lets_in("dev-1", &token).await, "its token is known");
+}
