@@ -65,8 +65,9 @@ fn remove_later_keys(folder: &Path) -> Result<(), EnrolError> {
     let entries = fs::read_dir(folder).map_err(error("look into", folder))?;
     for entry in entries {
         let path = entry.map_err(error("look into", folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.starts_with("device-key-") && name.ends_with(".pem")) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let is_later = stem.is_some_and(|stem| stem.starts_with("device-key-"));
+        if is_later && path.extension().is_some_and(|end| end == "pem") {
             fs::remove_file(&path).map_err(error("remove", &path))?;
         }
     }

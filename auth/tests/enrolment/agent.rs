@@ -49,7 +49,11 @@ impl<'s> Agent<'s> {
         };
         let agent = Self { scene, program };
         let (state, socket) = (scene.path("agent"), scene.path("no-podman.sock"));
-        let config = format!("state_dir = {state:?}\n[podman]\nsocket = {socket:?}\n");
+        let config = format!(
+            "state_dir = \"{}\"\n[podman]\nsocket = \"{}\"\n",
+            state.display(),
+            socket.display()
+        );
         fs::write(scene.path("agent.toml"), config).expect("written");
         fs::create_dir_all(&state).expect("a folder");
         Some(agent)
@@ -125,7 +129,7 @@ impl<'s> Agent<'s> {
         let names = entries.map(|e| e.expect("an entry").file_name().into_string());
         let mut keys: Vec<_> = names
             .map(|name| name.expect("a name"))
-            .filter(|name| name.starts_with("device-key") && name.ends_with(".pem"))
+            .filter(|name| name.starts_with("device-key"))
             .collect();
         keys.sort();
         keys

@@ -79,11 +79,11 @@ async fn everything(scene: &Scene) {
     assert!(is_pending(&device.ask(&door, &token("robot-7")).await));
     scene.approve(&device).await;
     let told = scene.approval(&device).await;
-    let taken = || async {
+    let replaced = || async {
         let offered = device.offer(&door, &device.id, &next).await;
         offered.is_ok() && next.take_up(&door, &device.id).await.is_ok()
     };
-    scene.until("taken up", taken).await;
+    scene.until("taken up", replaced).await;
     scene
         .decide(device.id.as_str(), Decision::Denied, "stolen")
         .await;

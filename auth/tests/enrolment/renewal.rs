@@ -36,11 +36,11 @@ async fn is_settled(scene: &Scene, agent: &Agent<'_>) -> bool {
     let status = status.expect("a status");
     let user = status.user_id.clone().unwrap_or_default();
     let known: Vec<String> = status.key_id.clone().into_iter().collect();
-    let used = agent.enrolment()["approval"]["keyId"].clone();
+    let in_use = agent.enrolment()["approval"]["keyId"].clone();
     status.next_key.is_none()
         && status.retired_key_id.is_none()
         && scene.keys(&user) == known
-        && used == known[0]
+        && in_use == known[0]
         && agent.key_files().len() == 1
 }
 

@@ -61,21 +61,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn at(seconds: u64) -> Option<UnixMillis> {
-        Some(UnixMillis(seconds * 1000))
+    fn at(seconds: u64) -> UnixMillis {
+        UnixMillis(seconds * 1000)
     }
 
     #[test]
     fn a_key_is_replaced_from_its_time_on_and_looked_at_once_a_day_until_then() {
         let none = &mut || 0.0;
-        assert_eq!(due(at(60), at(90), 59, none), Due::Later(1));
-        assert_eq!(due(at(60), at(90), 59, &mut || 1.0), Due::Later(16));
-        assert_eq!(due(at(60), at(90), 60, none), Due::Now);
-        assert_eq!(due(at(60), at(90), 95, none), Due::Now);
-        assert_eq!(due(None, at(90), 80, none), Due::Later(LONGEST));
+        assert_eq!(due(Some(at(60)), Some(at(90)), 59, none), Due::Later(1));
+        assert_eq!(
+            due(Some(at(60)), Some(at(90)), 59, &mut || 1.0),
+            Due::Later(16)
+        );
+        assert_eq!(due(Some(at(60)), Some(at(90)), 60, none), Due::Now);
+        assert_eq!(due(Some(at(60)), Some(at(90)), 95, none), Due::Now);
+        assert_eq!(due(None, Some(at(90)), 80, none), Due::Later(LONGEST));
         let days = 24 * 3600;
         assert_eq!(
-            due(at(60 * days), at(90 * days), days, none),
+            due(Some(at(60 * days)), Some(at(90 * days)), days, none),
             Due::Later(LONGEST)
         );
     }
@@ -88,7 +91,7 @@ mod tests {
         ) {
             let rotate = u64::from(rotate);
             let end = rotate + u64::from(life);
-            if let Due::Later(wait) = due(at(rotate), at(end), now.into(), &mut || random) {
+            if let Due::Later(wait) = due(Some(at(rotate)), Some(at(end)), now.into(), &mut || random) {
                 prop_assert!((1..=LONGEST).contains(&wait));
             }
             let wait = again(failures, &mut || random);
