@@ -85,24 +85,7 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
     let metrics = Arc::new(Metrics::default());
     let policies = policies(&args.grant, &metrics)?;
     let jwks = Arc::new(jwks(&args, &metrics)?);
-    let judge = Arc::new(Judge {
-        keys: service_keys(&args.bus)?,
-        account: Account(args.bus.account.clone()),
-        rules: rules::token_rules(&args.token),
-        caps: rules::caps(&args.grant),
-        jwks: Arc::clone(&jwks),
-        policies: policies.clone(),
-        limiter: Limiter::new(Rate {
-            burst: args.grant.login_burst,
-            per_minute: args.grant.logins_per_minute,
-        }),
-        failures: Limiter::new(Rate {
-            burst: args.grant.failure_burst,
-            per_minute: args.grant.failures_per_minute,
-        }),
-        verified: Verified::default(),
-        metrics,
-    });
+    let judge = Arc::new(judge(&args, &jwks, &policies, metrics)?);
     let issuers: Vec<_> = judge.keys.issuers().collect();
     tracing::info!(?issuers, "users are signed with these keys");
     let desk = Arc::new(Desk::new(args.bus.concurrency));
@@ -125,10 +108,7 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
             system: Arc::clone(&system),
             metrics: Arc::clone(&judge.metrics),
         };
-        let settings = ConnectSettings {
-            seed_file,
-            ..settings.clone()
-        };
+        let settings = as_system(&settings, seed_file);
         let enforcing = until(stop.clone(), enforcer.follow(settings, policies.shut_out()));
         tasks.add("enforcer", tracker.spawn(enforcing));
     } else {
@@ -156,6 +136,33 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
     tracker.wait().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn judge(
+    args: &CalloutArgs,
+    jwks: &Arc<Jwks>,
+    policies: &ChosenPolicies,
+    metrics: Arc<Metrics>,
+) -> Result<Judge<ChosenPolicies>, RunError> {
+    let grant = &args.grant;
+    Ok(Judge {
+        keys: service_keys(&args.bus)?,
+        account: Account(args.bus.account.clone()),
+        rules: rules::token_rules(&args.token),
+        caps: rules::caps(grant),
+        jwks: Arc::clone(jwks),
+        policies: policies.clone(),
+        limiter: Limiter::new(Rate {
+            burst: grant.login_burst,
+            per_minute: grant.logins_per_minute,
+        }),
+        failures: Limiter::new(Rate {
+            burst: grant.failure_burst,
+            per_minute: grant.failures_per_minute,
+        }),
+        verified: Verified::default(),
+        metrics,
+    })
 }
 
 /// From OpenBao if there is an address of it, else from the file.
@@ -250,6 +257,14 @@ fn connection(args: &BusArgs) -> ConnectSettings {
         seed_file: args.nats_seed_file.clone(),
         name: "fleet-auth".to_owned(),
         ca_file: args.nats_ca_file.clone(),
+    }
+}
+
+/// The same servers, as the user in the system account.
+fn as_system(settings: &ConnectSettings, seed_file: PathBuf) -> ConnectSettings {
+    ConnectSettings {
+        seed_file,
+        ..settings.clone()
     }
 }
 
