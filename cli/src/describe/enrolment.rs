@@ -26,8 +26,13 @@ pub(super) fn render(enrolment: &DeviceEnrolment, now: Timestamp) -> String {
     text.field("Decision", decision.unwrap_or_default());
     let message = spec.approval.as_ref().map(|a| a.message.as_str());
     text.field("Message", message.unwrap_or_default());
+    let policy = status.policy_approval;
+    let policy = policy.map(|p| format!("rule {}: {}", p.rule, p.because));
+    text.field("Policy", &policy.unwrap_or_default());
     let expires = status.key_expires_at.map(|at| at.0.to_string());
     text.field("Key expires", &expires.unwrap_or_default());
+    let rotate = status.key_rotate_at.map(|at| at.0.to_string());
+    text.field("Key rotates", &rotate.unwrap_or_default());
     inventory(&mut text, &spec.facts);
     text.conditions(&status.conditions, now);
     text.finish()

@@ -151,12 +151,16 @@ impl Columns {
         let status = enrolment.status.as_ref();
         let conditions = status.map(|s| s.conditions.as_slice()).unwrap_or_default();
         let ready = condition(conditions, ConditionType::Ready);
+        let by_policy = status.and_then(|s| s.policy_approval.as_ref());
+        let decision = match (&spec.approval, by_policy) {
+            (Some(approval), _) => approval.decision.to_string(),
+            (None, Some(_)) => "ByPolicy".to_owned(),
+            (None, None) => NONE.to_owned(),
+        };
         let mut row = vec![
             enrolment.metadata.name.clone().unwrap_or_default(),
             spec.device_id.to_string(),
-            spec.approval
-                .as_ref()
-                .map_or_else(|| NONE.to_owned(), |a| a.decision.to_string()),
+            decision,
             ready.map_or_else(|| "Unknown".to_owned(), |c| c.status.clone()),
             or_none(ready.map(|c| &c.reason)),
             age(enrolment.metadata.creation_timestamp.as_ref(), now),

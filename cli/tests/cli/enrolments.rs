@@ -57,6 +57,19 @@ async fn enrolments_are_listed_described_approved_and_denied() {
         list.contains("Approved") && list.contains("site=lyon"),
         "{list}"
     );
+    // What a rule approved is told from what a person did.
+    let c = ask(&bed, 'c', "cell-1").await;
+    let api: Api<DeviceEnrolment> = Api::all(bed.client.clone());
+    let mut object = api.get(&c).await.expect("there");
+    let by = json!({"policyApproval": {"rule": "cells", "because": "its id fits cell-*", "at": "2026-01-01T00:00:00Z"}});
+    object.status = serde_json::from_value(by).expect("a status");
+    api.replace_status(&c, &PostParams::default(), &object)
+        .await
+        .expect("written");
+    let list = bed.fleet(&["get", "enrolments"]).ok();
+    assert!(list.contains(&format!("{c}   cell-1   ByPolicy")), "{list}");
+    let told = bed.fleet(&["describe", "enrolment", &c]).ok();
+    assert!(told.contains("rule cells: its id fits cell-*"), "{told}");
     let missing = bed.fleet(&["approve", "nobody"]).failed();
     assert!(missing.contains("nobody"), "{missing}");
 }
