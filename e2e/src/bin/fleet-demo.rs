@@ -171,10 +171,7 @@ async fn start_platform(
         devices: &regression::DEVICES,
         heartbeat: None,
         operator,
-        login: Login::Chain(ChainOptions {
-            admitted: vec![GUEST.to_owned()],
-            ..ChainOptions::default()
-        }),
+        login: Login::Chain(ChainOptions::default()),
     };
     let platform = Platform::start_wanted(wanted, &say).await?;
     if !args.auto {

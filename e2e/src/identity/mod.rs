@@ -31,8 +31,6 @@ pub struct ChainOptions {
     pub callout: Vec<String>,
     /// Further arguments of the enrolment service.
     pub enrolment: Vec<String>,
-    /// Further devices that OpenBao has a policy for.
-    pub admitted: Vec<String>,
 }
 
 /// The running services, and how their commands reach the cluster.
@@ -48,19 +46,12 @@ pub struct Identity {
     client: kube::Client,
 }
 
-/// What does not need the cluster: OpenBao set up, these devices let in, and the callout ready.
+/// What does not need the cluster: OpenBao set up, and the callout ready.
 ///
 /// # Errors
 /// When one of them does not come up.
-pub async fn start_callout(
-    bed: &Testbed,
-    devices: &[&str],
-    options: &ChainOptions,
-) -> Result<Callout, Error> {
+pub async fn start_callout(bed: &Testbed, options: &ChainOptions) -> Result<Callout, Error> {
     vault::provision(bed).await?;
-    let admitted = options.admitted.iter().map(String::as_str);
-    let admitted: Vec<_> = devices.iter().copied().chain(admitted).collect();
-    vault::admit(bed, &admitted).await?;
     let (idp, server) = (bed.idp()?, bed.openbao()?);
     let replica = CalloutOptions::default()
         .args(["--oidc-issuer", &idp.issuer()])
@@ -108,8 +99,10 @@ impl Identity {
         if kubeconfig.is_some() {
             bed.grant_enrolment(namespace).await?;
         }
+        let server = bed.openbao()?;
         let options = EnrolmentOptions::default()
             .args(["--token-namespace", namespace, "--poll-after", "1"])
+            .args(vault::login_options(server, &server.enrol()))
             .args(further.to_vec());
         let enrolment = bed.start_enrolment(options)?;
         let address = enrolment.address();

@@ -39,9 +39,7 @@ impl Platform {
             let Login::Chain(options) = &wanted.login else {
                 return Ok(None);
             };
-            identity::start_callout(&bed, wanted.devices, options)
-                .await
-                .map(Some)
+            identity::start_callout(&bed, options).await.map(Some)
         };
         // Side by side: each waits for servers most of the time.
         let (images, callout, installed) = tokio::join!(
