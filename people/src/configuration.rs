@@ -104,4 +104,3 @@ pub struct Extra {
     /// A CEL expression; an empty string leaves it out.
     pub value_expression: String,
 }
-

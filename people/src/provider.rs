@@ -103,16 +103,18 @@ impl FromStr for ClaimPath {
 }
 
 impl ClaimPath {
-    /// CEL for the claim, and for whether it is there.
-    fn expressions(&self) -> (String, String) {
+    /// CEL for the claim; an empty list if it is not there.
+    ///
+    /// The API server's `claims` knows neither `in` nor a walk over what it holds: names are looked
+    /// up with `[?…]`, and what is found is taken out of its wrapping by `dyn`.
+    fn expression(&self) -> String {
         let mut value = "claims".to_owned();
-        let mut there = Vec::new();
-        for name in &self.0 {
-            let name = cel::string(name);
-            there.push(format!("{name} in {value}"));
-            value = format!("{value}[{name}]");
+        for (place, name) in self.0.iter().enumerate() {
+            let is_last = place + 1 == self.0.len();
+            let none = if is_last { "[]" } else { "{}" };
+            value = format!("dyn({value}[?{}].orValue({none}))", cel::string(name));
         }
-        (value, there.join(" && "))
+        value
     }
 }
 
@@ -126,10 +128,9 @@ impl Roles {
         }
     }
 
-    /// CEL for the groups: roles with a prefix, none if there is no claim. Of an object CEL walks
-    /// over the keys.
+    /// CEL for the groups: roles with a prefix. Of an object CEL walks over the keys.
     fn groups(&self, prefix: &Prefix) -> String {
-        let (roles, there) = self.path().expressions();
+        let roles = self.path().expression();
         let group = format!("{} + role", cel::string(prefix.as_str()));
         match self {
             Self::Zitadel {
@@ -137,17 +138,16 @@ impl Roles {
                 ..
             } => {
                 let here = format!("{} in {roles}[role]", cel::string(id));
-                format!("{there} ? {roles}.map(role, {here}, {group}) : []")
+                format!("{roles}.map(role, {here}, {group})")
             }
-            _ => format!("{there} ? {roles}.map(role, {group}) : []"),
+            _ => format!("{roles}.map(role, {group})"),
         }
     }
 
     /// CEL for whether somebody has a role, wherever it was granted.
     fn has(&self, role: &str) -> String {
-        let (roles, there) = self.path().expressions();
-        let role = cel::string(role);
-        format!("{there} && {roles}.exists(role, role == {role})")
+        let roles = self.path().expression();
+        format!("{roles}.exists(role, role == {})", cel::string(role))
     }
 }
 
@@ -217,19 +217,19 @@ impl Provider {
             // The audience proves nothing: a machine may ask for any. To whom a token was given is
             // the provider's own word, and machines log in to no application.
             ClaimValidationRule {
-                expression: format!("\"azp\" in claims && claims.azp in {clients}"),
+                expression: format!("has(claims.azp) && claims.azp in {clients}"),
                 message: "the token was not given to an application that people log in to"
                     .to_owned(),
             },
             ClaimValidationRule {
-                expression: format!("!({})", self.roles.has(DEVICE_ROLE)),
+                expression: format!("!{}", self.roles.has(DEVICE_ROLE)),
                 message: "a device is no person".to_owned(),
             },
         ]
     }
 
     fn mappings(&self) -> ClaimMappings {
-        let name = "\"preferred_username\" in claims ? claims.preferred_username : \"\"";
+        let name = "has(claims.preferred_username) ? claims.preferred_username : \"\"";
         ClaimMappings {
             // Names can be changed, and given to somebody else later; subjects cannot.
             username: PrefixedClaim {
@@ -306,8 +306,8 @@ mod tests {
     fn a_claim_may_be_an_address() {
         let path: ClaimPath = "/https:~1~1example.com~1roles".parse().expect("a path");
         assert_eq!(
-            path.expressions().0,
-            "claims[\"https://example.com/roles\"]"
+            path.expression(),
+            "dyn(claims[?\"https://example.com/roles\"].orValue([]))"
         );
     }
 

@@ -94,7 +94,8 @@ impl Http {
         })
     }
 
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
+    /// Asks, and waits for the whole answer, whatever its status.
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let uri = request.uri().clone();
         if uri.scheme_str() != Some("https") {
             return Err(HttpError::Plain(uri));
