@@ -48,6 +48,10 @@ impl fmt::Display for Step {
 
 /// Prints a step on standard output, at once. A pipe that nobody reads any more is no reason to stop
 /// half way.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "who does the steps is done with each of them"
+)]
 pub fn print(step: Step) {
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{step}").and_then(|()| out.flush());

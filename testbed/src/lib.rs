@@ -149,7 +149,7 @@ pub use keycloak::{AskError, ClientKey, DeviceClient, Keycloak, KeycloakError, R
 pub use nats::{KeyError, Nats, NatsError};
 pub use network::NetworkError;
 pub use node::{Node, NodeError};
-pub use openbao::{BaoLogin, OpenBao, OpenBaoError};
+pub use openbao::{BaoLogin, OpenBao, OpenBaoError, SealKey};
 pub use operator::{Operator, OperatorOptions};
 pub use overview::Overview;
 pub use people::People;

@@ -110,6 +110,10 @@ pub struct ProvisionArgs {
     /// How OpenBao is reached.
     #[command(flatten)]
     pub bao: BaoArgs,
+    /// A new file for OpenBao's recovery key, which is made if there is none. Changing the seal key
+    /// needs that there is one, not that anybody has it: keep the file off the cluster, or destroy it.
+    #[arg(long)]
+    pub recovery_key_file: Option<PathBuf>,
     /// The API server as OpenBao reaches it, such as `https://kubernetes.default.svc`; sets up
     /// logins with service accounts.
     #[arg(long, env = "FLEET_KUBERNETES_HOST")]
@@ -169,7 +173,10 @@ impl ProvisionArgs {
     /// # Errors
     /// When a file cannot be read.
     pub fn setup(&self) -> Result<Setup, BaoError> {
-        let mut setup = Setup::default();
+        let mut setup = Setup {
+            recovery_key_file: self.recovery_key_file.clone(),
+            ..Setup::default()
+        };
         if let Some(host) = &self.kubernetes_host {
             setup.kubernetes = Some(KubernetesSetup {
                 host: host.clone(),

@@ -34,6 +34,15 @@ pub enum BaoError {
         #[source]
         source: io::Error,
     },
+    /// The file for a key cannot be made, or is there already.
+    #[error("failed to write a key to {path}, which must not exist before")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The client cannot be set up; mostly the authority is no certificate.
     #[error("failed to set up TLS towards OpenBao")]
     Tls(#[source] reqwest::Error),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vaultrs::api;
+use vaultrs::error::ClientError;
 
 use super::client::{BaoError, Session};
 
@@ -49,6 +50,36 @@ pub(super) async fn read<T: DeserializeOwned>(
             })
         }
     }
+}
+
+/// Writes to a path that answers.
+#[derive(Debug, Endpoint)]
+#[endpoint(path = "{self.path}", method = "POST", response = "Value")]
+struct Exchange {
+    #[endpoint(skip)]
+    path: String,
+    #[endpoint(raw)]
+    body: Vec<u8>,
+}
+
+/// Writes `value` to `path`; what came back.
+pub(super) async fn exchange<T: Serialize, A: DeserializeOwned>(
+    session: &Session,
+    path: &str,
+    value: &T,
+) -> Result<A, BaoError> {
+    let failed = |source: ClientError| BaoError::Request {
+        what: "take",
+        path: path.to_owned(),
+        source: source.into(),
+    };
+    let unread = |source| failed(ClientError::JsonParseError { source });
+    let endpoint = Exchange {
+        path: path.to_owned(),
+        body: serde_json::to_vec(value).map_err(unread)?,
+    };
+    let answered = api::exec_with_result(&session.client, endpoint).await;
+    serde_json::from_value(answered.map_err(failed)?).map_err(unread)
 }
 
 /// Writes `value` to `path`.

@@ -2,6 +2,10 @@
 //! run changes nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,7 +14,7 @@ use vaultrs::api::sys::requests::EnableEngineRequest;
 use vaultrs::sys;
 
 use super::client::{BaoError, Session};
-use super::endpoint::{read, write};
+use super::endpoint::{exchange, read, write};
 use super::setup::{self, JwtSetup, KV_MOUNT, KubernetesSetup, NewJwtConfig, Setup};
 use crate::steps::{Mode, Outcome, Step};
 
@@ -48,6 +52,7 @@ pub async fn provision(
         steps: Vec::new(),
     };
     run.audit().await?;
+    run.recovery(setup.recovery_key_file.as_deref()).await?;
     run.store().await?;
     for (name, text) in setup::policies() {
         let policy = PolicyText { policy: text };
@@ -61,6 +66,44 @@ pub async fn provision(
         run.jwt(jwt).await?;
     }
     Ok(run.steps)
+}
+
+/// Where a recovery key is made, and whether there is one.
+const RECOVERY: &str = "sys/rotate/recovery/init";
+
+#[derive(Debug, Deserialize)]
+struct Recovery {
+    /// Shares that are needed; none without a key.
+    #[serde(default)]
+    required: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Shares {
+    secret_shares: u32,
+    secret_threshold: u32,
+}
+
+#[derive(Deserialize)]
+struct RecoveryKeys {
+    keys_base64: Vec<String>,
+}
+
+/// A file that only its owner reads; one that is there may hold the only copy of a key.
+fn create(path: &Path) -> Result<File, BaoError> {
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    file.map_err(|source| file_error(path, source))
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> BaoError {
+    BaoError::KeyFile {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +141,39 @@ impl Run<'_> {
             let advice = "audit log: declare one in OpenBao's own configuration";
             self.note(advice, Outcome::Missing);
         }
+        Ok(())
+    }
+
+    /// What the seal's key has sealed is sealed anew with the next one only where there is a recovery
+    /// key: without one the first seal key is needed for ever. OpenBao that initialized itself has none.
+    async fn recovery(&mut self, file: Option<&Path>) -> Result<(), ProvisionError> {
+        let what = "recovery key";
+        let state = read::<Recovery>(self.session, RECOVERY).await?;
+        if state.is_some_and(|state| state.required > 0) {
+            self.note(what, Outcome::Kept);
+            return Ok(());
+        }
+        let Some(path) = file else {
+            let advice = "recovery key: without one the seal key cannot be changed; name a file \
+                          for it with --recovery-key-file";
+            self.note(advice, Outcome::Missing);
+            return Ok(());
+        };
+        if self.mode == Mode::Apply {
+            // Before the key is there: it is told once.
+            let mut file = create(path)?;
+            let wanted = Shares {
+                secret_shares: 1,
+                secret_threshold: 1,
+            };
+            let made: RecoveryKeys = exchange(self.session, RECOVERY, &wanted).await?;
+            let text = made.keys_base64.join("\n") + "\n";
+            let written = file
+                .write_all(text.as_bytes())
+                .and_then(|()| file.sync_all());
+            written.map_err(|source| file_error(path, source))?;
+        }
+        self.note(what, Outcome::Created);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What OpenBao has to hold for the fleet, as values.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub struct Setup {
     pub kubernetes: Option<KubernetesSetup>,
     /// Whoever has a token of an identity provider logs in with it.
     pub jwt: Option<JwtSetup>,
+    /// Where a recovery key goes if there is none yet; none makes none.
+    pub recovery_key_file: Option<PathBuf>,
 }
 
 /// Logging in with a service account.

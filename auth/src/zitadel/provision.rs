@@ -93,11 +93,6 @@ impl<T: FnMut(Step)> Run<'_, T> {
         self.applications(wanted).await
     }
 
-    /// Whether what is asked about can be there: in a plan, its parent may be missing.
-    fn can_have(&self, parent: &str) -> bool {
-        !parent.is_empty()
-    }
-
     async fn organisation(&mut self, wanted: &Organisation) -> Result<(), ProvisionError> {
         let name = match wanted {
             Organisation::Id(id) => {
@@ -122,7 +117,7 @@ impl<T: FnMut(Step)> Run<'_, T> {
 
     async fn project(&mut self, name: &str) -> Result<(), ProvisionError> {
         let organisation = self.ids.organisation.clone();
-        let found = if self.can_have(&organisation) {
+        let found = if is_there(&organisation) {
             self.connection.project(&organisation, name).await?
         } else {
             None
@@ -152,7 +147,7 @@ impl<T: FnMut(Step)> Run<'_, T> {
 
     async fn roles(&mut self, wanted: &Wanted) -> Result<(), ProvisionError> {
         let project = self.ids.project.clone();
-        let there = if self.can_have(&project) {
+        let there = if is_there(&project) {
             self.connection.roles(&project).await?
         } else {
             Vec::new()
@@ -169,7 +164,7 @@ impl<T: FnMut(Step)> Run<'_, T> {
 
     async fn applications(&mut self, wanted: &Wanted) -> Result<(), ProvisionError> {
         let project = self.ids.project.clone();
-        let there = if self.can_have(&project) {
+        let there = if is_there(&project) {
             self.connection.applications(&project).await?
         } else {
             Vec::new()
@@ -217,6 +212,11 @@ impl<T: FnMut(Step)> Run<'_, T> {
         }
         Ok(())
     }
+}
+
+/// Whether anything can be asked about it: in a plan it may be missing, and then has no id.
+const fn is_there(id: &str) -> bool {
+    !id.is_empty()
 }
 
 const fn outcome(is_there: bool) -> Outcome {

@@ -104,6 +104,7 @@ impl Configuration {
 /// `OIDCConfiguration`, of which only this much is ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "Zitadel's own fields")]
 pub struct Oidc {
     /// Where codes may be sent.
     pub redirect_uris: Vec<String>,

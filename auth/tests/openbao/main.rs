@@ -4,5 +4,6 @@
 mod logins;
 mod policies;
 mod provision;
+mod seal;
 mod tokens;
 mod vault;

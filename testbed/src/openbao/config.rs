@@ -32,6 +32,7 @@ path "sys/auth" { capabilities = ["read"] }
 path "sys/auth/*" { capabilities = ["create", "read", "update", "sudo"] }
 path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "list"] }
 path "sys/policy/*" { capabilities = ["create", "read", "update", "list"] }
+path "sys/rotate/recovery/init" { capabilities = ["create", "read", "update", "sudo"] }
 path "sys/audit" { capabilities = ["read", "list", "sudo"] }
 path "auth/kubernetes/*" { capabilities = ["create", "read", "update", "list"] }
 path "auth/jwt/*" { capabilities = ["create", "read", "update", "list"] }
@@ -58,10 +59,6 @@ listener "tcp" {{
 }}
 api_addr = "https://{address}"
 cluster_addr = "https://{cluster}"
-seal "static" {{
-  current_key_id = "testbed-1"
-  current_key = {seal}
-}}
 audit "file" "log" {{
   options {{ file_path = {audit} }}
 }}
@@ -69,10 +66,6 @@ audit "file" "log" {{
         data = path("data"),
         certificate = path("server.crt"),
         key = path("server.key"),
-        seal = text(&format!(
-            "file://{}",
-            settings.home.join("seal.key").display()
-        )),
         audit = text(&settings.audit_log.to_string_lossy()),
     );
     config.push_str("initialize \"testbed\" {\n");
@@ -85,6 +78,29 @@ audit "file" "log" {{
     }
     config.push_str("}\n");
     config
+}
+
+/// A key that seals, and the name it goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealKey {
+    /// Its name; another key needs another one.
+    pub id: String,
+    /// 32 bytes in base64.
+    pub key: String,
+}
+
+/// The configuration of the seal, a file of its own. What the previous key has sealed is sealed anew
+/// with the current one at the next start.
+pub(super) fn render_seal(current: &SealKey, previous: Option<&SealKey>) -> String {
+    let mut seal = "seal \"static\" {\n".to_owned();
+    let keys = [("current", Some(current)), ("previous", previous)];
+    for (slot, key) in keys {
+        if let Some(SealKey { id, key }) = key {
+            let _ = writeln!(seal, "  {slot}_key_id = {}", text(id));
+            let _ = writeln!(seal, "  {slot}_key = {}", text(key));
+        }
+    }
+    seal + "}\n"
 }
 
 /// The requests that make a user: role, the role's id, and its secret.

@@ -24,6 +24,10 @@ use crate::{ports, secret};
 use config::{Grant, Settings};
 use health::Health;
 
+pub use config::SealKey;
+
+/// The part of the configuration that changes with the key.
+const SEAL_FILE: &str = "seal.hcl";
 const READY_TIME: Duration = Duration::from_secs(60);
 
 /// Why OpenBao did not start or stop.
@@ -72,6 +76,7 @@ pub struct OpenBao {
     home: PathBuf,
     address: SocketAddr,
     audit_log: PathBuf,
+    seal: SealKey,
     health: Health,
 }
 
@@ -93,7 +98,11 @@ impl OpenBao {
         let data = home.join("data");
         fs::create_dir_all(&data).map_err(|source| OpenBaoError::File { path: data, source })?;
         certificate::create(&home, ip, "fleet-testbed-openbao")?;
-        write(&home, "seal.key", &STANDARD.encode(secret::random::<32>()))?;
+        let seal = SealKey {
+            id: "testbed-1".to_owned(),
+            key: STANDARD.encode(secret::random::<32>()),
+        };
+        write(&home, SEAL_FILE, &config::render_seal(&seal, None))?;
         let port = || ports::free_on(ip).map_err(|source| OpenBaoError::Port(ip, source));
         let address = SocketAddr::new(ip, port()?);
         let cluster_address = SocketAddr::new(ip, port()?);
@@ -122,6 +131,7 @@ impl OpenBao {
             .args([
                 "server".into(),
                 argument("-config", &home.join("openbao.hcl")),
+                argument("-config", &home.join(SEAL_FILE)),
             ])
             .without_proxy();
         Ok(Self {
@@ -131,7 +141,30 @@ impl OpenBao {
             home,
             address,
             audit_log,
+            seal,
         })
+    }
+
+    /// The key that seals it from its first start on.
+    pub fn first_seal(&self) -> &SealKey {
+        &self.seal
+    }
+
+    /// Seals it with another key from its next start on. Given the one from before, it seals anew what
+    /// that has sealed.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn seal_with(
+        &self,
+        current: &SealKey,
+        previous: Option<&SealKey>,
+    ) -> Result<(), OpenBaoError> {
+        write(
+            &self.home,
+            SEAL_FILE,
+            &config::render_seal(current, previous),
+        )
     }
 
     /// The base of every address, as hosts, devices and pods reach it.
