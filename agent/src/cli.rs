@@ -7,7 +7,8 @@ use fleet_contracts::DeviceId;
 use fleet_contracts::enrolment::EnrolmentToken;
 
 use crate::enrol::{Enrol, RsaBits, TokenFrom};
-use crate::rotate::When;
+use crate::identity::MINT;
+use crate::rotate::{FOR_AGENT, ROTATE, When};
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +30,6 @@ pub enum Command {
     /// Print the help.
     Help,
 }
-
-/// How the agent calls its helper.
-pub(crate) const MINT: &str = "mint";
-/// How people and the agent have the device's key replaced.
-pub(crate) const ROTATE: &str = "rotate";
-/// What the agent adds, to be told when to look again.
-pub(crate) const FOR_AGENT: &str = "--for-agent";
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -192,6 +186,7 @@ fn bad(option: &'static str, message: &dyn std::fmt::Display) -> ArgumentError {
 mod tests {
     use super::*;
     use crate::config::{CONFIG_ENV, DEFAULT_CONFIG};
+    use crate::identity::MINT;
     use crate::logging::{FORMAT_ENV, LEVEL_ENV};
 
     #[test]

@@ -19,6 +19,7 @@
 
 mod bus;
 pub mod cli;
+mod clock;
 pub mod config;
 mod engine;
 pub mod enrol;
@@ -28,12 +29,13 @@ mod identity;
 mod inventory;
 mod ledger;
 pub mod logging;
+mod mint;
 mod podman;
 mod probe;
 pub mod rotate;
 
 pub use engine::run;
-pub use identity::{HelperError, mint};
+pub use mint::{HelperError, mint};
 
 /// A file that the configuration names cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,8 @@ use fleet_contracts::{DeviceId, subject};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{Authentication, CredentialSource};
-use crate::engine::Event;
-use crate::identity::boottime;
+use super::{Authentication, BusEvent, CredentialSource};
+use crate::clock::boottime;
 
 /// What the client calls a refused login while it connects: it passes on no more than this text.
 const REFUSED: &str = "authorization violation";
@@ -66,12 +65,12 @@ impl Link {
     }
 
     /// Follows what the client says, for as long as the agent runs.
-    pub(super) async fn follow(
+    pub(super) async fn follow<E: From<BusEvent>>(
         self,
         client: Client,
         device: DeviceId,
         mut notices: mpsc::Receiver<async_nats::Event>,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<E>,
     ) {
         let mut stage = Stage::Down;
         loop {
@@ -80,7 +79,7 @@ impl Link {
                 () = answered(&client, &device), if stage == Stage::Greeted => {
                     stage = Stage::Up;
                     self.up();
-                    if events.send(Event::BusUp).await.is_err() {
+                    if events.send(BusEvent::Up.into()).await.is_err() {
                         return;
                     }
                     continue;
@@ -91,7 +90,7 @@ impl Link {
                 async_nats::Event::Connected => stage = Stage::Greeted,
                 async_nats::Event::Disconnected => {
                     if std::mem::replace(&mut stage, Stage::Down) == Stage::Up
-                        && events.send(Event::BusDown).await.is_err()
+                        && events.send(BusEvent::Down.into()).await.is_err()
                     {
                         return;
                     }

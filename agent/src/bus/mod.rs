@@ -19,10 +19,9 @@ pub(crate) use sync::{Fetched, Snapshot, SyncError, Timing, fetch};
 
 use link::Link;
 
+use crate::clock::wall_seconds;
 use crate::config::Config;
-use crate::engine::Event;
 use crate::https::{self, TlsError, Trust};
-use crate::identity::wall_seconds;
 
 /// Within which the bus must answer a request.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -35,6 +34,20 @@ const SEQUENCE_HEADER: &str = "Nats-Sequence";
 /// 2026-01-01: a clock before this was never set. Only then the client reads certificates our way,
 /// which costs memory for as long as the agent runs.
 const CLOCK_SET: u64 = 1_767_225_600;
+
+/// What the bus tells without being asked.
+#[derive(Debug)]
+pub(crate) enum BusEvent {
+    /// It is connected.
+    Up,
+    /// It is not.
+    Down,
+    /// The device's manifest changed.
+    Doorbell {
+        /// Its place in the stream; 0 if not known.
+        sequence: u64,
+    },
+}
 
 /// What can go wrong on the bus.
 #[derive(Debug, thiserror::Error)]
@@ -100,10 +113,10 @@ pub(crate) struct Bus {
 
 impl Bus {
     /// Starts connecting; does not wait for it. Ups, downs and doorbells go to `events`.
-    pub(crate) async fn start(
+    pub(crate) async fn start<E: From<BusEvent> + Send + 'static>(
         config: &Config,
         credentials: Arc<dyn CredentialSource>,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<E>,
     ) -> Result<Self, BusError> {
         let device = config.device_id.clone();
         let link = Link::new(credentials);
@@ -257,16 +270,16 @@ fn bear_the_clock(config: &Config) -> Result<rustls::ClientConfig, TlsError> {
     https::patient(&Trust::from_file(config.nats.ca_file.as_deref()))
 }
 
-async fn listen(mut doorbell: async_nats::Subscriber, events: mpsc::Sender<Event>) {
+async fn listen<E: From<BusEvent>>(mut doorbell: async_nats::Subscriber, events: mpsc::Sender<E>) {
     while let Some(message) = doorbell.next().await {
         let headers = message.headers.unwrap_or_default();
         let sequence = headers
             .get(SEQUENCE_HEADER)
             .and_then(|s| s.as_str().parse().ok());
-        let event = Event::Doorbell {
+        let event = BusEvent::Doorbell {
             sequence: sequence.unwrap_or_default(),
         };
-        if events.send(event).await.is_err() {
+        if events.send(event.into()).await.is_err() {
             return;
         }
     }

@@ -19,7 +19,7 @@ use fleet_contracts::payload::{DeviceInfo, Refusal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::bus::{Bus, BusError, Fetched, SyncError};
+use crate::bus::{Bus, BusError, BusEvent, Fetched, SyncError};
 use crate::config::Config;
 use crate::identity;
 use crate::ledger::{Content, Ledger, LedgerError};
@@ -62,15 +62,8 @@ pub enum AgentError {
 /// What the loop waits for.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The bus is connected.
-    BusUp,
-    /// It is not.
-    BusDown,
-    /// The device's manifest changed.
-    Doorbell {
-        /// Its place in the stream; 0 if not known.
-        sequence: u64,
-    },
+    /// The connection or the manifest changed.
+    Bus(BusEvent),
     /// A sync ended.
     Synced(Result<Fetched, SyncError>),
     /// The ledger was written.
@@ -102,6 +95,12 @@ pub(crate) enum Event {
         /// Why something was not.
         failed: Option<BusError>,
     },
+}
+
+impl From<BusEvent> for Event {
+    fn from(event: BusEvent) -> Self {
+        Self::Bus(event)
+    }
 }
 
 struct Engine {
@@ -218,12 +217,12 @@ impl Engine {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::BusUp => self.bus_up(),
-            Event::BusDown => {
+            Event::Bus(BusEvent::Up) => self.bus_up(),
+            Event::Bus(BusEvent::Down) => {
                 tracing::warn!("disconnected from the bus; running from the ledger");
                 self.connected = false;
             }
-            Event::Doorbell { sequence } => self.start_sync(sequence),
+            Event::Bus(BusEvent::Doorbell { sequence }) => self.start_sync(sequence),
             Event::Synced(result) => self.synced(result),
             Event::Stored(result) => self.stored(result),
             Event::ContainersChanged => self.list(),

@@ -15,9 +15,10 @@ use fleet_contracts::{jws, payload};
 use hyper::Method;
 
 use super::EnrolError;
+use crate::clock::{boottime, wall_seconds};
 use crate::https::{Answer, Ask, Https, HttpsError, Trust};
 use crate::identity::key::DeviceKey;
-use crate::identity::{boottime, full, sign, wall_seconds};
+use crate::identity::{full, sign};
 
 /// A key, with the id that proofs name it by.
 #[derive(Debug, Clone)]

@@ -2,44 +2,41 @@
 //! answer on its standard output, log on its standard error. Nothing of it is in arguments or
 //! variables, which others can read.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_agent_core::identity::{Failed, FailureReason, Minted};
-use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::key::KeyFile;
-use super::provider::{Known, Provider};
-use crate::cli::MINT;
+use super::provider::Known;
 use crate::config::Identity;
-use crate::rotate;
 
+/// How the agent calls its helper.
+pub(crate) const MINT: &str = "mint";
 /// This very program, also after its file was replaced by a newer one that speaks differently.
 const PROGRAM: &str = "/proc/self/exe";
 /// The helper gives up by itself within two calls, 40 s; later it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 /// More than any question or answer.
-const LONGEST: u64 = 64 << 10;
+pub(crate) const LONGEST: u64 = 64 << 10;
 
 /// What the helper is asked.
 #[derive(Debug, Serialize, Deserialize)]
-struct Question {
-    identity: Identity,
-    known: Known,
+pub(crate) struct Question {
+    pub(crate) identity: Identity,
+    pub(crate) known: Known,
 }
 
 /// What it answers. Its `Debug` shows no token: [`Minted`]'s does not.
 #[derive(Debug, Serialize, Deserialize)]
-struct Answer {
-    outcome: Result<Minted, Failed>,
-    known: Known,
+pub(crate) struct Answer {
+    pub(crate) outcome: Result<Minted, Failed>,
+    pub(crate) known: Known,
 }
 
 /// Asks for tokens, each time by a process of its own.
@@ -121,45 +118,6 @@ fn understand(status: ExitStatus, said: &[u8]) -> Result<Answer, Failed> {
 fn trouble(what: &str) -> Failed {
     let message = format!("the process that asks for tokens {what}");
     Failed::new(FailureReason::Helper, message)
-}
-
-/// Why the helper could not do its part.
-#[derive(Debug, thiserror::Error)]
-pub enum HelperError {
-    /// No question came, or the answer cannot be given.
-    #[error("this is for the agent, which asks on standard input and listens on standard output")]
-    Pipe(#[source] io::Error),
-    /// What came is no question.
-    #[error("the question is not understood")]
-    Question(#[source] serde_json::Error),
-}
-
-/// The helper's side: answers the one question on standard input.
-pub async fn answer() -> Result<(), HelperError> {
-    // Not to outlive the agent. It starts this on its main thread, which ends with it.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| HelperError::Pipe(e.into()))?;
-    let mut text = vec![];
-    let reading = io::stdin().take(LONGEST).read_to_end(&mut text);
-    reading.map_err(HelperError::Pipe)?;
-    let question: Question = serde_json::from_slice(&text).map_err(HelperError::Question)?;
-    let identity = question.identity.current();
-    let key = Arc::new(KeyFile(identity.key_file.clone()));
-    let mut provider = Provider::new(identity.clone(), key, question.known);
-    let mut outcome = provider.mint().await;
-    let is_refused = |failed: &Failed| failed.reason == FailureReason::Refused;
-    if outcome.as_ref().is_err_and(is_refused)
-        && let Some(renamed) = rotate::renamed(identity).await
-    {
-        let key = Arc::new(KeyFile(renamed.key_file.clone()));
-        provider = Provider::new(renamed, key, provider.into_known());
-        outcome = provider.mint().await;
-    }
-    let answer = Answer {
-        outcome,
-        known: provider.into_known(),
-    };
-    let text = serde_json::to_vec(&answer).map_err(|e| HelperError::Pipe(e.into()))?;
-    io::stdout().write_all(&text).map_err(HelperError::Pipe)
 }
 
 #[cfg(test)]

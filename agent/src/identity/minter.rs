@@ -7,8 +7,9 @@ use fleet_agent_core::identity::{AccessToken, Failed, Schedule};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Helper, boottime};
+use super::Helper;
 use crate::bus::{Authentication, CredentialError, CredentialSource};
+use crate::clock::boottime;
 
 /// A connect attempt waits so long for a token: less than a server waits for its client, so the
 /// attempt ends here and is repeated, and the server has nothing to complain about.

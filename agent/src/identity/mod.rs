@@ -7,7 +7,6 @@
 //! Tokens are kept in memory only, and pass between processes in a pipe. Neither they nor the key are
 //! ever logged.
 
-mod clock;
 mod helper;
 pub(crate) mod key;
 mod minter;
@@ -15,11 +14,9 @@ mod provider;
 
 use std::sync::Arc;
 
-pub(crate) use clock::{boottime, wall_seconds};
-pub(crate) use helper::Helper;
-pub use helper::{HelperError, answer as mint};
+pub(crate) use helper::{Answer, Helper, LONGEST, MINT, Question};
 pub(crate) use minter::Minter;
-pub(crate) use provider::{full, sign};
+pub(crate) use provider::{Provider, full, sign};
 
 use crate::bus::{CredentialSource, SeedFile};
 use crate::config::{Config, Credentials};

@@ -9,7 +9,7 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use super::key::{DeviceKey, KeyError};
-use super::{boottime, wall_seconds};
+use crate::clock::{boottime, wall_seconds};
 use crate::config::Identity;
 use crate::https::{Answer, Ask, Https, HttpsError, Trust};
 
@@ -20,16 +20,16 @@ const WORTH_SAYING: u64 = 5;
 
 /// What was learnt of a provider, for the next time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// Its token endpoint.
-    pub(super) endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// Its time.
-    pub(super) clock: ServerClock,
+    pub(crate) clock: ServerClock,
 }
 
 /// The provider of a device's tokens.
 #[derive(Debug)]
-pub(super) struct Provider {
+pub(crate) struct Provider {
     issuer: String,
     grant: Grant,
     key: Arc<dyn DeviceKey>,
@@ -39,7 +39,7 @@ pub(super) struct Provider {
 
 impl Provider {
     /// As configured; nothing is tried yet.
-    pub(super) fn new(identity: Identity, key: Arc<dyn DeviceKey>, known: Known) -> Self {
+    pub(crate) fn new(identity: Identity, key: Arc<dyn DeviceKey>, known: Known) -> Self {
         Self {
             https: Https::new(Trust::from_file(identity.ca_file.as_deref())),
             issuer: identity.issuer,
@@ -50,12 +50,12 @@ impl Provider {
     }
 
     /// What is known of it by now.
-    pub(super) fn into_known(self) -> Known {
+    pub(crate) fn into_known(self) -> Known {
         self.known
     }
 
     /// Asks for a token.
-    pub(super) async fn mint(&mut self) -> Result<Minted, Failed> {
+    pub(crate) async fn mint(&mut self) -> Result<Minted, Failed> {
         let endpoint = match self.known.endpoint.take() {
             Some(endpoint) => endpoint,
             None => self.discover().await?,

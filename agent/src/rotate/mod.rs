@@ -28,6 +28,11 @@ use crate::enrol::EnrolError;
 use crate::identity::key::KeyError;
 use steps::Rotation;
 
+/// How people and the agent have the device's key replaced.
+pub(crate) const ROTATE: &str = "rotate";
+/// What the agent adds, to be told when to look again.
+pub(crate) const FOR_AGENT: &str = "--for-agent";
+
 /// Why the key was not replaced. Running the command again is always safe; the key there is goes on
 /// until its time is over.
 #[derive(Debug, thiserror::Error)]

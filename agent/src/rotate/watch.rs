@@ -10,9 +10,9 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use super::files::has_earlier;
-use crate::cli::{FOR_AGENT, ROTATE};
+use super::{FOR_AGENT, ROTATE};
+use crate::clock::wall_seconds;
 use crate::config::{Config, Credentials, EnrolmentFile, IdentityFiles};
-use crate::identity::wall_seconds;
 
 /// This very program, also after its file was replaced by a newer one.
 const PROGRAM: &str = "/proc/self/exe";
