@@ -11,6 +11,9 @@ use crate::args::ProviderFlags;
 /// saying.
 const SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
 
+/// Hex digits of a key: nobody has two logins that agree in 128 bits.
+const KEY_LENGTH: usize = 32;
+
 /// fleet as an application at an identity provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
@@ -106,8 +109,9 @@ impl Application {
             // Neither part can hold it, so parts cannot run into each other.
             hash.update([0]);
         }
-        let digest = hash.finalize();
-        digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
+        let mut digest = format!("{:x}", hash.finalize());
+        digest.truncate(KEY_LENGTH);
+        digest
     }
 }
 

@@ -38,6 +38,7 @@ pub struct Manner {
 
 /// Sends the user to the provider and waits until the browser comes back.
 pub(super) async fn log_in(provider: &Provider, manner: Manner) -> Result<Session, CodeError> {
+    const STEP: &str = "redeem the code";
     let listen = |error| CodeError::Listen(manner.port, error);
     let loopback = Loopback::bind(manner.port).await.map_err(listen)?;
     let redirect = loopback.redirect_uri();
@@ -71,7 +72,6 @@ pub(super) async fn log_in(provider: &Provider, manner: Manner) -> Result<Sessio
             }));
         }
     };
-    const STEP: &str = "redeem the code";
     let request = client.exchange_code(code);
     let request = request.map_err(|error| provider.unusable(STEP, &error))?;
     let request = request.set_pkce_verifier(verifier);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use openidconnect::Scope;
 use openidconnect::core::CoreDeviceAuthorizationResponse;
+use openidconnect::{PkceCodeChallenge, Scope};
 
 use super::provider::{Provider, ProviderError};
 use super::session::Session;
@@ -21,8 +21,13 @@ pub(super) async fn log_in(
         .client
         .clone()
         .set_device_authorization_url(endpoint);
+    // PKCE belongs to the code flow (RFC 7636); Keycloak and Dex know it here, too, and the former asks
+    // for it where an application must use it. Others pass over what they do not know (RFC 6749 §3.2).
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let begun = client
         .exchange_device_code()
+        .add_extra_param("code_challenge", challenge.as_str())
+        .add_extra_param("code_challenge_method", challenge.method().as_str())
         .add_scope(Scope::new("openid".to_owned()))
         .add_scopes(provider.scopes())
         .request_async(&provider.http)
@@ -32,6 +37,7 @@ pub(super) async fn log_in(
     let request = client.exchange_device_access_token(&begun);
     let request = request.map_err(|error| provider.unusable(WAIT, &error))?;
     let answer = request
+        .add_extra_param("code_verifier", verifier.secret())
         .request_async(&provider.http, tokio::time::sleep, Some(timeout))
         .await;
     let answer = answer.map_err(|error| provider.token_error(WAIT, error))?;

@@ -54,7 +54,7 @@ pub enum HttpError {
     System(#[source] std::io::Error),
     /// Passwords and tokens do not travel in the open.
     #[error("{0} is not an https:// address")]
-    Plain(Uri),
+    Plain(String),
     /// No connection, or it broke.
     #[error("cannot reach {host}")]
     Unreachable {
@@ -98,7 +98,7 @@ impl Http {
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let uri = request.uri().clone();
         if uri.scheme_str() != Some("https") {
-            return Err(HttpError::Plain(uri));
+            return Err(HttpError::Plain(uri.to_string()));
         }
         let host = uri.host().unwrap_or_default().to_owned();
         let exchange = self.through_proxy(request.map(|body| Full::new(Bytes::from(body))), &uri);
@@ -108,7 +108,7 @@ impl Http {
         }
     }
 
-    /// As kubectl and curl do: HTTPS_PROXY, unless NO_PROXY or loopback says otherwise.
+    /// As kubectl and curl do: `HTTPS_PROXY`, unless `NO_PROXY` or loopback says otherwise.
     async fn through_proxy(
         &self,
         request: Request<Full<Bytes>>,

@@ -45,7 +45,9 @@ async fn the_context_uses_the_login_and_all_else_stays() {
     let path = file(folder.path(), "config", &config());
     let application = application();
     let change = change(&application, None);
-    let said = write(&[path.clone()], &change).await.expect("writes");
+    let said = write(std::slice::from_ref(&path), &change)
+        .await
+        .expect("writes");
     let path_text = fs::canonicalize(&path)
         .expect("there")
         .display()
@@ -113,7 +115,7 @@ async fn a_kubeconfig_that_kubectl_is_changing_is_left_alone() {
     let lock = folder.path().join("config.lock");
     fs::write(&lock, "").expect("written");
     let application = application();
-    let error = write(&[path.clone()], &change(&application, None)).await;
+    let error = write(std::slice::from_ref(&path), &change(&application, None)).await;
     assert!(
         matches!(error, Err(KubeconfigError::Locked(_))),
         "{error:?}"

@@ -75,7 +75,7 @@ pub enum LoginError {
         command: String,
         /// What the provider said, if it was asked.
         #[source]
-        source: Option<ProviderError>,
+        source: Option<Box<ProviderError>>,
     },
     /// kubectl could not be answered.
     #[error("cannot write the credential")]
@@ -198,7 +198,7 @@ async fn renewed(application: &Application, slot: &Slot) -> Result<Session, Logi
         }
         Err(LoginError::Provider(source)) if source.ends_login() => {
             slot.remove(&held)?;
-            let source = Some(source);
+            let source = Some(Box::new(source));
             Err(LoginError::Ended {
                 issuer,
                 command,

@@ -35,7 +35,7 @@ pub enum ProviderError {
         issuer: String,
         /// Why not.
         #[source]
-        source: HttpError,
+        source: Box<HttpError>,
     },
     /// It answered, but not as an identity provider does.
     #[error("{issuer} does not answer as an OpenID provider (to {step}): {problem}")]
@@ -69,7 +69,7 @@ pub enum ProviderError {
         issuer: String,
         /// Why.
         #[source]
-        source: openidconnect::ClaimsVerificationError,
+        source: Box<openidconnect::ClaimsVerificationError>,
     },
     /// The token is for several applications, and not given to this one.
     #[error("the id token of {issuer} was given to application {party:?}, not to {client:?}")]
@@ -210,7 +210,7 @@ impl Provider {
         let claims = token.claims(&self.verifier(), nonce);
         let claims = claims.map_err(|source| ProviderError::Unverified {
             issuer: self.issuer.clone(),
-            source,
+            source: Box::new(source),
         })?;
         self.check_party(claims)?;
         let name = claims.preferred_username().map(|name| name.as_str());
@@ -287,7 +287,7 @@ impl Provider {
             RequestTokenError::Request(source) => ProviderError::Http {
                 step,
                 issuer: self.issuer.clone(),
-                source,
+                source: Box::new(source),
             },
             RequestTokenError::Parse(error, _) => self.answer_error(step, error.to_string()),
             RequestTokenError::Other(problem) => self.answer_error(step, problem),
@@ -302,7 +302,7 @@ fn discovery_error(error: DiscoveryError<HttpError>, issuer: &str) -> ProviderEr
         DiscoveryError::Request(source) => ProviderError::Http {
             step: STEP,
             issuer,
-            source,
+            source: Box::new(source),
         },
         DiscoveryError::Parse(error) => ProviderError::Answer {
             step: STEP,

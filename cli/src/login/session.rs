@@ -43,9 +43,10 @@ impl Session {
 
     /// When kubectl shall ask again: ahead of the end, unless that is past already.
     pub fn ask_again_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let at = match self.is_fresh(now) {
-            true => self.renew_at(),
-            false => self.expires,
+        let at = if self.is_fresh(now) {
+            self.renew_at()
+        } else {
+            self.expires
         };
         Timestamp::from_second(at).ok()
     }
