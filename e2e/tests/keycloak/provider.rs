@@ -18,6 +18,12 @@ pub(crate) const NEIGHBOUR: &str = "neighbour";
 /// A realm whose keys are replaced.
 pub(crate) const ROTATING: &str = "rotating";
 
+/// The application that people log in to.
+pub(crate) const APPLICATION: &str = "fleet-cli";
+
+/// The password of everybody.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
 /// The key of every device here: they are told apart by their clients.
 pub(crate) const KEY: &str = "device-key";
 
@@ -58,6 +64,9 @@ impl Provider {
         };
         let fleet = Realm::new(FLEET)
             .roles(["device", "viewer"])
+            .application(APPLICATION)
+            .person("vera", PASSWORD, &["viewer"])
+            .person("nora", PASSWORD, &[])
             .device(&device("dev-1"))
             .device(&DeviceClient {
                 roles: &["viewer"],

@@ -228,6 +228,14 @@ impl Idp {
         Ok(user)
     }
 
+    /// Gives a user of another organisation these roles of the first project there.
+    ///
+    /// # Errors
+    /// As the API says.
+    pub fn grant_in(&self, organisation: &str, user: &str, roles: &[&str]) -> Result<(), ApiError> {
+        self.grant(user, organisation, roles)
+    }
+
     /// A native application without a secret in the first project, for code flow, device flow and
     /// refresh tokens, that asserts roles and profile; its client id.
     ///

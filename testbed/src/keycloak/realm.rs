@@ -119,7 +119,10 @@ impl Realm {
     /// With a person who logs in with a password.
     #[must_use]
     pub fn person(mut self, name: &str, password: &str, roles: &[&str]) -> Self {
-        // Without these three the first login asks for them.
+        // What everybody has whom the console makes: without it there is no refresh token.
+        let everybody = format!("default-roles-{}", self.name);
+        let roles: Vec<&str> = roles.iter().copied().chain([&*everybody]).collect();
+        // Without name and address the first login asks for them.
         self.users.push(json!({
             "username": name,
             "firstName": name,
