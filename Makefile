@@ -92,6 +92,10 @@ test: ## Everything that every change must pass
 test-full: ## The same, and what takes longer: the benchmarks
 	.ci/test.sh full
 
+.PHONY: attacks
+attacks: servers build ## Every attack that must fail, by name, and what refused it; a part of `make test`
+	$(OUT)/debug/fleet-attacks
+
 .PHONY: lint
 lint: ## Format, clippy, licences, duplicates, known vulnerabilities
 	cargo fmt --all --check

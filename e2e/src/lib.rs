@@ -4,6 +4,7 @@
 //! and asks real containers on real devices for an answer. It must never reach into operator or
 //! agent.
 
+pub mod attacks;
 pub mod bench;
 pub mod cluster;
 pub mod command;

@@ -33,7 +33,7 @@ pub async fn run(
     credentials: Credentials,
     say: impl Fn(&str),
 ) -> Result<Value, Error> {
-    let platform = start(credentials, &say).await?;
+    let platform = Box::pin(start(credentials, &say)).await?;
     platform
         .apply(&workload::web("idle", ("device-id", DEVICE), "v1", PORT)?)
         .await?;

@@ -81,7 +81,7 @@ async fn main() -> ExitCode {
                 verdicts,
                 denials,
             };
-            bench::callout::run(settings, say).await
+            Box::pin(bench::callout::run(settings, say)).await
         }
         What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
         What::Charts { rounds, installs } => bench::charts::run(rounds, installs, say).await,

@@ -34,18 +34,19 @@ impl Platform {
     pub async fn start_wanted(wanted: Wanted<'_>, progress: impl Fn(&str)) -> Result<Self, Error> {
         let (builder, what) = wanted.parts();
         progress(&format!("starting {what}NATS and the devices"));
-        let bed = builder.start().await?;
+        let bed = Box::pin(builder.start()).await?;
         let callout = async {
             let Login::Chain(options) = &wanted.login else {
                 return Ok(None);
             };
             identity::start_callout(&bed, options).await.map(Some)
         };
-        // Side by side: each waits for servers most of the time.
+        // Side by side: each waits for servers most of the time. On the heap, or the futures of all
+        // callers would be large.
         let (images, callout, installed) = tokio::join!(
             load_images(&bed, wanted.devices),
-            callout,
-            install(&bed, &wanted, &progress)
+            Box::pin(callout),
+            Box::pin(install(&bed, &wanted, &progress))
         );
         let (operator, client) = installed?;
         let mut platform = Self {
@@ -55,7 +56,8 @@ impl Platform {
             client,
         };
         let prepared = images.and(callout);
-        let joined = platform.join_devices(prepared, &wanted, &progress).await;
+        let joined = platform.join_devices(prepared, &wanted, &progress);
+        let joined = Box::pin(joined).await;
         if joined.is_err() && matches!(wanted.operator, Place::Current(..)) {
             platform.leave(&progress).await?;
         }

@@ -50,6 +50,7 @@ mod certificate;
 mod core;
 mod error;
 mod faults;
+mod forge;
 mod http;
 mod manage;
 mod seed;
