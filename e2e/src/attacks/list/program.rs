@@ -21,6 +21,7 @@ const fn program(package: &'static str, name: &'static str, folder: &'static str
 
 /// Those of this crate.
 pub(super) const HERE: Program = program("fleet-e2e", "attacks", "e2e");
+pub(super) const PERSON: Program = program("fleet-e2e", "people", "e2e");
 pub(super) const AGENT: Program = program("fleet-agent", "scenarios", "agent");
 pub(super) const CALLOUT: Program = program("fleet-auth-core", "callout", "auth/core");
 pub(super) const ENROLMENT: Program = program("fleet-auth", "enrolment", "auth");
