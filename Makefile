@@ -89,7 +89,7 @@ test: ## Everything that every change must pass
 	.ci/test.sh
 
 .PHONY: test-full
-test-full: ## The same, and what takes longer: the benchmarks
+test-full: ## The same, and what takes longer: outages of ten minutes, the benchmarks
 	.ci/test.sh full
 
 .PHONY: attacks
