@@ -1,6 +1,7 @@
 //! `fleet-auth`: which of its commands to run.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -11,8 +12,13 @@ use fleet_auth::secrets::args::{EnsureArgs, SecretsCommand};
 use fleet_service::LogFormat;
 use fleet_service::start::{install_tls_provider, stop_on_signals};
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    fleet_service::ended(run(command))
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Callout(args) => callout(*args),
         Command::Provision(ProvisionCommand::Openbao(args)) => provision_openbao(&args),
         Command::Provision(ProvisionCommand::Zitadel(args)) => provision_zitadel(&args),

@@ -25,7 +25,7 @@ impl Rejected {
         source: &'static str,
         key: &str,
         reason: &'static str,
-        error: &dyn Error,
+        error: &(dyn Error + 'static),
     ) {
         metrics.rejected(source, reason);
         let shown: String = key.chars().take(200).collect();

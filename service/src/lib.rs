@@ -10,6 +10,6 @@ pub mod pages;
 pub mod start;
 pub mod tasks;
 
-pub use error::chain;
+pub use error::{chain, ended};
 pub use logs::LogFormat;
 pub use tasks::Tasks;

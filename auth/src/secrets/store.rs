@@ -15,20 +15,28 @@ use crate::steps::Mode;
 
 /// Why the API server did not read or write an object.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to {operation} the {kind} {namespace}/{name}")]
-pub struct StoreError {
-    /// What was tried.
-    operation: &'static str,
-    /// Its kind.
-    kind: &'static str,
-    /// Its namespace.
-    namespace: String,
-    /// Its name.
-    name: String,
-    /// What the server said.
-    #[source]
-    source: Box<kube::Error>,
+pub enum StoreError {
+    /// There is no place for it.
+    #[error("there is no namespace {0}; make it with `kubectl create namespace {0}`")]
+    NoNamespace(String),
+    /// It said no, or nothing.
+    #[error("failed to {operation} the {kind} {namespace}/{name}")]
+    Failed {
+        /// What was tried.
+        operation: &'static str,
+        /// Its kind.
+        kind: &'static str,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What the server said.
+        #[source]
+        source: Box<kube::Error>,
+    },
 }
+
+const CREATE: &str = "create";
 
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +101,7 @@ where
 
     pub(super) async fn create(&self, name: &str, object: &K) -> Result<Write, StoreError> {
         let created = self.api.create(&self.params(), object).await;
-        self.written("create", name, created)
+        self.written(CREATE, name, created)
     }
 
     /// Replaces what was read, if nobody has changed it since.
@@ -120,12 +128,16 @@ where
             Ok(_) => Ok(Write::Done),
             // "AlreadyExists" or "Conflict".
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(Write::Late),
+            // What is created is missing by nature.
+            Err(kube::Error::Api(status)) if status.code == 404 && operation == CREATE => {
+                Err(StoreError::NoNamespace(self.namespace.clone()))
+            }
             Err(error) => Err(self.failed(operation, name, error)),
         }
     }
 
     fn failed(&self, operation: &'static str, name: &str, source: kube::Error) -> StoreError {
-        StoreError {
+        StoreError::Failed {
             operation,
             kind: self.kind,
             namespace: self.namespace.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 
+use fleet_testbed::Testbed;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -139,4 +140,19 @@ async fn a_key_that_somebody_else_put_there_is_used_and_what_is_no_key_is_named_
     scene.ensured(&[]);
     let public = &scene.kept(SYSTEM).await["fleet-public-keys"].1;
     assert!(public["accounts.conf"].contains(theirs.public()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_not_there_is_named_with_what_makes_it() {
+    let bed = Testbed::builder("secrets-nowhere").control_plane();
+    let bed = bed.start().await.expect("a testbed");
+    let admin = bed.kubeconfig().expect("a kubeconfig");
+    let mut command = Scene::command_as(&admin, &["--namespace", "nowhere"]);
+    // Whoever looks for a defect of a program has this set; it is no reason to show them its stack.
+    let output = command.env("RUST_BACKTRACE", "1").output().expect("run");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: there is no namespace nowhere; make it with `kubectl create namespace nowhere`\n"
+    );
 }
