@@ -45,7 +45,9 @@ use crate::selector::match_labels;
     {"rule": "!has(oldSelf.approval) || has(self.approval)",
      "message": "a decision can be changed, but not taken away"},
     {"rule": "self.publicKey == oldSelf.publicKey && self.fingerprint == oldSelf.fingerprint && self.deviceId == oldSelf.deviceId && self.labels == oldSelf.labels && self.tokenId == oldSelf.tokenId",
-     "message": "only approval can be changed; what a device asked for is as it asked"}
+     "message": "only approval can be changed; what a device asked for is as it asked"},
+    {"rule": "has(self.boundLabels) == has(oldSelf.boundLabels) && (!has(self.boundLabels) || self.boundLabels == oldSelf.boundLabels)",
+     "message": "only approval can be changed; what a token binds its device to is as it was made"}
 ]))]
 pub struct DeviceEnrolmentSpec {
     /// The device's public key: RSA, PEM ("PUBLIC KEY").
@@ -60,6 +62,10 @@ pub struct DeviceEnrolmentSpec {
     #[serde(default)]
     #[schemars(schema_with = "match_labels")]
     pub labels: BTreeMap<String, String>,
+    /// The only labels that its token lets it claim, now and later; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "match_labels")]
+    pub bound_labels: Option<BTreeMap<String, String>>,
     /// What the machine is made of. Claimed, not proven.
     #[serde(default)]
     pub facts: Inventory,
@@ -136,6 +142,10 @@ pub struct DeviceEnrolmentStatus {
     /// What a policy decided. What a person says in spec.approval goes before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_approval: Option<PolicyApproval>,
+    /// The only labels that the device's policy lets it claim, each with its values; no values allow
+    /// all. Absent: any label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_labels: Option<BTreeMap<String, Vec<String>>>,
     /// Approved, Denied and Ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

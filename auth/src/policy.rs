@@ -38,6 +38,14 @@ pub enum PolicyError {
         #[source]
         source: serde_json::Error,
     },
+    /// It would restrict labels, which only a record in OpenBao can.
+    #[error("{path} has allowedLabels for {of}: only records in OpenBao can restrict labels")]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// The device, or `default`.
+        of: String,
+    },
     /// OpenBao holds no good record, or cannot be asked.
     #[error("failed to read the policy from OpenBao")]
     Record(#[from] crate::bao::RecordError),
@@ -51,7 +59,7 @@ impl PolicyError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::File { .. } => "PolicyFile",
-            Self::Malformed { .. } => "PolicyMalformed",
+            Self::Malformed { .. } | Self::Labels { .. } => "PolicyMalformed",
             Self::Record(_) => "PolicyRecord",
             Self::Denial(_) => "PolicyDenial",
         }
@@ -218,10 +226,18 @@ fn read(path: &Path) -> Result<PolicyBook, PolicyError> {
         path: path.to_owned(),
         source,
     })?;
-    serde_json::from_slice(&text).map_err(|source| PolicyError::Malformed {
-        path: path.to_owned(),
-        source,
-    })
+    let book: PolicyBook =
+        serde_json::from_slice(&text).map_err(|source| PolicyError::Malformed {
+            path: path.to_owned(),
+            source,
+        })?;
+    match book.restricts_labels_of() {
+        None => Ok(book),
+        Some(of) => Err(PolicyError::Labels {
+            path: path.to_owned(),
+            of,
+        }),
+    }
 }
 
 /// When the file was written, and how long it is.

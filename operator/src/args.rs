@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use fleet_operator_core::claims::Unenrolled;
 use fleet_service::LogFormat;
 
 /// The operator of fleet-platform.
@@ -77,6 +78,10 @@ pub struct RunArgs {
     /// Seconds without a heartbeat after which a device is stale. Default: two periods.
     #[arg(long, env = "FLEET_STALE_AFTER")]
     pub stale_after: Option<f64>,
+    /// The labels that a device may claim which has no enrolment: any, or none. Where all devices
+    /// enrol, `none` keeps one from claiming more after its enrolment was deleted.
+    #[arg(long, env = "FLEET_UNENROLLED_LABELS", value_enum, default_value_t = UnenrolledLabels::Any)]
+    pub unenrolled_labels: UnenrolledLabels,
     /// Namespace of the Lease. Default: in a pod the pod's own, else that of the kubeconfig's
     /// context, else `default`.
     #[arg(long, env = "FLEET_LEASE_NAMESPACE")]
@@ -94,6 +99,24 @@ pub struct RunArgs {
     /// How log lines look.
     #[arg(long, env = "FLEET_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// What a device may claim that has no enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UnenrolledLabels {
+    /// Any label.
+    Any,
+    /// None but its id.
+    None,
+}
+
+impl From<UnenrolledLabels> for Unenrolled {
+    fn from(given: UnenrolledLabels) -> Self {
+        match given {
+            UnenrolledLabels::Any => Self::Any,
+            UnenrolledLabels::None => Self::None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! | task | in | out |
 //! |---|---|---|
-//! | six watches | Kubernetes, NATS | inputs of the index |
+//! | seven watches | Kubernetes, NATS | inputs of the index |
 //! | ticker | time | `Input::Tick` when something is due |
 //! | seven writers | queues | KV entries, objects, statuses, Events |
 //! | lead | the Lease | whether the writers may write |
@@ -16,6 +16,7 @@ use std::time::Duration;
 use fleet_bus::{Bus, ConnectSettings, StreamSettings};
 use fleet_contracts::signing::{ManifestSigner, SigningError, TrustedKey};
 use fleet_operator_core::Input;
+use fleet_operator_core::claims::Enrolments;
 use fleet_operator_core::index::LivenessConfig;
 use fleet_operator_core::mirror::Mirror;
 use fleet_operator_core::rbac::LeasePlace;
@@ -38,7 +39,8 @@ use crate::place;
 use crate::rejected::Rejected;
 use crate::state::Shared;
 use crate::watch::{
-    Backoff, DesiredWatch, HeartbeatWatch, InfoWatch, ReportWatch, deployments, devices, follow,
+    Backoff, DesiredWatch, HeartbeatWatch, InfoWatch, ReportWatch, deployments, devices,
+    enrolments, follow,
 };
 use crate::write::Writers;
 
@@ -112,7 +114,12 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let liveness = LivenessConfig {
         stale_after: millis(stale),
     };
-    let shared = Arc::new(Shared::new(liveness, mirror, Metrics::default()));
+    let shared = Arc::new(Shared::new(
+        liveness,
+        mirror,
+        Enrolments::new(args.unenrolled_labels.into()),
+        Metrics::default(),
+    ));
     let pages = Pages {
         shared: Arc::clone(&shared),
         tasks: Arc::default(),
@@ -238,6 +245,10 @@ fn start_watches(
     tasks.add(
         "watch devices",
         tracker.spawn(devices(s(), r(), client.clone())),
+    );
+    tasks.add(
+        "watch enrolments",
+        tracker.spawn(enrolments(s(), r(), client.clone())),
     );
     macro_rules! bucket {
         ($name:literal, $consumer:expr) => {

@@ -33,7 +33,7 @@ pub use denials::{Denial, Denials};
 pub use grant::{Caps, Grant, Limits};
 pub use judge::{Request, Verdict, admit, judge};
 pub use jwk::KeySet;
-pub use policy::{DevicePolicy, OnClone, Policies};
+pub use policy::{AllowedLabels, DevicePolicy, OnClone, Policies};
 pub use reason::{About, AuthReason, Refusal};
 pub use rules::TokenRules;
 pub use token::{Identity, identify};

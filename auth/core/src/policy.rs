@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fleet_contracts::DeviceId;
 use serde::{Deserialize, Serialize};
 
+/// Labels, each with its values; no values allow all. None at all restricts nothing.
+pub type AllowedLabels = Option<BTreeMap<String, BTreeSet<String>>>;
+
 /// What was decided about one device.
 ///
 /// Fields that this version does not know make a record unreadable, so that a restriction is never
@@ -19,9 +22,9 @@ pub struct DevicePolicy {
     pub enabled: bool,
     /// Shut out for good: lost, stolen, retired.
     pub denied: bool,
-    /// The labels that the device may claim, each with its values; no values allow all. None at all
-    /// leaves labels to the device.
-    pub allowed_labels: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// The labels that the device may claim. The enrolment service writes them into the device's
+    /// enrolment, by which the operator goes (docs/adr/0023): the callout never sees labels.
+    pub allowed_labels: AllowedLabels,
     /// Most subscriptions at the same time; never more than the service's own limit.
     pub max_subscriptions: Option<u32>,
     /// Largest message, in bytes; never more than the service's own limit.
@@ -59,18 +62,6 @@ impl Default for DevicePolicy {
     }
 }
 
-impl DevicePolicy {
-    /// Whether the device may claim this label.
-    pub fn allows_label(&self, key: &str, value: &str) -> bool {
-        let Some(allowed) = &self.allowed_labels else {
-            return true;
-        };
-        allowed
-            .get(key)
-            .is_some_and(|values| values.is_empty() || values.contains(value))
-    }
-}
-
 /// Policies by device.
 pub trait Policies {
     /// The policy of a device; none means that the device is not to be let in.
@@ -87,6 +78,17 @@ pub struct PolicyBook {
     pub devices: BTreeMap<DeviceId, DevicePolicy>,
 }
 
+impl PolicyBook {
+    /// Whose labels it would restrict: a device, or `default`.
+    pub fn restricts_labels_of(&self) -> Option<String> {
+        let named = self.devices.iter().map(|(d, policy)| (d.as_str(), policy));
+        let default = self.default.iter().map(|policy| ("default", policy));
+        let mut all = default.chain(named);
+        let found = all.find(|(_, policy)| policy.allowed_labels.is_some());
+        found.map(|(of, _)| of.to_owned())
+    }
+}
+
 impl Policies for PolicyBook {
     fn of(&self, device: &DeviceId) -> Option<&DevicePolicy> {
         self.devices.get(device).or(self.default.as_ref())
@@ -96,18 +98,6 @@ impl Policies for PolicyBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn labels_are_free_where_nothing_is_said_and_else_only_as_listed() {
-        let free = DevicePolicy::default();
-        assert!(free.allows_label("site", "berlin"));
-        let record = r#"{"allowedLabels": {"site": ["berlin"], "rack": []}}"#;
-        let bound: DevicePolicy = serde_json::from_str(record).expect("a policy");
-        assert!(bound.allows_label("site", "berlin"));
-        assert!(!bound.allows_label("site", "paris"));
-        assert!(bound.allows_label("rack", "any"));
-        assert!(!bound.allows_label("tier", "gold"));
-    }
 
     #[test]
     fn a_restriction_of_a_newer_version_is_not_overlooked() {
@@ -122,5 +112,20 @@ mod tests {
             serde_json::from_str(r#"{"default": {}, "devices": {"dev-2": {"denied": true}}}"#)
                 .expect("a book");
         assert_eq!(book.of(&device), Some(&DevicePolicy::default()));
+        assert_eq!(book.restricts_labels_of(), None);
+    }
+
+    #[test]
+    fn a_book_names_whose_labels_it_would_restrict() {
+        for (text, of) in [
+            (r#"{"default": {"allowedLabels": {}}}"#, "default"),
+            (
+                r#"{"default": {}, "devices": {"dev-2": {"allowedLabels": {"a": []}}}}"#,
+                "dev-2",
+            ),
+        ] {
+            let book: PolicyBook = serde_json::from_str(text).expect("a book");
+            assert_eq!(book.restricts_labels_of().as_deref(), Some(of));
+        }
     }
 }

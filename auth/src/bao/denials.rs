@@ -4,7 +4,7 @@
 //! callout reads each second. Both are changed by check-and-set only, so that nobody's change is lost,
 //! and both calls may be repeated: whoever is killed in between does the same again.
 
-use fleet_auth_core::{Denial, Denials};
+use fleet_auth_core::{AllowedLabels, Denial, Denials, DevicePolicy};
 use fleet_contracts::DeviceId;
 use serde_json::{Map, Value};
 use vaultrs::api::{self, kv2::requests as kv2_requests};
@@ -39,6 +39,9 @@ pub enum DenialError {
     /// Others change the record all the time, or it was deleted: then undelete it first.
     #[error("{0} was changed by others again and again, or deleted")]
     Contended(String),
+    /// The device has no record, and so is not to be let in.
+    #[error("there is no {0}")]
+    Missing(String),
 }
 
 impl DenialError {
@@ -86,6 +89,21 @@ pub async fn allow(session: &Session, device: &DeviceId) -> Result<(), DenialErr
 /// When it cannot be read.
 pub async fn denials(session: &Session) -> Result<Denials, DenialError> {
     parse(read(session, DENIED).await?.0, DENIED)
+}
+
+/// The labels that the device's own record lets it claim; none restricts nothing.
+///
+/// # Errors
+/// When the record cannot be read, or there is none: then nobody decided.
+pub async fn allowed_labels(
+    session: &Session,
+    device: &DeviceId,
+) -> Result<AllowedLabels, DenialError> {
+    let path = format!("{DEVICES}/{device}");
+    let (value, _) = read(session, &path).await?;
+    let value = value.ok_or_else(|| DenialError::Missing(format!("{KV_MOUNT}/{path}")))?;
+    let policy: DevicePolicy = parse(Some(value), &path)?;
+    Ok(policy.allowed_labels)
 }
 
 async fn list_as(

@@ -1,9 +1,10 @@
 //! What the callout is told about a device: shut out, or let in. Without a policy store it is told
 //! nothing, and a denial holds at the identity provider alone.
 
+use fleet_auth_core::AllowedLabels;
 use fleet_contracts::DeviceId;
 
-use crate::bao::denials::{allow, deny};
+use crate::bao::denials::{allow, allowed_labels, deny};
 use crate::bao::{BaoSettings, DenialError, Keeper};
 
 /// Where the callout looks.
@@ -54,5 +55,26 @@ impl Access {
             store.forget(&session).await;
         }
         allowed.map(|()| Told::Yes)
+    }
+
+    /// The labels that a device may claim; no answer where there is no policy store.
+    pub async fn allowed_labels(
+        &self,
+        device: &DeviceId,
+    ) -> Result<Option<AllowedLabels>, DenialError> {
+        let Some(store) = &self.store else {
+            return Ok(None);
+        };
+        let session = store.session().await?;
+        let allowed = allowed_labels(&session, device).await;
+        if allowed.is_err() {
+            store.forget(&session).await;
+        }
+        allowed.map(Some)
+    }
+
+    /// Whether there is a policy store.
+    pub const fn has_store(&self) -> bool {
+        self.store.is_some()
     }
 }

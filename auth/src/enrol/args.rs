@@ -32,6 +32,9 @@ pub struct EnrolArgs {
     /// alone, and a device that is connected stays until its token ends.
     #[command(flatten)]
     pub bao: BaoArgs,
+    /// Seconds between two readings of a device's policy, for the labels that it may claim.
+    #[arg(long, env = "FLEET_POLICY_REFRESH", default_value_t = 300)]
+    pub policy_refresh: u64,
     /// The namespace with the enrolment tokens.
     #[arg(long, env = "FLEET_TOKEN_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub token_namespace: String,

@@ -50,6 +50,12 @@ pub(crate) fn access(view: &View, access: &'static str) {
     tracing::info!(target: "audit", enrolment, device, access, "policy store written");
 }
 
+/// The policy lets a device claim other labels than before.
+pub(crate) fn labels(view: &View) {
+    let (enrolment, device) = (view.name.as_str(), view.device());
+    tracing::info!(target: "audit", enrolment, device, "allowed labels changed");
+}
+
 /// A device can log in from now on.
 pub(crate) fn ready(view: &View) {
     let (enrolment, device) = (view.name.as_str(), view.device());

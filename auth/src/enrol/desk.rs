@@ -1,5 +1,6 @@
 //! Answers devices: reads what is known, lets the core judge, writes what follows.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -180,7 +181,9 @@ impl Desk {
             &TokenId::of(&request.token),
             source,
         );
-        let opened = self.registry.open(key.as_str(), spec(request, device));
+        let bound = record.and_then(|record| record.labels.clone());
+        let spec = spec(request, device, bound);
+        let opened = self.registry.open(key.as_str(), spec);
         opened.await.map_err(|e| away(&e))?;
         self.registry.get(key.as_str()).await.map_err(|e| away(&e))
     }
@@ -260,12 +263,17 @@ impl Desk {
     }
 }
 
-fn spec(request: &EnrolmentRequest, device_id: DeviceId) -> DeviceEnrolmentSpec {
+fn spec(
+    request: &EnrolmentRequest,
+    device_id: DeviceId,
+    bound_labels: Option<BTreeMap<String, String>>,
+) -> DeviceEnrolmentSpec {
     DeviceEnrolmentSpec {
         public_key: request.public_key.to_string(),
         fingerprint: request.public_key.fingerprint(),
         device_id,
         labels: request.labels.clone(),
+        bound_labels,
         facts: request.facts.clone(),
         token_id: TokenId::of(&request.token).as_str().to_owned(),
         approval: None,

@@ -28,6 +28,7 @@ pub mod tokens;
 
 mod answers;
 mod audit;
+mod labels;
 mod run;
 mod status;
 mod steps;

@@ -77,6 +77,8 @@ pub struct Provisioner {
     pub access: Arc<Access>,
     /// How long keys are taken, in seconds.
     pub key_lifetime: u32,
+    /// How often the policies of devices are read.
+    pub policy_refresh: Duration,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -156,9 +158,10 @@ impl Provisioner {
         match view.standing {
             Standing::Pending => Action::requeue(until(view.created() + self.registry.patience)),
             Standing::Approved => Action::requeue(LOOK),
-            Standing::Ready => match view.key_expires() {
-                Some(end) => Action::requeue(until(end)),
-                None => Action::await_change(),
+            Standing::Ready => match (view.key_expires().map(until), self.next_look()) {
+                (Some(end), Some(look)) => Action::requeue(end.min(look)),
+                (Some(at), None) | (None, Some(at)) => Action::requeue(at),
+                (None, None) => Action::await_change(),
             },
             Standing::Closed(_) => Action::await_change(),
         }
@@ -180,12 +183,17 @@ impl Provisioner {
                 if self.access.allow(&view.object.spec.device_id).await? == Told::Yes {
                     audit::access(view, "allowed");
                 }
+                if let Some(status) = self.with_allowed_labels(view).await? {
+                    self.registry.write_status(view, status).await?;
+                    return Ok(None);
+                }
                 self.converge(view, &key).await.map(|()| None)
             }
             Standing::Ready if view.is_rotating() => match view.key() {
                 Some(key) => self.converge(view, &key).await.map(|()| None),
                 None => Ok(Some(Verdict::ready())),
             },
+            Standing::Ready if self.refresh_labels(view).await? => Ok(None),
             Standing::Closed(DenialReason::Revoked) => {
                 self.shut_out(view).await?;
                 Ok(Some(Verdict::of(view.standing)))

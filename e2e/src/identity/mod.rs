@@ -141,7 +141,17 @@ impl Identity {
     /// # Errors
     /// When the device is refused or cannot ask.
     pub async fn ask(&self, device: &Device) -> Result<String, Error> {
-        let token = self.token(&["--device-id", device.id().as_str()]).await?;
+        self.ask_bound(device, &[]).await
+    }
+
+    /// The same with a token that is bound to more than the device's id, by options of
+    /// `fleet-auth token create`.
+    ///
+    /// # Errors
+    /// When the device is refused or cannot ask.
+    pub async fn ask_bound(&self, device: &Device, bound: &[&str]) -> Result<String, Error> {
+        let id = ["--device-id", device.id().as_str()];
+        let token = self.token(&[&id, bound].concat()).await?;
         let url = self.enrolment.url();
         let invitation = Invitation {
             url: &url,
@@ -178,6 +188,19 @@ impl Identity {
     /// When the cluster refuses.
     pub async fn deny(&self, name: &str) -> Result<(), Error> {
         self.decide("deny", name).await
+    }
+
+    /// Changes a device's policy record in OpenBao, as a person does: what is not named stays.
+    ///
+    /// # Errors
+    /// When OpenBao refuses.
+    pub async fn patch_policy(
+        &self,
+        bed: &Testbed,
+        device: &str,
+        change: &serde_json::Value,
+    ) -> Result<(), Error> {
+        vault::patch_policy(bed, device, change).await
     }
 
     async fn decide(&self, verb: &str, name: &str) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use fleet_testbed::{BaoLogin, OpenBao, Testbed};
+use serde_json::Value;
 
 use crate::Error;
 use crate::command::Command;
@@ -32,4 +33,35 @@ pub(super) fn login_options(server: &OpenBao, login: &BaoLogin) -> Vec<String> {
         "--bao-approle-secret-file".to_owned(),
         path(login.secret_id_file.clone()),
     ]
+}
+
+/// Changes a device's policy record as a person does: what is not named stays.
+pub(super) async fn patch_policy(bed: &Testbed, device: &str, change: &Value) -> Result<(), Error> {
+    let server = bed.openbao()?;
+    let login = server.enrol();
+    let answer = bao(server)
+        .args(["write", "-format=json", "auth/approle/login"])
+        .args([format!("role_id={}", login.role_id)])
+        .args([format!("secret_id=@{}", login.secret_id_file.display())])
+        .run()
+        .await?;
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    let token = answer["auth"]["client_token"].as_str().unwrap_or_default();
+    let file = bed.folder().join(format!("{device}-policy.json"));
+    std::fs::write(&file, change.to_string())
+        .map_err(|e| Error::Unexpected(format!("cannot write {}: {e}", file.display())))?;
+    bao(server)
+        .env("BAO_TOKEN", token)
+        .args(["kv", "patch", "-method=rw", "-mount=kv"])
+        .args([format!("devices/{device}"), format!("@{}", file.display())])
+        .run()
+        .await
+        .map(drop)
+}
+
+fn bao(server: &OpenBao) -> Command {
+    Command::new(server.program())
+        .env("BAO_ADDR", server.url())
+        .env("BAO_CACERT", server.ca_file().display().to_string())
+        .env("NO_PROXY", "*")
 }

@@ -64,6 +64,8 @@ pub enum DropReason {
     ReservedKey,
     /// The device sent more than [`MAX_LABELS`].
     TooMany,
+    /// Its enrolment does not let the device claim it.
+    NotAllowed,
 }
 
 impl fmt::Display for DropReason {
@@ -73,6 +75,7 @@ impl fmt::Display for DropReason {
             Self::InvalidValue => "invalid value",
             Self::ReservedKey => "reserved key",
             Self::TooMany => "too many labels",
+            Self::NotAllowed => "not allowed for this device",
         })
     }
 }

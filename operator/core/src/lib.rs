@@ -7,6 +7,7 @@
 //! | in | module | out |
 //! |---|---|---|
 //! | a `Deployment` object | [`admit`] | [`Admitted`](admit::Admitted): selector and score, or a reason to refuse them |
+//! | enrolments | [`claims`] | which labels a device may claim |
 //! | a `DeviceInfo` | [`describe`], [`labels`] | labels that Kubernetes takes, and what was dropped |
 //! | events of CRs and buckets | [`index`] | [`Dirty`]: what has to be written again, and the documents to write |
 //! | what `desired-state` holds | [`mirror`] | the writes that make it what it should be, in order |
@@ -17,6 +18,7 @@
 
 pub mod admit;
 mod body;
+pub mod claims;
 pub mod describe;
 pub mod index;
 pub mod labels;

@@ -2,8 +2,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fleet_api::DeploymentStatus;
-use fleet_contracts::payload::Inventory;
+use fleet_contracts::payload::DeviceInfo;
 use fleet_contracts::{DeploymentRef, DeviceId};
+use fleet_operator_core::claims::Enrolments;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// What the objects say now, as the watches told it.
@@ -13,8 +14,10 @@ pub struct Known {
     pub deployments: HashMap<DeploymentRef, DeploymentKnown>,
     /// Conditions of Devices.
     pub devices: HashMap<DeviceId, Vec<Condition>>,
-    /// What devices are made of, while their object does not say it yet.
-    pub inventories: HashMap<DeviceId, Arc<Inventory>>,
+    /// What devices say they are.
+    pub infos: HashMap<DeviceId, Arc<DeviceInfo>>,
+    /// What of it they may say.
+    pub enrolments: Enrolments,
     /// Deployments that are being deleted and still have our finalizer.
     pub leaving: BTreeSet<DeploymentRef>,
 }

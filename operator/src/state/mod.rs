@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet_contracts::DeviceId;
+use fleet_operator_core::claims::Enrolments;
+use fleet_operator_core::describe::describe;
 use fleet_operator_core::index::{Dirty, LivenessConfig, Reachability};
 use fleet_operator_core::mirror::Mirror;
 use fleet_operator_core::{FleetIndex, Input};
@@ -29,6 +31,8 @@ pub enum Source {
     Deployments,
     /// `Device` objects.
     Devices,
+    /// `DeviceEnrolment` objects.
+    Enrolments,
     /// Bucket `device-info`.
     Info,
     /// Bucket `device-state`.
@@ -41,9 +45,10 @@ pub enum Source {
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Deployments,
         Self::Devices,
+        Self::Enrolments,
         Self::Info,
         Self::Reports,
         Self::Heartbeats,
@@ -55,6 +60,7 @@ impl Source {
         match self {
             Self::Deployments => "deployments",
             Self::Devices => "devices",
+            Self::Enrolments => "enrolments",
             Self::Info => "device-info",
             Self::Reports => "device-state",
             Self::Heartbeats => "device-heartbeat",
@@ -93,13 +99,21 @@ pub struct Shared {
 
 impl Shared {
     /// An empty state.
-    pub fn new(liveness: LivenessConfig, mirror: Mirror, metrics: Metrics) -> Self {
+    pub fn new(
+        liveness: LivenessConfig,
+        mirror: Mirror,
+        enrolments: Enrolments,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 index: FleetIndex::new(liveness, clock::now()),
                 mirror,
                 queues: Queues::new(),
-                known: Known::default(),
+                known: Known {
+                    enrolments,
+                    ..Known::default()
+                },
                 synced: BTreeSet::new(),
                 leading: false,
                 active: false,
@@ -118,7 +132,26 @@ impl Shared {
 
     /// Takes an event in.
     pub fn apply(&self, input: Input) {
+        self.take(self.lock(), input);
+    }
+
+    /// Takes in what a device says, or what it may say, and what follows for its labels. Under one
+    /// lock: were the two judged apart, what a device said could outlive what it may say.
+    pub fn describe_again(&self, device: &DeviceId, change: impl FnOnce(&mut Known)) {
         let mut state = self.lock();
+        change(&mut state.known);
+        let Known {
+            infos, enrolments, ..
+        } = &state.known;
+        let Some(info) = infos.get(device) else {
+            return;
+        };
+        let info = describe(info, enrolments.rule(device));
+        let device = device.clone();
+        self.take(state, Input::Info { device, info });
+    }
+
+    fn take(&self, mut state: MutexGuard<'_, State>, input: Input) {
         let before = state.index.next_tick();
         let dirty = state.index.apply(input, clock::now());
         let earlier = state.index.next_tick() < before || before.is_none();

@@ -66,7 +66,7 @@ impl Objects<Device> for DeviceWatch {
         tracing::info!(device = %key, "device is forgotten");
         let mut state = self.shared.lock();
         state.known.devices.remove(key);
-        state.known.inventories.remove(key);
+        state.known.infos.remove(key);
         drop(state);
         self.shared.apply(Input::DeviceGone(key.clone()));
     }

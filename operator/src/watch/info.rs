@@ -6,7 +6,6 @@ use fleet_contracts::DeviceId;
 use fleet_contracts::kv::Bucket;
 use fleet_contracts::payload::{DeviceInfo, decode};
 use fleet_operator_core::Input;
-use fleet_operator_core::describe::describe;
 
 use super::bucket::{Consumer, Refused};
 use crate::state::{Shared, Source};
@@ -34,13 +33,8 @@ impl Consumer for InfoWatch {
             decode(Self::BUCKET, &stored.value).map_err(|e| Refused::new(e.reason(), e))?;
         own_key(&device, &info.device)?;
         self.known.insert(stored.key.clone());
-        let described = describe(&info);
-        let inventory = Arc::new(info.inventory);
-        let id = device.clone();
-        shared.lock().known.inventories.insert(id, inventory);
-        shared.apply(Input::Info {
-            device,
-            info: described,
+        shared.describe_again(&device, |known| {
+            known.infos.insert(device.clone(), Arc::new(info));
         });
         Ok(())
     }
@@ -48,7 +42,7 @@ impl Consumer for InfoWatch {
     fn deleted(&mut self, shared: &Shared, key: &str, _: u64) -> Result<(), Refused> {
         let device = device_of(key)?;
         self.known.remove(key);
-        shared.lock().known.inventories.remove(&device);
+        shared.lock().known.infos.remove(&device);
         shared.apply(Input::InfoGone(device));
         Ok(())
     }

@@ -22,7 +22,7 @@ impl Writers {
     fn device_object(&self, device: &DeviceId) -> Option<Value> {
         let state = self.shared.lock();
         let info = state.index.to_apply(device)?;
-        let inventory = state.known.inventories.get(device)?;
+        let inventory = &state.known.infos.get(device)?.inventory;
         Some(json!({
             "apiVersion": Device::api_version(&()), "kind": Device::kind(&()),
             "metadata": {
@@ -30,7 +30,7 @@ impl Writers {
                 "labels": info.labels,
                 "annotations": {APPLIED_ANNOTATION: info.digest},
             },
-            "spec": {"inventory": **inventory},
+            "spec": {"inventory": inventory},
         }))
     }
 }

@@ -168,6 +168,11 @@ pub const GRANTS: &[Grant] = &[
         &[Verb::List, Verb::Watch],
         "selectors are compared with the labels of all Devices",
     ),
+    Grant::cluster(
+        ENROLMENTS,
+        &[Verb::List, Verb::Watch],
+        "which labels a device may claim is in its enrolment",
+    ),
     // The API server asks for `create` where an apply finds no object.
     Grant::cluster(
         DEVICES,

@@ -1,0 +1,63 @@
+//! The labels that a device's policy lets it claim, brought to its enrolment, where the operator looks
+//! (docs/adr/0023).
+
+use std::time::Duration;
+
+use fleet_api::DeviceEnrolmentStatus;
+use fleet_auth_core::AllowedLabels;
+use fleet_service::chain;
+
+use super::audit;
+use super::provision::{ProvisionError, Provisioner};
+use super::view::View;
+
+impl Provisioner {
+    /// The status as it has to be before the device may log in, if it is not.
+    pub(super) async fn with_allowed_labels(
+        &self,
+        view: &View,
+    ) -> Result<Option<DeviceEnrolmentStatus>, ProvisionError> {
+        let device = &view.object.spec.device_id;
+        let allowed = self.access.allowed_labels(device).await?;
+        Ok(allowed.and_then(|allowed| changed(view, allowed)))
+    }
+
+    /// Looks whether the policy of a device that is enrolled changed. Answers whether it did. What
+    /// cannot be read now is looked at again the next time, and what was read before holds.
+    pub(super) async fn refresh_labels(&self, view: &View) -> Result<bool, ProvisionError> {
+        match self.with_allowed_labels(view).await {
+            Ok(None) => Ok(false),
+            Ok(Some(status)) => {
+                self.registry.write_status(view, status).await?;
+                audit::labels(view);
+                Ok(true)
+            }
+            Err(error) => {
+                let (device, error) = (view.device(), chain(&error));
+                tracing::warn!(device, error, "the policy cannot be read; its labels stay");
+                Ok(false)
+            }
+        }
+    }
+
+    /// When to look again; never where there is nowhere to look. Spread, so that a restart does not
+    /// make a fleet's turns coincide for ever.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        let spread = self.policy_refresh.mul_f64(0.75 + fastrand::f64() / 2.0);
+        self.access.has_store().then_some(spread)
+    }
+}
+
+fn changed(view: &View, allowed: AllowedLabels) -> Option<DeviceEnrolmentStatus> {
+    let allowed = allowed.map(|labels| {
+        let labels = labels.into_iter();
+        labels
+            .map(|(key, values)| (key, values.into_iter().collect()))
+            .collect()
+    });
+    let mut status = view.status().cloned().unwrap_or_default();
+    (status.allowed_labels != allowed).then(|| {
+        status.allowed_labels = allowed;
+        status
+    })
+}
