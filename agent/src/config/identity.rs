@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How the device proves who it is to the bus.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// A static nkey user: the file with its seed. For tests and fleets without an identity provider.
+    /// A static nkey user: the file with its seed. For tests: it is good for ever, and nobody can take it back but by the server's configuration.
     SeedFile(PathBuf),
     /// Tokens of an identity provider.
     Identity(Box<Identity>),

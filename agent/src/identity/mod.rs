@@ -26,7 +26,10 @@ use key::{DeviceKey as _, KeyFile};
 /// How this device proves who it is to the bus. Must be called on the event loop.
 pub(crate) fn credentials(config: &Config) -> Arc<dyn CredentialSource> {
     match &config.credentials {
-        Credentials::SeedFile(path) => Arc::new(SeedFile(path.clone())),
+        Credentials::SeedFile(path) => {
+            tracing::warn!("this device logs in with a static key, which never ends; enrol it");
+            Arc::new(SeedFile(path.clone()))
+        }
         Credentials::Identity(identity) => {
             let helper = Helper::new(identity.as_ref().clone());
             Arc::new(Minter::start(helper))
