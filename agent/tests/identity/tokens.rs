@@ -1,5 +1,6 @@
 //! Tokens: minted ahead of need, presented on every connection, never shown.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use fleet_testbed::{Endpoint, Fault};
@@ -7,16 +8,45 @@ use serde_json::json;
 
 use crate::chain::{CONNECTED, Chain};
 
+/// In a row; each with a device, a bus and a provider of its own.
+const ROUNDS: u32 = 5;
+
 #[tokio::test]
 async fn agent_recovers_from_nats_restart() {
-    let chain = Chain::connected("identity-restart").await;
-    for times in 2..=3 {
-        chain.restart_nats().await;
-        chain.until_logged(CONNECTED, times).await;
+    for round in 1..=ROUNDS {
+        let mut chain = Chain::connected(&format!("identity-restart-{round}")).await;
+        for times in 2..=3 {
+            chain.restart_nats().await;
+            chain.until_logged(CONNECTED, times).await;
+        }
+        // One token was good for all of it.
+        assert_eq!(chain.idp().requests(Endpoint::Token), 1);
+        recovers_with_a_token_minted_meanwhile(&mut chain).await;
+        assert_eq!(chain.agent.logged("no new token"), 0);
+        // Not captured, so that whoever reads the log sees that it was done so often.
+        let said = writeln!(
+            std::io::stderr(),
+            "agent_recovers_from_nats_restart: {round} of {ROUNDS} in a row"
+        );
+        said.expect("said");
     }
-    // One token was good for all of it.
-    assert_eq!(chain.idp().requests(Endpoint::Token), 1);
-    assert_eq!(chain.agent.logged("no new token"), 0);
+}
+
+/// The token of the last connection is over when the bus is back.
+async fn recovers_with_a_token_minted_meanwhile(chain: &mut Chain) {
+    chain.agent.kill();
+    chain.idp().set_token_lifetime(Duration::from_secs(4));
+    chain.agent.start();
+    chain.until_logged(CONNECTED, 4).await;
+    let nats = chain.bed.nats().expect("nats");
+    nats.kill().await.expect("killed");
+    let minted = chain.idp().requests(Endpoint::Token);
+    // Each is asked for in the life of the one before, so the first of these two outlives the last.
+    let again = || async { chain.idp().requests(Endpoint::Token) >= minted + 2 };
+    chain.until("tokens meanwhile", again).await;
+    let connected = chain.agent.logged(CONNECTED);
+    nats.start().await.expect("started");
+    chain.until_logged(CONNECTED, connected + 1).await;
 }
 
 #[tokio::test]
