@@ -8,6 +8,7 @@
 //! show), and the folder's `mod.rs` is the thin async shell around it.
 
 pub mod args;
+pub mod authentication;
 pub mod cluster;
 pub mod decide;
 pub mod deploy;
@@ -39,6 +40,8 @@ use output::OutputError;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
+    #[error(transparent)]
+    Authentication(#[from] authentication::AuthenticationError),
     #[error(transparent)]
     Decide(#[from] decide::DecideError),
     #[error(transparent)]
@@ -115,6 +118,7 @@ fn run(cli: &Cli, arguments: &[OsString]) -> Result<ExitCode, CliError> {
     match &cli.command {
         Command::Version => output::emit(format!("fleet {}\n", env!("CARGO_PKG_VERSION")))?,
         Command::Keys(command) => keys::run(command)?,
+        Command::AuthenticationConfig(args) => authentication::run(args)?,
         Command::Completion(args) => {
             output::emit(completion::script(command(arguments), args.shell))?;
         }
@@ -147,7 +151,10 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
         Command::Logout(args) => login::logout(&cli.cluster, args).await?,
         Command::Kv(command) => kv::run(command).await?,
         // Answered before the runtime was started.
-        Command::Version | Command::Completion(_) | Command::Keys(_) => {}
+        Command::Version
+        | Command::Completion(_)
+        | Command::Keys(_)
+        | Command::AuthenticationConfig(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

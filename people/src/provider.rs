@@ -11,7 +11,7 @@ use crate::configuration::{
 
 /// Shown in audit logs beside the user's id, which says nothing to people.
 const NAME_KEY: &str = "identity.fleet.nationtech.io/name";
-/// The role that makes a device one at the provider.
+/// The role that makes a device one at the provider, unless it is called otherwise there.
 const DEVICE_ROLE: &str = "device";
 
 /// Why a provider cannot be described.
@@ -158,6 +158,7 @@ pub struct Provider {
     clients: Vec<String>,
     roles: Roles,
     prefix: Prefix,
+    device_role: String,
     authority: Option<String>,
 }
 
@@ -175,6 +176,7 @@ impl Provider {
             clients,
             roles,
             prefix,
+            device_role: DEVICE_ROLE.to_owned(),
             authority: None,
         };
         if !provider.issuer.starts_with("https://") {
@@ -190,6 +192,13 @@ impl Provider {
     #[must_use]
     pub fn with_authority(mut self, pem: impl Into<String>) -> Self {
         self.authority = Some(pem.into());
+        self
+    }
+
+    /// Devices have this role there; whoever has it is no person.
+    #[must_use]
+    pub fn with_device_role(mut self, role: impl Into<String>) -> Self {
+        self.device_role = role.into();
         self
     }
 
@@ -222,7 +231,7 @@ impl Provider {
                     .to_owned(),
             },
             ClaimValidationRule {
-                expression: format!("!{}", self.roles.has(DEVICE_ROLE)),
+                expression: format!("!{}", self.roles.has(&self.device_role)),
                 message: "a device is no person".to_owned(),
             },
         ]

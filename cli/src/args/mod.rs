@@ -1,5 +1,6 @@
 //! The command line as types. What a flag's text may be is decided here, once, by parsing.
 
+mod authentication;
 mod keys;
 mod kv;
 mod login;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use authentication::AuthenticationConfigArgs;
 pub use keys::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
 pub use kv::{BusFlags, KvCommand, KvGetArgs, KvListArgs};
 pub use login::{LoginArgs, LogoutArgs, ProviderFlags, TokenArgs};
@@ -79,6 +81,8 @@ pub enum Command {
     Token(TokenArgs),
     /// Forget the login
     Logout(LogoutArgs),
+    /// Print the file by which an API server knows the people of an identity provider
+    AuthenticationConfig(Box<AuthenticationConfigArgs>),
     /// Look into the buckets on the bus
     #[command(subcommand, after_help = kv::EXAMPLES)]
     Kv(KvCommand),

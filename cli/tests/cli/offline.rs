@@ -30,6 +30,7 @@ fn web(more: &[&'static str]) -> Said {
 #[case(&["plan", "--help"])]
 #[case(&["kv", "--help"])]
 #[case(&["keys", "--help"])]
+#[case(&["authentication-config", "--help"])]
 #[case(&["completion", "--help"])]
 fn every_command_has_help_with_examples(#[case] args: &[&str]) {
     let help = fleet(args).ok();
@@ -229,4 +230,49 @@ fn the_version_is_printed() {
             .ok()
             .contains("kind: Deployment")
     );
+}
+
+const ZITADEL: [&str; 9] = [
+    "authentication-config",
+    "--issuer",
+    "https://id.example.com",
+    "--client-id",
+    "3129",
+    "--zitadel-project",
+    "3127",
+    "--prefix",
+    "zitadel:",
+];
+
+#[test]
+fn the_file_for_an_api_server_is_the_same_as_yaml_and_as_json() {
+    let parsed = |format| -> serde_json::Value {
+        let printed = fleet(&[&ZITADEL[..], &["--device-role", "edge", "-o", format]].concat());
+        serde_saphyr::from_str(&printed.ok()).expect("a document")
+    };
+    let yaml = parsed("yaml");
+    assert_eq!(yaml, parsed("json"));
+    assert_eq!(yaml["kind"], "AuthenticationConfiguration");
+    let rule = yaml.pointer("/jwt/0/claimValidationRules/1/expression");
+    let rule = rule.and_then(|rule| rule.as_str()).expect("a rule");
+    assert!(rule.contains(r#"role == "edge""#), "{rule}");
+}
+
+#[rstest]
+#[case(&["--prefix", "system:"], "is no prefix")]
+#[case(&["--issuer", "http://id.example.com"], "not an https:// address")]
+#[case(&["--client-id", ""], "no application is named")]
+#[case(&["--roles-claim", "/groups"], "cannot be used")]
+#[case(&["--ca-file", "/nonexistent/ca.crt"], "/nonexistent/ca.crt")]
+#[case(&["--ca-file", "/dev/null"], "holds no certificates")]
+fn what_no_api_server_would_start_with_is_refused(#[case] more: &[&str], #[case] named: &str) {
+    let flag = more[0];
+    let place = ZITADEL.iter().position(|given| *given == flag);
+    let mut args = ZITADEL.to_vec();
+    match place {
+        Some(place) => args[place + 1] = more[1],
+        None => args.extend(more),
+    }
+    let error = fleet(&args).failed();
+    assert!(error.contains(named), "{error}");
 }

@@ -31,7 +31,8 @@ async fn cluster(provider: &Provider) -> Testbed {
     let authority = std::fs::read_to_string(keycloak.ca_file()).expect("a certificate");
     let issuer = issuer.expect("a provider").with_authority(authority);
     let server = bed.api_server().expect("an API server");
-    server.trust_people_of(&issuer).await.expect("restarted");
+    let text = serde_json::to_string(&issuer.configuration()).expect("JSON");
+    server.trust_people(&text).await.expect("restarted");
     let bindings: Api<ClusterRoleBinding> = Api::all(bed.kube_client().await.expect("a client"));
     let binding = json!({
         "metadata": {"name": "viewers"},

@@ -110,7 +110,7 @@ impl Person {
     }
 }
 
-fn fleet() -> PathBuf {
+pub(crate) fn fleet() -> PathBuf {
     fleet_testbed::program("fleet").expect("fleet is built")
 }
 

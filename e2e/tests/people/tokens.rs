@@ -1,15 +1,15 @@
 //! Which tokens make somebody a person to the API server.
 
+use std::process::Command;
 use std::time::Duration;
 
 use fleet_cli::login::http::Http;
-use fleet_people::{Provider, Roles};
 use fleet_testbed::{Testbed, wait};
 use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::person::Person;
+use crate::person::{Person, fleet};
 use crate::scene::{SOON, Scene};
 
 /// Long enough to be used once, on a machine that also compiles.
@@ -169,14 +169,12 @@ async fn another_provider_that_names_roles_in_a_list_can_be_trusted_instead() {
     let person = scene.person("ada", &["fleet-viewer"]).await;
     let idp = scene.idp();
     let client = scene.people().client_id();
-    let path = "/realm_access/roles".parse().expect("a path");
-    let prefix = "sso:".parse().expect("a prefix");
-    let provider = Provider::new(idp.issuer(), [client, "more"], Roles::List(path), prefix);
-    let authority = std::fs::read_to_string(idp.ca_file()).expect("read");
-    let provider = provider.expect("a provider").with_authority(authority);
+    let roles = ["--roles-claim", "/realm_access/roles", "--prefix", "sso:"];
+    let clients = ["--client-id", client, "--client-id", "more"];
+    let configuration = configuration(idp, &[roles, clients].concat());
     let server = scene.bed.api_server().expect("an API server");
     server
-        .trust_people_of(&provider)
+        .trust_people(&configuration)
         .await
         .expect("ready again");
     let token = person.token();
@@ -189,6 +187,41 @@ async fn another_provider_that_names_roles_in_a_list_can_be_trusted_instead() {
     assert_eq!(who.username, Some(format!("sso:{}", person.subject)));
     // This provider's tokens have no such list.
     assert_eq!(who.groups, Some(vec!["system:authenticated".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_that_fleet_prints_is_the_one_that_all_this_is_tested_with() {
+    let bed = Testbed::builder("people-file").people().start().await;
+    let bed = bed.expect("a cluster");
+    let (idp, people) = (bed.idp().expect("an IdP"), bed.people().expect("people"));
+    let printed = configuration(
+        idp,
+        &[
+            ["--client-id", people.client_id()],
+            ["--zitadel-project", idp.project()],
+            ["--zitadel-organisation", idp.organisation()],
+            ["--prefix", "idp:"],
+            ["--output", "json"],
+        ]
+        .concat(),
+    );
+    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let used = serde_json::to_value(people.provider().configuration()).expect("JSON");
+    assert_eq!(printed, used);
+}
+
+/// What `fleet` prints for the API server about the people of this provider.
+fn configuration(idp: &fleet_testbed::Idp, flags: &[&str]) -> String {
+    let output = Command::new(fleet())
+        .args(["authentication-config", "--issuer", &idp.issuer()])
+        .arg("--ca-file")
+        .arg(idp.ca_file())
+        .args(flags)
+        .output()
+        .expect("fleet starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 async fn code_flow(scene: &Scene, client: &str) -> Value {

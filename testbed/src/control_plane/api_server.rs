@@ -166,13 +166,14 @@ impl ApiServer {
         audit.read()
     }
 
-    /// Takes tokens of this provider from now on, and of no other; restarts the server.
+    /// Takes the tokens that this `AuthenticationConfiguration` says, and no other; restarts the server.
     ///
     /// # Errors
     /// When the testbed has no people, or the server does not become ready again.
-    pub async fn trust_people_of(&self, provider: &Provider) -> Result<(), ControlPlaneError> {
+    pub async fn trust_people(&self, configuration: &str) -> Result<(), ControlPlaneError> {
         let file = self.authentication.as_ref();
-        file.ok_or(ControlPlaneError::NoPeople)?.write(provider)?;
+        file.ok_or(ControlPlaneError::NoPeople)?
+            .write(configuration)?;
         self.stop().await?;
         self.start().await
     }

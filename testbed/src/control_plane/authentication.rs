@@ -14,18 +14,18 @@ pub(super) struct Authentication(PathBuf);
 impl Authentication {
     pub(super) fn create(home: &Path, provider: &Provider) -> Result<Self, ControlPlaneError> {
         let file = Self(home.join("authentication.json"));
-        file.write(provider)?;
+        // JSON is YAML, which is what the server reads.
+        let text = serde_json::to_string_pretty(&provider.configuration());
+        let text = text.map_err(|error| ControlPlaneError::File {
+            path: file.0.clone(),
+            source: error.into(),
+        })?;
+        file.write(&text)?;
         Ok(file)
     }
 
-    /// JSON is YAML, which is what the server reads.
-    pub(super) fn write(&self, provider: &Provider) -> Result<(), ControlPlaneError> {
-        let text = serde_json::to_string_pretty(&provider.configuration());
-        let text = text.map_err(|error| ControlPlaneError::File {
-            path: self.0.clone(),
-            source: error.into(),
-        })?;
-        write_secret(&self.0, &text)
+    pub(super) fn write(&self, configuration: &str) -> Result<(), ControlPlaneError> {
+        write_secret(&self.0, configuration)
     }
 
     pub(super) fn args(&self) -> [(&'static str, &Path); 1] {

@@ -146,7 +146,7 @@ fn authorization_code(
     issue(state, code.session, refresh, context)
 }
 
-/// The old token is gone with its use.
+/// The old token is gone with its use; who is refused keeps it.
 fn refresh(state: &mut State, form: &Form, context: Context<'_>) -> Result<Value, OAuthError> {
     let client = application(&state.store, form, GrantType::RefreshToken)?
         .id
@@ -170,9 +170,10 @@ fn refresh(state: &mut State, form: &Form, context: Context<'_>) -> Result<Value
         }
         session.scopes = narrower;
     }
-    state.sessions.drop_refresh(token);
     session.nonce = None;
-    issue(state, session, Refresh::Given, context)
+    let answer = issue(state, session, Refresh::Given, context)?;
+    state.sessions.drop_refresh(token);
+    Ok(answer)
 }
 
 fn device_code(state: &mut State, form: &Form, context: Context<'_>) -> Result<Value, OAuthError> {
