@@ -6,7 +6,7 @@ use crate::support::{Case, Objects};
 
 const ROLE: &str = "rel-fleet-operator-";
 
-fn people(people: Value) -> Case {
+fn people(people: &Value) -> Case {
     Case::operator().values(json!({"people": people}))
 }
 
@@ -42,7 +42,7 @@ fn bindings(objects: &Objects) -> Vec<String> {
 fn nobody_is_bound_unasked() {
     assert_eq!(bindings(&Case::operator().objects()), [""; 0]);
     let empty = json!({"namespaces": [{"namespace": "shop"}]});
-    assert_eq!(bindings(&people(empty).objects()), [""; 0]);
+    assert_eq!(bindings(&people(&empty).objects()), [""; 0]);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_part_in_the_cluster_brings_the_parts_below_it() {
         "deviceViewers": ["id:d"], "viewers": ["id:v"], "editors": ["id:e"], "admins": ["id:a", "id:b"],
     }});
     assert_eq!(
-        bindings(&people(parts).objects()),
+        bindings(&people(&parts).objects()),
         [
             "everywhere deployments-editor: id:e id:a id:b",
             "everywhere deployments-viewer: id:v id:e id:a id:b",
@@ -69,7 +69,7 @@ fn a_part_in_a_namespace_is_one_there_only() {
         {"namespace": "lab", "editors": ["id:e"]},
     ]});
     assert_eq!(
-        bindings(&people(parts).objects()),
+        bindings(&people(&parts).objects()),
         [
             "lab deployments-editor: id:e",
             "lab deployments-viewer: id:e",
@@ -84,7 +84,7 @@ fn a_part_in_a_namespace_is_one_there_only() {
 fn groups_may_be_called_anything() {
     let odd = ["NO", "id:a: b", "{{ fail }}", "- x", "\"q\""];
     let parts = json!({"cluster": {"viewers": odd}});
-    let objects = people(parts).objects();
+    let objects = people(&parts).objects();
     let subjects = &objects.get(&format!("ClusterRoleBinding {ROLE}devices-viewer"))["subjects"];
     let subjects = subjects.as_array().expect("subjects");
     let names: Vec<&str> = subjects.iter().filter_map(|s| s["name"].as_str()).collect();
@@ -105,6 +105,6 @@ fn what_cannot_be_meant_is_refused() {
         json!({"namespaces": [{"namespace": "Shop", "viewers": ["id:v"]}]}),
         json!({"namespaces": [{"namespace": "shop", "deviceViewers": ["id:v"]}]}),
     ] {
-        people(wrong).refused();
+        people(&wrong).refused();
     }
 }

@@ -2,7 +2,8 @@
 //! chart's values is.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-mod person;
+mod cluster;
 mod rights;
 mod scene;
 mod tokens;
+mod user;

@@ -3,13 +3,14 @@
 use fleet_testbed::wait;
 use serde_json::json;
 
-use crate::person::Person;
-use crate::scene::{SOON, Scene};
+use crate::cluster::SOON;
+use crate::scene::Scene;
+use crate::user::User;
 
 const WEB: &str = "deploy --name web --selector site=lab --image registry.example/web:1";
 
 /// Roles that were just made are not yet known to every part of the API server.
-async fn until_may(person: &Person, what: &str) {
+async fn until_may(person: &User, what: &str) {
     let may = || async { person.kubectl(&format!("auth can-i {what}")).is_ok() };
     assert!(wait::until(SOON, may).await, "{what}");
 }
@@ -50,7 +51,7 @@ async fn an_editor_of_one_namespace_writes_there_and_nowhere_else() {
         "namespaces": [{"namespace": "shop", "editors": ["idp:shop-editor"]}],
     });
     let scene = Scene::with("people-editor", &people).await;
-    let editor = scene.person("edda", &["shop-editor"]).await;
+    let editor = scene.person_by_code("edda", &["shop-editor"]);
     until_may(&editor, "create deployments.fleet.nationtech.io -n shop").await;
     editor.fleet(&format!("{WEB} -n shop")).expect("deploys");
     let list = editor.kubectl("get fleetdep -n shop").expect("reads");

@@ -1,56 +1,29 @@
-//! A cluster that knows people, with the chart's roles for them.
+//! The cluster, and the people of the testbed's identity provider.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::ops::Deref;
 
-use fleet_api::{Device, DeviceEnrolment, DeviceEnrolmentSpec};
-use fleet_testbed::{Idp, People, Testbed, wait};
-use fleet_tools::{Tool, ensure};
-use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::PostParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
-use serde_json::{Value, json};
+use fleet_cli::login::http::Http;
+use fleet_testbed::{Idp, People, wait};
+use http::{Request, header};
+use serde_json::Value;
 
-use crate::person::Person;
+use crate::cluster::{Cluster, SOON};
+use crate::user::{User, loopback_page};
 
-/// For what takes a moment on a machine that also compiles.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/fleet-operator");
+pub(crate) struct Scene(Cluster);
 
-pub(crate) struct Scene {
-    pub(crate) bed: Testbed,
-    pub(crate) client: Client,
+impl Deref for Scene {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.0
+    }
 }
 
 impl Scene {
-    /// With namespaces `shop` and `lab`, device `pi-1`, and these parts, whose groups are called by their roles.
+    /// With these values of the chart's `people`, whose groups are `idp:` and a role.
     pub(crate) async fn with(name: &str, people: &Value) -> Self {
-        let bed = Testbed::builder(name).people().start().await;
-        let bed = bed.expect("the testbed starts");
-        bed.install_crds().await.expect("definitions");
-        let client = bed.kube_client().await.expect("a client");
-        let namespaces: Api<Namespace> = Api::all(client.clone());
-        for name in ["shop", "lab"] {
-            let namespace = json!({"metadata": {"name": name}});
-            let namespace = serde_json::from_value(namespace).expect("a namespace");
-            let made = namespaces.create(&PostParams::default(), &namespace).await;
-            made.expect("created");
-        }
-        let device: Device = serde_json::from_value(json!({
-            "apiVersion": "fleet.nationtech.io/v1alpha1", "kind": "Device",
-            "metadata": {"name": "pi-1", "labels": {"site": "lab"}},
-            "spec": {"inventory": {"architecture": "aarch64", "agentVersion": "0.1.0"}},
-        }))
-        .expect("a device");
-        let devices: Api<Device> = Api::all(client.clone());
-        let made = devices.create(&PostParams::default(), &device).await;
-        made.expect("created");
-        let scene = Self { bed, client };
-        scene.apply_roles(people);
+        let scene = Self(Cluster::with(name, people).await);
         scene.wait_for_provider().await;
         scene
     }
@@ -67,40 +40,6 @@ impl Scene {
         self.people().group(role)
     }
 
-    /// What the chart makes of the values, by the real Helm.
-    fn apply_roles(&self, people: &Value) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let values = folder.path().join("values.json");
-        let text = json!({"people": people}).to_string();
-        std::fs::write(&values, text).expect("written");
-        let mut helm = Command::new(tool(Tool::Helm));
-        helm.args(["template", "fleet", CHART, "--namespace", "fleet-system"])
-            .args(["--show-only", "templates/rbac-people.yaml"])
-            .arg("--values")
-            .arg(&values)
-            .env("HELM_CACHE_HOME", folder.path())
-            .env("HELM_CONFIG_HOME", folder.path())
-            .env("HELM_DATA_HOME", folder.path());
-        if people != &json!({}) {
-            // Helm refuses to show a file that is empty.
-            helm.args(["--show-only", "templates/rbac-people-bindings.yaml"]);
-        }
-        let rendered = helm.output().expect("helm runs");
-        let error = String::from_utf8_lossy(&rendered.stderr);
-        assert!(rendered.status.success(), "{error}");
-        let mut kubectl = Command::new(tool(Tool::Kubectl))
-            .args(["apply", "-f", "-"])
-            .env("KUBECONFIG", self.bed.kubeconfig().expect("a kubeconfig"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("kubectl starts");
-        let mut input = kubectl.stdin.take().expect("an input");
-        input.write_all(&rendered.stdout).expect("read");
-        drop(input);
-        assert!(kubectl.wait().expect("ends").success());
-    }
-
     /// The API server asks the provider about itself in the background, and knows nobody until it
     /// is answered.
     async fn wait_for_provider(&self) {
@@ -113,65 +52,58 @@ impl Scene {
         );
     }
 
-    /// Somebody with these roles, logged in.
-    pub(crate) async fn person(&self, name: &str, roles: &[&str]) -> Person {
+    /// Somebody with these roles, logged in with a browser.
+    pub(crate) async fn person(&self, name: &str, roles: &[&str]) -> User {
         let subject = self.idp().person(name, roles).expect("a person");
-        Person::log_in(self, &subject).await
+        self.log_in(&subject).await
     }
 
-    /// Who the API server takes the holder of this token for.
-    pub(crate) async fn whoami(&self, token: &str) -> Result<UserInfo, kube::Error> {
-        let file = self.bed.kubeconfig().expect("a kubeconfig");
-        let kubeconfig = Kubeconfig::read_from(file).expect("a kubeconfig");
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        let mut config = config.expect("a configuration");
-        config.proxy_url = None;
-        config.auth_info.token = Some(token.to_owned().into());
-        let client = Client::try_from(config).expect("a client");
-        let api: Api<SelfSubjectReview> = Api::all(client);
-        let review = SelfSubjectReview::default();
-        let review = api.create(&PostParams::default(), &review).await?;
-        Ok(review.status.and_then(|s| s.user_info).expect("a user"))
+    /// Somebody with these roles, logged in with a code that was entered elsewhere.
+    pub(crate) fn person_by_code(&self, name: &str, roles: &[&str]) -> User {
+        let subject = self.idp().person(name, roles).expect("a person");
+        let mut user = User::new(&self.0);
+        let mut login = user.begin(&self.login(&["--device"]));
+        let address = login.address("user_code=");
+        let (_, code) = address.split_once("user_code=").expect("a code");
+        assert!(self.idp().approve_device(code, &subject), "{address}");
+        user.end(login);
+        assert_eq!(user.subject, subject);
+        user
     }
 
-    /// Whether the API server knows nobody of this token.
-    pub(crate) async fn refuses(&self, token: &str) -> bool {
-        match self.whoami(token).await {
-            Err(kube::Error::Api(status)) => status.code == 401,
-            Err(error) => panic!("no answer: {error}"),
-            Ok(_) => false,
-        }
+    /// Somebody who is at the browser.
+    pub(crate) async fn log_in(&self, subject: &str) -> User {
+        let mut user = User::new(&self.0);
+        self.idp().at_browser(Some(subject));
+        let mut login = user.begin(&self.login(&["--no-browser"]));
+        let address = login.address("");
+        self.browse(&address).await;
+        user.end(login);
+        assert_eq!(user.subject, subject);
+        user
     }
 
-    /// A device asks to join; the request's name.
-    pub(crate) async fn enrolment(&self) -> String {
-        let name = "a".repeat(40);
-        let spec: DeviceEnrolmentSpec = serde_json::from_value(json!({
-            "publicKey": "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n",
-            "fingerprint": format!("SHA256:{}", "a".repeat(43)),
-            "deviceId": "pi-1", "labels": {"site": "lyon"}, "tokenId": "0".repeat(20),
-            "facts": {"architecture": "aarch64"},
-        }))
-        .expect("a spec");
-        let api: Api<DeviceEnrolment> = Api::all(self.client.clone());
-        let object = DeviceEnrolment::new(&name, spec);
-        let made = api.create(&PostParams::default(), &object).await;
-        made.expect("created");
-        name
+    fn login(&self, how: &[&str]) -> Vec<String> {
+        let (idp, people) = (self.idp(), self.people());
+        let issuer = idp.issuer();
+        let authority = idp.ca_file().display().to_string();
+        let place = [
+            ["--issuer", &issuer],
+            ["--client-id", people.client_id()],
+            ["--zitadel-project", idp.project()],
+            ["--ca-file", &authority],
+        ];
+        let words = how.iter().chain(place.iter().flatten());
+        words.map(|word| (*word).to_owned()).collect()
     }
 
-    /// A kubeconfig with the cluster and a context without a user.
-    pub(crate) fn kubeconfig_without_user(&self, path: &Path) {
-        let text = std::fs::read_to_string(self.bed.kubeconfig().expect("a kubeconfig"));
-        let mut config: Value = serde_json::from_str(&text.expect("read")).expect("JSON");
-        config["users"] = json!([]);
-        config["contexts"][0]["context"] = json!({"cluster": config["clusters"][0]["name"]});
-        std::fs::write(path, config.to_string()).expect("written");
+    /// What a browser does: it follows the provider's redirect to the page on loopback.
+    async fn browse(&self, address: &str) {
+        let http = Http::new(Some(self.idp().ca_file())).expect("a client");
+        let request = Request::get(address).body(Vec::new()).expect("an address");
+        let answer = http.send(request).await.expect("an answer");
+        let back = answer.headers().get(header::LOCATION).expect("a redirect");
+        let page = loopback_page(back.to_str().expect("text"));
+        assert!(page.contains("You are logged in"), "{page}");
     }
-}
-
-pub(crate) fn tool(tool: Tool) -> PathBuf {
-    let toolbox = ensure(&[tool], &mut |_| {}).expect("a tool");
-    toolbox.path(tool).expect("a tool").to_owned()
 }

@@ -9,8 +9,9 @@ use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::person::{Person, fleet};
-use crate::scene::{SOON, Scene};
+use crate::cluster::SOON;
+use crate::scene::Scene;
+use crate::user::{claims, fleet};
 
 /// Long enough to be used once, on a machine that also compiles.
 const SHORT: Duration = Duration::from_secs(20);
@@ -59,7 +60,7 @@ async fn somebody_is_known_by_the_providers_id_and_roles_of_our_organisation() {
     let eve = eve["id"].as_str().expect("an id");
     idp.grant_in(&other, eve, &["fleet-viewer"])
         .expect("granted");
-    let eve = Person::log_in(&scene, eve).await;
+    let eve = scene.log_in(eve).await;
     let who = scene.whoami(&eve.token()).await.expect("is somebody");
     assert_eq!(who.groups, Some(vec!["system:authenticated".to_owned()]));
 }
@@ -295,11 +296,4 @@ fn encoded(fields: &[(&str, &str)]) -> String {
         .iter()
         .map(|(name, value)| format!("{name}={}", encode(value)));
     fields.collect::<Vec<_>>().join("&")
-}
-
-fn claims(token: &str) -> Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).expect("a payload");
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
-    serde_json::from_slice(&payload.expect("base64")).expect("claims")
 }

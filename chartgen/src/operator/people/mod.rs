@@ -39,8 +39,11 @@ pub(super) fn are_given() -> Cond {
     Cond::any(groups).or(Cond::is(v!(Values, people.namespaces)))
 }
 
+/// Where the groups of a part are among values.
+type Groups<V> = fn() -> ValueRef<V>;
+
 /// The groups of each part in the whole cluster.
-const CLUSTER: [(Part, fn() -> ValueRef<Values>); 4] = [
+const CLUSTER: [(Part, Groups<Values>); 4] = [
     (Part::DeviceViewer, || {
         v!(Values, people.cluster.device_viewers)
     }),
@@ -50,7 +53,7 @@ const CLUSTER: [(Part, fn() -> ValueRef<Values>); 4] = [
 ];
 
 /// The same in a namespace.
-const NAMESPACE: [(Part, fn() -> ValueRef<NamespacePeople>); 3] = [
+const NAMESPACE: [(Part, Groups<NamespacePeople>); 3] = [
     (Part::Viewer, || v!(NamespacePeople, viewers)),
     (Part::Editor, || v!(NamespacePeople, editors)),
     (Part::Admin, || v!(NamespacePeople, admins)),

@@ -1,58 +1,81 @@
-//! Somebody with a home folder, a browser, `fleet` and `kubectl`.
+//! Somebody with a home folder, `fleet` and `kubectl`. The tests with Keycloak use it, too.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
-use fleet_cli::login::http::Http;
 use fleet_tools::Tool;
-use http::{Request, header};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::scene::{Scene, tool};
+use crate::cluster::{Cluster, tool};
 
-pub(crate) struct Person {
+pub(crate) struct User {
     home: TempDir,
+    /// The provider's id of them, once they are logged in.
     pub(crate) subject: String,
 }
 
-impl Person {
-    /// Logs in by the code flow, and lets the kubeconfig use it.
-    pub(crate) async fn log_in(scene: &Scene, subject: &str) -> Self {
-        let person = Self {
+/// A login that waits for somebody.
+pub(crate) struct Login {
+    child: Child,
+    said: BufReader<ChildStderr>,
+    all: String,
+}
+
+impl Login {
+    /// The next address that it shows with this in it.
+    pub(crate) fn address(&mut self, holds: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.said.read_line(&mut line).expect("text");
+            assert_ne!(read, 0, "no address: {}", self.all);
+            self.all.push_str(&line);
+            let address = line.trim();
+            if address.starts_with("https://") && address.contains(holds) {
+                return address.to_owned();
+            }
+        }
+    }
+}
+
+impl User {
+    pub(crate) fn new(cluster: &Cluster) -> Self {
+        let user = Self {
             home: tempfile::tempdir().expect("a folder"),
-            subject: subject.to_owned(),
+            subject: String::new(),
         };
-        scene.kubeconfig_without_user(&person.kubeconfig());
-        let idp = scene.idp();
-        idp.at_browser(Some(subject));
-        let mut login = person
+        cluster.kubeconfig_without_user(&user.kubeconfig());
+        user
+    }
+
+    /// Starts a login that lets the kubeconfig use it.
+    pub(crate) fn begin(&self, how: &[impl AsRef<OsStr>]) -> Login {
+        let mut child = self
             .program(fleet())
-            .args(["login", "--no-browser", "--write-kubeconfig"])
-            .args(["--issuer", &idp.issuer()])
-            .args(["--client-id", scene.people().client_id()])
-            .args(["--zitadel-project", idp.project()])
-            .arg("--ca-file")
-            .arg(idp.ca_file())
+            .args(["login", "--write-kubeconfig"])
+            .args(how)
             .stderr(Stdio::piped())
             .spawn()
             .expect("fleet starts");
-        let mut said = BufReader::new(login.stderr.take().expect("standard error"));
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(said.read_line(&mut line).expect("text"), 0, "no address");
-            if line.trim_start().starts_with("https://") {
-                break line.trim().to_owned();
-            }
-        };
-        browse(scene, &address).await;
+        let said = BufReader::new(child.stderr.take().expect("standard error"));
+        Login {
+            child,
+            said,
+            all: String::new(),
+        }
+    }
+
+    /// Somebody has done what the login asked for.
+    pub(crate) fn end(&mut self, mut login: Login) {
         let mut rest = String::new();
-        said.read_to_string(&mut rest).expect("text");
-        assert!(login.wait().expect("ends").success(), "{rest}");
+        login.said.read_to_string(&mut rest).expect("text");
+        assert!(login.child.wait().expect("ends").success(), "{rest}");
         assert!(rest.contains("uses user \"fleet\""), "{rest}");
-        person
+        let subject = &claims(&self.token())["sub"];
+        self.subject = subject.as_str().expect("a subject").to_owned();
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -114,19 +137,21 @@ pub(crate) fn fleet() -> PathBuf {
     fleet_testbed::program("fleet").expect("fleet is built")
 }
 
-/// What a browser does: it follows the provider's redirect to the page on loopback.
-async fn browse(scene: &Scene, address: &str) {
-    let http = Http::new(Some(scene.idp().ca_file())).expect("a client");
-    let request = Request::get(address).body(Vec::new()).expect("an address");
-    let answer = http.send(request).await.expect("an answer");
-    let back = answer.headers().get(header::LOCATION).expect("a redirect");
-    let back = back.to_str().expect("text").strip_prefix("http://");
-    let (host, path) = back
-        .and_then(|back| back.split_once('/'))
-        .expect("loopback");
+/// The page on loopback that a browser is sent to.
+pub(crate) fn loopback_page(address: &str) -> String {
+    let rest = address.strip_prefix("http://").expect("loopback");
+    let (host, path) = rest.split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).expect("fleet listens");
     write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("sent");
     let mut page = String::new();
     stream.read_to_string(&mut page).expect("a page");
-    assert!(page.contains("You are logged in"), "{page}");
+    page
+}
+
+/// What a token says.
+pub(crate) fn claims(token: &str) -> Value {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1).expect("a payload");
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
+    serde_json::from_slice(&payload.expect("base64")).expect("claims")
 }
