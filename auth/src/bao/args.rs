@@ -111,7 +111,7 @@ pub struct ProvisionArgs {
     #[command(flatten)]
     pub bao: BaoArgs,
     /// A new file for OpenBao's recovery key, which is made if there is none. Changing the seal key
-    /// needs that there is one, not that anybody has it: keep the file off the cluster, or destroy it.
+    /// needs that there is one; moving to another kind of seal needs the file: keep it off the cluster.
     #[arg(long)]
     pub recovery_key_file: Option<PathBuf>,
     /// The API server as OpenBao reaches it, such as `https://kubernetes.default.svc`; sets up
