@@ -57,20 +57,8 @@ pub fn menu(
             "fleet get deployments -w".into(),
         ],
     );
-    let deploy = format!(
-        "fleet deploy --name hello --selector site=here --image {} --port 8080:80",
-        workload::image("v1")
-    );
-    section(
-        "Deploy to both devices, change it, move it, delete it:",
-        &[
-            format!("{deploy} --wait"),
-            format!("{} --wait", deploy.replace(":v1", ":v2")),
-            format!("{deploy} --print | kubectl apply --server-side --force-conflicts -f -"),
-            "kubectl label fleetdev dev-2 site=elsewhere --overwrite".into(),
-            "fleet deploy --name hello --delete".into(),
-        ],
-    );
+    let title = "Deploy to both devices, change it, move it, delete it:";
+    section(title, &deploying());
     section("Ask the containers:", &curls(platform)?);
     if let Ok(identity) = platform.identity() {
         section(
@@ -88,6 +76,20 @@ pub fn menu(
     }
     section("Look at a device:", &podman(platform));
     Ok(out)
+}
+
+fn deploying() -> [String; 5] {
+    let deploy = format!(
+        "fleet deploy --name hello --selector site=here --image {} --port 8080:80",
+        workload::image("v1")
+    );
+    [
+        format!("{deploy} --wait"),
+        format!("{} --wait", deploy.replace(":v1", ":v2")),
+        format!("{deploy} --print | kubectl apply --server-side --force-conflicts -f -"),
+        "kubectl label fleetdev dev-2 site=elsewhere --overwrite".into(),
+        "fleet deploy --name hello --delete".into(),
+    ]
 }
 
 fn joining(identity: &Identity, guests: &Guests) -> Vec<String> {
