@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use fleet_agent_core::Body;
 use fleet_agent_core::accept::{self, Accepted, Candidate};
+use fleet_agent_core::trust::Learned;
 use fleet_contracts::signing::TrustedKey;
 use fleet_contracts::{DeploymentRef, DeviceId, Manifest, Revision, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -66,8 +67,8 @@ pub(crate) struct Content {
     pub(crate) signed: Signed,
     /// The bodies there are; where the manifest's is missing, the one before it.
     pub(crate) bodies: BTreeMap<DeploymentRef, Body>,
-    /// Keys that manifests announced, to trust beside the configured ones.
-    pub(crate) announced: Vec<TrustedKey>,
+    /// What manifests said about whom to trust.
+    pub(crate) learned: Learned,
     /// Deployments no longer wanted whose state may still lie on the bus.
     pub(crate) departed: BTreeSet<DeploymentRef>,
 }
@@ -79,6 +80,8 @@ struct OnDisk {
     manifest: Signed,
     entries: BTreeMap<DeploymentRef, Entry>,
     announced_keys: Vec<TrustedKey>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired_keys: Vec<TrustedKey>,
     #[serde(default)]
     departed: BTreeSet<DeploymentRef>,
 }
@@ -142,7 +145,8 @@ impl Ledger {
                 .iter()
                 .map(|(r, b)| (r.clone(), entry(b)))
                 .collect(),
-            announced_keys: content.announced.clone(),
+            announced_keys: content.learned.announced.clone(),
+            retired_keys: content.learned.retired.clone(),
             departed: content.departed.clone(),
         };
         let (path, temporary) = (self.path(), self.dir.join("ledger.new"));
@@ -180,11 +184,11 @@ fn verify(bytes: &[u8], device: &DeviceId, configured: &[TrustedKey]) -> Result<
         key_id,
         signature,
     };
-    let trusted: Vec<_> = configured
-        .iter()
-        .chain(&disk.announced_keys)
-        .cloned()
-        .collect();
+    let learned = Learned {
+        announced: disk.announced_keys,
+        retired: disk.retired_keys,
+    };
+    let trusted = learned.trusted(configured);
     let manifest = match accept::accept(device, &trusted, None, candidate) {
         Ok(Accepted::Newer(manifest)) => manifest,
         Ok(Accepted::Unchanged) => return Err("no manifest".into()),
@@ -212,7 +216,7 @@ fn verify(bytes: &[u8], device: &DeviceId, configured: &[TrustedKey]) -> Result<
             })
             .collect(),
         signed: disk.manifest,
-        announced: disk.announced_keys,
+        learned,
         departed: disk.departed,
     })
 }

@@ -49,6 +49,10 @@ pub struct Manifest {
     /// the signing key can be changed without visiting a device.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announced_keys: Vec<String>,
+    /// Public keys (base64) that the device shall not trust any more, configured or announced, until
+    /// one is announced again. The key that signs this manifest is never among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired_keys: Vec<String>,
 }
 
 impl Manifest {
@@ -57,6 +61,7 @@ impl Manifest {
         self.deployments == other.deployments
             && self.order == other.order
             && self.announced_keys == other.announced_keys
+            && self.retired_keys == other.retired_keys
             && self.device == other.device
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use fleet_contracts::signing::TrustedKey;
 use fleet_operator_core::claims::Unenrolled;
 use fleet_service::LogFormat;
 
@@ -65,7 +66,11 @@ pub struct RunArgs {
     /// Public keys (base64, comma-separated) that devices shall trust from now on beside those they
     /// know: the first step of changing the signing key.
     #[arg(long, env = "FLEET_ANNOUNCED_KEYS", value_delimiter = ',')]
-    pub announced_keys: Vec<fleet_contracts::signing::TrustedKey>,
+    pub announced_keys: Vec<TrustedKey>,
+    /// Public keys (base64, comma-separated) that devices shall not trust any more, however they came
+    /// to know them: the last step of changing the signing key.
+    #[arg(long, env = "FLEET_RETIRED_KEYS", value_delimiter = ',')]
+    pub retired_keys: Vec<TrustedKey>,
     /// Copies of each file stream: 1, or 3 in a NATS cluster.
     #[arg(long, env = "FLEET_STREAM_REPLICAS", default_value_t = 1)]
     pub stream_replicas: usize,

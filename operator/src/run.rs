@@ -65,6 +65,9 @@ pub enum RunError {
         #[source]
         source: SigningError,
     },
+    /// No device would follow what it signs.
+    #[error("the signing key is among --retired-keys")]
+    RetiredSigner,
     /// The address of the pages is taken.
     #[error("failed to listen on {address}")]
     Listen {
@@ -91,6 +94,7 @@ impl RunError {
         match self {
             Self::KeyFile { .. } => "KeyFile",
             Self::Key { .. } => "Key",
+            Self::RetiredSigner => "RetiredSigner",
             Self::Listen { .. } => "Listen",
             Self::Config(_) => "Config",
             Self::Client(_) => "Client",
@@ -104,13 +108,7 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let period = seconds("--heartbeat-period", args.heartbeat_period)?;
     let stale = args.stale_after.map(|s| seconds("--stale-after", s));
     let stale = stale.transpose()?.unwrap_or(period * 2);
-    let mirror = Mirror::new(
-        Arc::new(signer(&args)?),
-        args.announced_keys
-            .iter()
-            .map(TrustedKey::to_string)
-            .collect(),
-    );
+    let mirror = mirror(&args)?;
     let liveness = LivenessConfig {
         stale_after: millis(stale),
     };
@@ -172,6 +170,16 @@ fn seconds(option: &'static str, given: f64) -> Result<Duration, RunError> {
 
 fn millis(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+fn mirror(args: &RunArgs) -> Result<Mirror, RunError> {
+    let signer = signer(args)?;
+    if args.retired_keys.contains(&signer.trusted()) {
+        return Err(RunError::RetiredSigner);
+    }
+    let texts = |keys: &[TrustedKey]| keys.iter().map(TrustedKey::to_string).collect();
+    let announced = texts(&args.announced_keys);
+    Ok(Mirror::new(Arc::new(signer), announced).retiring(texts(&args.retired_keys)))
 }
 
 fn signer(args: &RunArgs) -> Result<ManifestSigner, RunError> {

@@ -112,6 +112,7 @@ mod tests {
             deployments: BTreeMap::new(),
             order: vec![],
             announced_keys: keys.iter().map(ToString::to_string).collect(),
+            retired_keys: vec![],
         })
     }
 

@@ -6,6 +6,7 @@
 //! | module | in | out |
 //! |---|---|---|
 //! | [`accept`] | a manifest as received, the one before it | taken, unchanged or refused with a reason |
+//! | [`trust`] | manifests that were taken | whose manifests to follow |
 //! | [`desired`] | a manifest and bodies | services in order of precedence, clashes resolved |
 //! | [`observed`] | one listing of our containers | what runs, by label |
 //! | [`memory`] | outcomes of steps, exits seen | attempts, back-off, health |
@@ -28,6 +29,7 @@ pub mod memory;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod trust;
 
 pub use backoff::{Dice, Tick};
 pub use desired::{Body, Desired, DesiredDeployment, DesiredService, Problem, ServiceKey};

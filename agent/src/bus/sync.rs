@@ -28,7 +28,7 @@ const PARALLEL: usize = 16;
 pub(crate) struct Snapshot {
     /// This device.
     pub(crate) device: DeviceId,
-    /// Configured and announced keys.
+    /// Whose manifests to follow.
     pub(crate) trusted: Vec<TrustedKey>,
     /// What the device follows now.
     pub(crate) content: Option<Arc<Content>>,
@@ -241,16 +241,8 @@ fn content(
     bodies: Bodies,
     previous: Option<&Content>,
 ) -> Content {
-    let mut announced = previous.map(|p| p.announced.clone()).unwrap_or_default();
-    for key in manifest
-        .announced_keys
-        .iter()
-        .filter_map(|k| k.parse::<TrustedKey>().ok())
-    {
-        if !announced.contains(&key) {
-            announced.push(key);
-        }
-    }
+    let learned = previous.map(|p| p.learned.clone()).unwrap_or_default();
+    let learned = learned.after(&manifest, &signed.key_id);
     let mut departed = previous.map(|p| p.departed.clone()).unwrap_or_default();
     departed.extend(
         previous
@@ -262,7 +254,7 @@ fn content(
         manifest,
         signed,
         bodies,
-        announced,
+        learned,
         departed,
     }
 }

@@ -113,17 +113,11 @@ impl Engine {
         }
         self.sync.under_way = true;
         self.sync.retry_at = None;
-        let announced = self.content.iter().flat_map(|c| &c.announced);
+        let learned = self.content.as_ref().map(|content| &content.learned);
+        let configured = &self.config.manifest.trusted_keys;
         let snapshot = Snapshot {
             device: self.config.device_id.clone(),
-            trusted: self
-                .config
-                .manifest
-                .trusted_keys
-                .iter()
-                .chain(announced)
-                .cloned()
-                .collect(),
+            trusted: learned.map_or_else(|| configured.clone(), |l| l.trusted(configured)),
             content: self.content.clone(),
             at_least,
         };

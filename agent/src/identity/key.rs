@@ -156,10 +156,18 @@ fn pem(der: &[u8]) -> Zeroizing<String> {
     pem
 }
 
+/// How the extension of a file begins that is being written. One that stays is of a process that was
+/// killed.
+pub(crate) const UNFINISHED: &str = "new-";
+
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension(format!("{UNFINISHED}{}", std::process::id()))
+}
+
 /// Writes a file that is there completely or not at all, for its owner alone, unless one of this
 /// name is there.
 fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    let temporary = unfinished(path);
     write_private(&temporary, content)?;
     // A link fails where there is a file already; a rename would replace it. File systems without
     // links get the rename: better a moment's race than no key.
@@ -173,7 +181,7 @@ fn create(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Replaces a file by another that is there completely or not at all, for its owner alone.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    let temporary = unfinished(path);
     write_private(&temporary, content)?;
     fs::rename(&temporary, path)?;
     sync(path)

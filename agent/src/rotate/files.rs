@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::RotateError;
 use crate::config::{EnrolmentFile, FIRST_KEY, IdentityFiles};
 use crate::enrol::service::Signer;
-use crate::identity::key::{DeviceKey, KeyFile, RsaBits, replace};
+use crate::identity::key::{DeviceKey, KeyFile, RsaBits, UNFINISHED, replace};
 
 /// Held for as long as it is not dropped: two that replace one key would each take the other's for
 /// their own.
@@ -28,10 +28,27 @@ pub(super) fn lock(files: &IdentityFiles) -> Result<Lock, RotateError> {
     let file = options.write(true).create(true).truncate(false).mode(0o600);
     let file = file.open(&path).map_err(error("open", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { _file: file }),
+        Ok(()) => {
+            sweep(files)?;
+            Ok(Lock { _file: file })
+        }
         Err(rustix::io::Errno::WOULDBLOCK) => Err(RotateError::Busy),
         Err(source) => Err(error("lock", &path)(source.into())),
     }
+}
+
+/// Removes what a process left that was killed while it wrote: there may be a key in it. Only under the
+/// lock, so it is nobody's any more.
+fn sweep(files: &IdentityFiles) -> Result<(), RotateError> {
+    let folder = &files.folder;
+    for entry in fs::read_dir(folder).map_err(error("list", folder))? {
+        let path = entry.map_err(error("list", folder))?.path();
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        if extension.starts_with(UNFINISHED) {
+            fs::remove_file(&path).map_err(error("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn load(files: &IdentityFiles) -> Result<EnrolmentFile, RotateError> {

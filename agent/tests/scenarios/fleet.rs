@@ -37,7 +37,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A bus and a device with both images; the agent is not started yet.
     pub(crate) async fn new(name: &str) -> Self {
-        Self::on(Testbed::builder(name)).await
+        Box::pin(Self::on(Testbed::builder(name))).await
     }
 
     /// The same on a testbed with more parts.
@@ -133,6 +133,7 @@ impl Fleet {
             order: self.wanted.iter().map(|(r, _)| r.clone()).collect(),
             deployments,
             announced_keys: vec![],
+            retired_keys: vec![],
         }
     }
 

@@ -111,6 +111,10 @@ impl Agent {
         lock(&self.settings).heartbeat_period = Some(seconds);
     }
 
+    pub(super) fn set_trusted_keys(&self, keys: Vec<String>) {
+        lock(&self.settings).trusted_keys = keys;
+    }
+
     pub(super) fn set_labels(&self, labels: BTreeMap<String, String>) {
         lock(&self.settings).labels = labels;
     }

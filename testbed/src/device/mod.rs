@@ -320,6 +320,12 @@ impl Device {
         self.agent.set_labels(pairs.collect());
     }
 
+    /// Changes whose manifests the agent's configuration says to follow, for its next start.
+    pub fn set_trusted_keys<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) {
+        let keys = keys.into_iter().map(Into::into);
+        self.agent.set_trusted_keys(keys.collect());
+    }
+
     /// Changes how often the agent gives a sign of life, from its next start on.
     pub fn set_heartbeat_period(&self, seconds: u32) {
         self.agent.set_heartbeat_period(seconds);

@@ -58,6 +58,7 @@ pub(crate) fn desired(deployments: &[(&str, Value)]) -> Desired {
             .map(|(name, _)| reference(name))
             .collect(),
         announced_keys: vec![],
+        retired_keys: vec![],
     };
     Desired::new(&manifest, &bodies, None)
 }

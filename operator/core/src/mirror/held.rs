@@ -40,5 +40,6 @@ pub(super) fn content_print(manifest: &Manifest) -> u64 {
     manifest.deployments.hash(&mut hasher);
     manifest.order.hash(&mut hasher);
     manifest.announced_keys.hash(&mut hasher);
+    manifest.retired_keys.hash(&mut hasher);
     hasher.finish()
 }

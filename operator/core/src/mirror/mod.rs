@@ -66,6 +66,7 @@ pub struct Message<'a> {
 pub struct Mirror {
     signer: Arc<ManifestSigner>,
     announced_keys: Vec<String>,
+    retired_keys: Vec<String>,
     devices: HashMap<DeviceId, Held>,
     /// Deployments by number, with how many lines and entries name each.
     names: Slots<DeploymentRef, u64>,
@@ -77,8 +78,18 @@ impl Mirror {
         Self {
             signer,
             announced_keys,
+            retired_keys: Vec::new(),
             devices: HashMap::new(),
             names: Slots::default(),
+        }
+    }
+
+    /// Manifests also say which keys are not to be trusted any more.
+    #[must_use]
+    pub fn retiring(self, retired_keys: Vec<String>) -> Self {
+        Self {
+            retired_keys,
+            ..self
         }
     }
 

@@ -156,6 +156,7 @@ impl Mirror {
                 .collect::<BTreeMap<_, _>>(),
             order: desired.order.clone(),
             announced_keys: self.announced_keys.clone(),
+            retired_keys: self.retired_keys.clone(),
         };
         if held.content == Some(content_print(&manifest)) {
             return Ok(None);
