@@ -1,11 +1,11 @@
 //! Somebody at a browser: follows redirects, keeps cookies, fills forms.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 use fleet_testbed::Keycloak;
 use http::{Request, Response, header};
+
+use crate::user::loopback_page;
 
 /// More redirects than this are a circle.
 const MOST_REDIRECTS: usize = 10;
@@ -81,8 +81,8 @@ impl<'a> Browser<'a> {
                 return Page { path, text };
             };
             path = next.to_str().expect("an address").to_owned();
-            if let Some(loopback) = path.strip_prefix("http://127.0.0.1:") {
-                let text = loopback_page(loopback);
+            if path.starts_with("http://127.0.0.1:") {
+                let text = loopback_page(&path);
                 return Page { path, text };
             }
             let request = Request::get(&path).header(header::COOKIE, self.cookie());
@@ -111,17 +111,6 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// What the program shows that waits on this machine; `rest` begins with its port.
-fn loopback_page(rest: &str) -> String {
-    let (port, path) = rest.split_once('/').expect("a path");
-    let host = format!("127.0.0.1:{port}");
-    let mut stream = TcpStream::connect(&host).expect("somebody listens");
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("sent");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("a page");
-    page
-}
-
 /// An attribute of the first element of this text.
 fn attribute(element: &str, name: &str) -> Option<String> {
     let element = element.split('>').next()?;
@@ -130,7 +119,7 @@ fn attribute(element: &str, name: &str) -> Option<String> {
     Some(value.replace("&amp;", "&"))
 }
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
             char::from(byte).to_string()

@@ -8,8 +8,12 @@
 
 mod agent;
 mod browser;
+#[path = "../people/cluster.rs"]
+mod cluster;
 mod devices;
 mod people;
 mod provider;
 mod rotation;
 mod scene;
+#[path = "../people/user.rs"]
+mod user;

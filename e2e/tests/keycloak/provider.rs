@@ -21,6 +21,15 @@ pub(crate) const ROTATING: &str = "rotating";
 /// The application that people log in to.
 pub(crate) const APPLICATION: &str = "fleet-cli";
 
+/// The same application, whose tokens end soon.
+pub(crate) const BRIEF: &str = "fleet-brief";
+
+/// Long enough to be used once, on a machine that also compiles.
+const BRIEF_SECONDS: u32 = 20;
+
+/// Somebody else's application in the fleet's realm.
+pub(crate) const OTHER: &str = "shop";
+
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -63,13 +72,26 @@ impl Provider {
             enabled: true,
         };
         let fleet = Realm::new(FLEET)
-            .roles(["device", "viewer"])
+            .roles(["device", "fleet-viewer", "shop-editor", "fleet-admin"])
             .application(APPLICATION)
-            .person("vera", PASSWORD, &["viewer"])
+            .application(OTHER)
+            .brief_application(BRIEF, BRIEF_SECONDS)
+            .person("vera", PASSWORD, &["fleet-viewer"])
+            .person("edda", PASSWORD, &["shop-editor"])
+            .person("adam", PASSWORD, &["fleet-admin"])
             .person("nora", PASSWORD, &[])
             .device(&device("dev-1"))
             .device(&DeviceClient {
-                roles: &["viewer"],
+                audience: APPLICATION,
+                ..device("dev-person")
+            })
+            .device(&DeviceClient {
+                audience: APPLICATION,
+                roles: &["fleet-admin"],
+                ..device("dev-admin")
+            })
+            .device(&DeviceClient {
+                roles: &["fleet-viewer"],
                 ..device("dev-no-role")
             })
             .device(&DeviceClient {
@@ -81,8 +103,9 @@ impl Provider {
                 ..device("dev-off")
             });
         let realm = |name| {
-            let realm = Realm::new(name).roles(["device"]);
-            realm.device(&device("dev-1"))
+            let realm = Realm::new(name).roles(["device", "fleet-admin"]);
+            let realm = realm.application(APPLICATION).device(&device("dev-1"));
+            realm.person("adam", PASSWORD, &["fleet-admin"])
         };
         let bed = Testbed::builder("keycloak")
             .keycloak([fleet, realm(NEIGHBOUR), realm(ROTATING)])

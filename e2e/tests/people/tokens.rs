@@ -1,6 +1,5 @@
 //! Which tokens make somebody a person to the API server.
 
-use std::process::Command;
 use std::time::Duration;
 
 use fleet_cli::login::http::Http;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::SOON;
 use crate::scene::Scene;
-use crate::user::{claims, fleet};
+use crate::user::{authentication_config, claims};
 
 /// Long enough to be used once, on a machine that also compiles.
 const SHORT: Duration = Duration::from_secs(20);
@@ -172,7 +171,8 @@ async fn another_provider_that_names_roles_in_a_list_can_be_trusted_instead() {
     let client = scene.people().client_id();
     let roles = ["--roles-claim", "/realm_access/roles", "--prefix", "sso:"];
     let clients = ["--client-id", client, "--client-id", "more"];
-    let configuration = configuration(idp, &[roles, clients].concat());
+    let flags = [roles, clients].concat();
+    let configuration = authentication_config(&idp.issuer(), idp.ca_file(), &flags);
     let server = scene.bed.api_server().expect("an API server");
     server
         .trust_people(&configuration)
@@ -195,8 +195,9 @@ async fn the_file_that_fleet_prints_is_the_one_that_all_this_is_tested_with() {
     let bed = Testbed::builder("people-file").people().start().await;
     let bed = bed.expect("a cluster");
     let (idp, people) = (bed.idp().expect("an IdP"), bed.people().expect("people"));
-    let printed = configuration(
-        idp,
+    let printed = authentication_config(
+        &idp.issuer(),
+        idp.ca_file(),
         &[
             ["--client-id", people.client_id()],
             ["--zitadel-project", idp.project()],
@@ -209,20 +210,6 @@ async fn the_file_that_fleet_prints_is_the_one_that_all_this_is_tested_with() {
     let printed: Value = serde_json::from_str(&printed).expect("JSON");
     let used = serde_json::to_value(people.provider().configuration()).expect("JSON");
     assert_eq!(printed, used);
-}
-
-/// What `fleet` prints for the API server about the people of this provider.
-fn configuration(idp: &fleet_testbed::Idp, flags: &[&str]) -> String {
-    let output = Command::new(fleet())
-        .args(["authentication-config", "--issuer", &idp.issuer()])
-        .arg("--ca-file")
-        .arg(idp.ca_file())
-        .args(flags)
-        .output()
-        .expect("fleet starts");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{error}");
-    String::from_utf8(output.stdout).expect("text")
 }
 
 async fn code_flow(scene: &Scene, client: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use fleet_tools::Tool;
@@ -74,8 +74,8 @@ impl User {
         login.said.read_to_string(&mut rest).expect("text");
         assert!(login.child.wait().expect("ends").success(), "{rest}");
         assert!(rest.contains("uses user \"fleet\""), "{rest}");
-        let subject = &claims(&self.token())["sub"];
-        self.subject = subject.as_str().expect("a subject").to_owned();
+        let subject = claims(&self.token())["sub"].as_str().map(str::to_owned);
+        self.subject = subject.expect("a subject");
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -133,8 +133,22 @@ impl User {
     }
 }
 
-pub(crate) fn fleet() -> PathBuf {
+fn fleet() -> PathBuf {
     fleet_testbed::program("fleet").expect("fleet is built")
+}
+
+/// What `fleet` prints for an API server that shall know the people of this provider.
+pub(crate) fn authentication_config(issuer: &str, ca_file: &Path, flags: &[&str]) -> String {
+    let output = Command::new(fleet())
+        .args(["authentication-config", "--issuer", issuer])
+        .arg("--ca-file")
+        .arg(ca_file)
+        .args(flags)
+        .output()
+        .expect("fleet starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// The page on loopback that a browser is sent to.

@@ -96,9 +96,23 @@ impl Realm {
     }
 
     /// With an application of people that keeps no secret: code flow with PKCE, with any port of
-    /// 127.0.0.1 as its address, and device flow. The realm's roles are in the claim `groups`.
+    /// 127.0.0.1 as its address, and device flow. The realm's roles are in the claims `groups` and
+    /// `realm_access.roles` of id tokens.
     #[must_use]
-    pub fn application(mut self, id: &str) -> Self {
+    pub fn application(self, id: &str) -> Self {
+        self.native(id, json!({}))
+    }
+
+    /// The same, with tokens that are good for this many seconds.
+    #[must_use]
+    pub fn brief_application(self, id: &str, seconds: u32) -> Self {
+        self.native(id, json!({"access.token.lifespan": seconds.to_string()}))
+    }
+
+    fn native(mut self, id: &str, mut attributes: Value) -> Self {
+        attributes["pkce.code.challenge.method"] = "S256".into();
+        attributes["oauth2.device.authorization.grant.enabled"] = "true".into();
+        attributes["oauth2.device.polling.interval"] = "1".into();
         self.clients.push(json!({
             "clientId": id,
             "enabled": true,
@@ -106,12 +120,8 @@ impl Realm {
             "standardFlowEnabled": true,
             "directAccessGrantsEnabled": false,
             "redirectUris": ["http://127.0.0.1/*"],
-            "attributes": {
-                "pkce.code.challenge.method": "S256",
-                "oauth2.device.authorization.grant.enabled": "true",
-                "oauth2.device.polling.interval": "1",
-            },
-            "protocolMappers": [groups_mapper()],
+            "attributes": attributes,
+            "protocolMappers": [roles_mapper("groups"), roles_mapper("realm_access.roles")],
         }));
         self
     }
@@ -173,17 +183,16 @@ fn device_mapper(id: &str) -> Value {
     })
 }
 
-fn groups_mapper() -> Value {
+fn roles_mapper(claim: &str) -> Value {
     json!({
-        "name": "groups",
+        "name": claim,
         "protocol": "openid-connect",
         "protocolMapper": "oidc-usermodel-realm-role-mapper",
         "config": {
-            "claim.name": "groups",
+            "claim.name": claim,
             "jsonType.label": "String",
             "multivalued": "true",
             "id.token.claim": "true",
-            "access.token.claim": "true",
         },
     })
 }
