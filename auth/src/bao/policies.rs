@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use fleet_auth_core::DevicePolicy;
 use fleet_contracts::DeviceId;
 use tokio::sync::{Mutex, watch};
+use tokio::time::timeout_at;
 use vaultrs::error::ClientError;
 use vaultrs::kv2;
 
@@ -25,6 +26,12 @@ use fleet_service::chain;
 
 /// Readings at the same time; also keeps a device from being read twice at once.
 const LANES: usize = 64;
+/// So long a login waits for OpenBao where something is known: one that hangs is to be no worse than one
+/// that is away.
+const HURRY: Duration = Duration::from_secs(1);
+/// And so long where nothing is known: a server of the bus gives up on a login after 5 s, and a refusal
+/// with a reason is better than none.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// After a failure nobody waits for OpenBao for this long: what is known is used, or refused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often the list of denied devices is read.
@@ -107,7 +114,8 @@ impl OpenBaoPolicies {
     }
 
     async fn policy(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, RecordError> {
-        if self.is_listed(device).await? {
+        let began = Instant::now();
+        if self.is_listed(device, began).await? {
             return Ok(Some(DevicePolicy {
                 denied: true,
                 ..DevicePolicy::default()
@@ -116,19 +124,12 @@ impl OpenBaoPolicies {
         if let Some(known) = self.known(device, self.freshness.fresh) {
             return Ok(known.policy);
         }
-        let _lane = self.lane(device).lock().await;
-        // Whoever was in the lane before may have read it.
-        if let Some(known) = self.known(device, self.freshness.fresh) {
-            return Ok(known.policy);
-        }
-        let error = if self.is_paused() {
-            None
-        } else {
-            match self.read(device).await {
-                Ok(policy) => return Ok(policy),
-                Err(ReadError::Malformed(source)) => return Err(RecordError::Malformed(source)),
-                Err(ReadError::Bao(error)) => Some(error),
-            }
+        let is_known = self.known(device, self.freshness.max_age).is_some();
+        let error = match self.in_time(began, is_known, self.fresh(device)).await {
+            Some(Ok(policy)) => return Ok(policy),
+            Some(Err(ReadError::Malformed(source))) => return Err(RecordError::Malformed(source)),
+            Some(Err(ReadError::Bao(error))) => Some(error),
+            Some(Err(ReadError::Paused)) | None => None,
         };
         if let Some(known) = self.known(device, self.freshness.max_age) {
             self.metrics.read_policy("stale");
@@ -141,16 +142,47 @@ impl OpenBaoPolicies {
         })
     }
 
+    /// The record as OpenBao has it.
+    async fn fresh(&self, device: &DeviceId) -> Result<Option<DevicePolicy>, ReadError> {
+        let _lane = self.lane(device).lock().await;
+        // Whoever was in the lane before may have read it.
+        if let Some(known) = self.known(device, self.freshness.fresh) {
+            return Ok(known.policy);
+        }
+        if self.is_paused() {
+            return Err(ReadError::Paused);
+        }
+        self.read(device).await
+    }
+
+    /// What this comes to for a login that began then, if that is soon enough.
+    async fn in_time<T>(
+        &self,
+        began: Instant,
+        is_known: bool,
+        reading: impl Future<Output = T>,
+    ) -> Option<T> {
+        let patience = if is_known { HURRY } else { PATIENCE };
+        let read = timeout_at((began + patience).into(), reading).await.ok();
+        if read.is_none() {
+            tracing::warn!("OpenBao does not answer in time; what is known stays in force");
+            self.pause();
+        }
+        read
+    }
+
     /// Whether the list says that the device is denied. That counts more than a record which was read
     /// before.
-    async fn is_listed(&self, device: &DeviceId) -> Result<bool, RecordError> {
+    async fn is_listed(&self, device: &DeviceId, began: Instant) -> Result<bool, RecordError> {
         if let Some(listed) = self.list.holds(device, LIST_FRESH) {
             return Ok(listed);
         }
+        let is_known = self.list.holds(device, self.freshness.max_age).is_some();
         let source = if self.is_paused() {
             None
         } else {
-            self.read_list().await.err()
+            let read = self.in_time(began, is_known, self.read_list()).await;
+            read.and_then(Result::err)
         };
         let listed = self.list.holds(device, self.freshness.max_age);
         listed.ok_or(RecordError::List(source))
@@ -198,6 +230,8 @@ impl OpenBaoPolicies {
                 self.metrics.policies_answered_at(clock::now());
             }
             Err(ReadError::Malformed(_)) => self.metrics.read_policy("malformed"),
+            // Not asked.
+            Err(ReadError::Paused) => {}
             Err(ReadError::Bao(error)) => {
                 self.metrics.read_policy("failed");
                 let error = chain(error);
@@ -251,6 +285,8 @@ impl PolicySource for Arc<OpenBaoPolicies> {
 enum ReadError {
     Bao(BaoError),
     Malformed(serde_json::Error),
+    /// It failed a moment ago, and is not asked.
+    Paused,
 }
 
 impl From<BaoError> for ReadError {

@@ -1,7 +1,7 @@
 //! Policies from OpenBao while it is there, away, and back.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_auth::bao::{Freshness, OpenBaoPolicies};
 use fleet_auth::metrics::Metrics;
@@ -109,4 +109,43 @@ async fn what_is_known_is_not_used_for_longer_than_was_said() {
     let error = denied(&policies, "known").await.expect_err("too old");
     let text = fleet_service::chain(&error);
     assert!(text.contains("too little known of this device"), "{text}");
+}
+
+/// A server of the bus gives up on a login after five seconds, and there is more to do than this.
+const DECIDED_WITHIN: Duration = Duration::from_secs(4);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_openbao_that_hangs_holds_up_no_login_for_longer_than_a_server_waits() {
+    let bed = bed("hangs").await;
+    let server = bed.openbao().expect("openbao");
+    provisioned(server, &[]);
+    decide(server, "known", &json!({}));
+    let policies = source(reader(server), Duration::from_secs(600));
+    // As in the service: it reads the list all the time, and is in the way of nobody.
+    let following = tokio::spawn(Arc::clone(&policies).follow());
+    assert_eq!(denied(&policies, "known").await.expect("read"), Some(false));
+
+    // Its address takes connections, and nothing comes back.
+    server.service().freeze().expect("frozen");
+    let since = Instant::now();
+    let over = || async {
+        let asked = Instant::now();
+        assert_eq!(denied(&policies, "known").await.expect("kept"), Some(false));
+        let took = asked.elapsed();
+        assert!(took < DECIDED_WITHIN, "a known device waits {took:.1?}");
+        let asked = Instant::now();
+        let error = denied(&policies, "new").await.expect_err("unknown");
+        let text = fleet_service::chain(&error);
+        assert!(text.contains("nothing known of this device"), "{text}");
+        let took = asked.elapsed();
+        assert!(took < DECIDED_WITHIN, "a new device waits {took:.1?}");
+        since.elapsed() > Duration::from_secs(20)
+    };
+    assert!(wait::until(SOON, over).await);
+
+    server.service().thaw().expect("thawed");
+    decide(server, "known", &json!({"denied": true}));
+    let back = || async { denied(&policies, "known").await.ok() == Some(Some(true)) };
+    assert!(wait::until(SOON, back).await, "the change is seen");
+    following.abort();
 }
