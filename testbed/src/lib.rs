@@ -126,6 +126,7 @@ mod registry;
 mod remains;
 mod runtime_folder;
 mod secret;
+mod shared;
 mod signing_key;
 mod testbed;
 pub mod wait;
@@ -157,6 +158,7 @@ pub use process::{ProcessError, Service};
 pub use registry::{Registry, RegistryError};
 pub use remains::clean_remains;
 pub use runtime_folder::RuntimeFolderError;
+pub use shared::{Lease, Shared};
 pub use testbed::Testbed;
 
 /// One of our own programs as cargo built it, such as `fleet-operator`.

@@ -8,13 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_nats::{Client, Message, Subscriber};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fleet_testbed::{Nats, Testbed, wait};
+use fleet_testbed::{Lease, Nats, Shared, Testbed, wait};
 use futures::StreamExt as _;
 use nkeys::{KeyPair, XKey};
 use serde_json::{Value, json};
 
 use crate::bed::{SOON, Servers, without_callout};
-use crate::scene::log_in;
+use crate::wire::Wire;
 
 on_both!(
     crate::callout::Rogue;
@@ -26,13 +26,27 @@ on_both!(
     attack_answer_that_was_given_before,
 );
 
-/// Answers instead of the callout. Each has a bus of its own: a server asks only one.
+/// Answers instead of the callout, for the clients of one attack: every one that listens is asked.
 pub(crate) struct Rogue {
-    bed: Testbed,
+    servers: Servers,
+    /// How the client of the attack calls itself.
+    name: String,
     client: Client,
     issuer: KeyPair,
     curve: XKey,
+    // Last, because the servers go with it.
+    shared: Lease<Unanswered>,
 }
+
+/// A bus that nobody has answered yet.
+struct Unanswered {
+    bed: Testbed,
+    /// Held by who looks at what the server says of a login, which does not say of which.
+    log: tokio::sync::Mutex<()>,
+}
+
+static ONE: Shared<Unanswered> = Shared::new(|test| test.starts_with("callout::single::"));
+static THREE: Shared<Unanswered> = Shared::new(|test| test.starts_with("callout::cluster::"));
 
 /// What a server asked.
 struct Question {
@@ -51,34 +65,71 @@ struct Answer {
 
 impl Rogue {
     pub(crate) async fn on(servers: Servers, attack: &str) -> Self {
-        let bed = without_callout(servers, &attack.replace('_', "-")).await;
-        let nats = bed.nats().expect("a bus");
+        let place = match servers {
+            Servers::One => &ONE,
+            Servers::Three => &THREE,
+        };
+        let shared = place.lease(move || async move {
+            Unanswered {
+                bed: without_callout(servers, "attacks-callout").await,
+                log: tokio::sync::Mutex::default(),
+            }
+        });
+        let shared = shared.await.expect("leased");
+        let nats = shared.bed.nats().expect("a bus");
         let client = nats.client_with_seed(&nats.auth_seed()).await;
         let (issuer, curve) = nats.callout_seeds().expect("seeds");
         let read = |path| std::fs::read_to_string(path).expect("a seed");
         Self {
+            servers,
+            name: attack.to_owned(),
             client: client.expect("let in"),
             issuer: KeyPair::from_seed(read(issuer).trim()).expect("a key"),
             curve: XKey::from_seed(read(curve).trim()).expect("a key"),
-            bed,
+            shared,
         }
     }
 
     fn nats(&self) -> &Nats {
-        self.bed.nats().expect("a bus")
+        self.shared.bed.nats().expect("a bus")
     }
 
-    /// The server knows of it when this returns: it asks nobody where nobody listens.
+    /// The server of the attack knows of it when this returns: it asks nobody where nobody listens.
     async fn listen(&self) -> Subscriber {
         let questions = self.client.subscribe("$SYS.REQ.USER.AUTH").await;
-        let mut echo = self.client.subscribe("echo").await.expect("subscribed");
-        let said = self.client.publish("echo", "".into()).await;
-        said.expect("sent");
-        echo.next().await.expect("open");
-        questions.expect("subscribed")
+        let questions = questions.expect("subscribed");
+        let server = self.servers.of_attacker();
+        let nats = self.nats();
+        let there = nats
+            .client_at(server, &nats.auth_seed())
+            .await
+            .expect("let in");
+        let subject = format!("echo.{}", self.name);
+        let mut echo = self
+            .client
+            .subscribe(subject.clone())
+            .await
+            .expect("subscribed");
+        self.client.flush().await.expect("subscribed");
+        let heard = std::sync::Mutex::new(false);
+        // Subscriptions travel between servers in their order.
+        tokio::join!(
+            async {
+                echo.next().await.expect("open");
+                *heard.lock().expect("unpoisoned") = true;
+            },
+            wait::until(SOON, || async {
+                let said = there.publish(subject.clone(), "".into()).await;
+                said.expect("sent");
+                there.flush().await.expect("connected");
+                *heard.lock().expect("unpoisoned")
+            })
+        );
+        questions
     }
 
-    fn read(&self, message: Message) -> Question {
+    /// What it was asked, if it was about the client of this attack.
+    fn read(&self, message: Message) -> Option<Question> {
         let headers = message.headers.as_ref().expect("headers");
         let sender = headers.get("Nats-Server-Xkey").expect("a curve key");
         let server_curve = XKey::from_public_key(sender.as_str()).expect("a key");
@@ -91,12 +142,12 @@ impl Rogue {
             let found = claims.pointer(path).and_then(Value::as_str);
             found.expect(path).to_owned()
         };
-        Question {
+        (word("/nats/connect_opts/name") == self.name).then(|| Question {
             server: word("/nats/server_id/id"),
             user: word("/nats/user_nkey"),
             server_curve,
             message,
-        }
+        })
     }
 
     async fn reply(&self, question: &Question, body: Vec<u8>) {
@@ -111,15 +162,22 @@ impl Rogue {
         sealed.expect("sealed")
     }
 
-    /// One login while this is what the server is answered; whether it succeeds. A device is let in
-    /// by what is right, so that what is wrong is refused for that alone.
+    /// One login while this is what the server is answered; whether it succeeds.
     async fn login(&self, answer: impl Fn(&Question) -> Vec<u8>) -> bool {
         let mut questions = self.listen().await;
-        let connect = json!({"auth_token": "any", "name": "attacker", "verbose": false});
-        let (address, connect) = (self.nats().address(), connect.to_string());
-        let login = tokio::spawn(async move { log_in(address, &connect).await });
-        let question = tokio::time::timeout(SOON, questions.next()).await;
-        let question = self.read(question.expect("in time").expect("open"));
+        let server = self.nats().server_address(self.servers.of_attacker());
+        let connect = json!({"auth_token": "any", "name": self.name});
+        let mut wire = Wire::open(server).await;
+        let login = tokio::spawn(async move { wire.log_in(connect).await });
+        let asked = async {
+            loop {
+                let message = questions.next().await.expect("open");
+                if let Some(question) = self.read(message) {
+                    return question;
+                }
+            }
+        };
+        let question = tokio::time::timeout(SOON, asked).await.expect("in time");
         self.reply(&question, answer(&question)).await;
         questions.unsubscribe().await.expect("unsubscribed");
         login.await.expect("no panic")
@@ -131,12 +189,14 @@ impl Rogue {
         assert!(self.login(right).await, "the right answer is taken");
     }
 
+    /// A device is let in by what is right, so that what is wrong is refused for that alone.
     async fn assert_refused(&self, why: &str, answer: impl Fn(&Question) -> Vec<u8>) {
         self.assert_right_answers_are_taken().await;
+        let _log = self.shared.log.lock().await;
+        let log = || self.nats().server(self.servers.of_attacker()).log();
+        let before = log().len();
         assert!(!self.login(answer).await, "let in");
-        // The server that was asked says why; with several, it is the first.
-        let said = || async { self.nats().service().log().to_lowercase().contains(why) };
-        let log = || self.nats().service().log();
+        let said = || async { log()[before..].to_lowercase().contains(why) };
         assert!(wait::until(SOON, said).await, "{why}: {}", log());
     }
 }

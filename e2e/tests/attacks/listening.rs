@@ -2,11 +2,12 @@
 
 use async_nats::Subscriber;
 use fleet_contracts::kv::Bucket;
+use fleet_contracts::permission::MAX_SUBSCRIPTIONS;
 use fleet_testbed::wait;
 use futures::{FutureExt as _, StreamExt as _};
 
 use crate::bed::SOON;
-use crate::scene::{Attacker, Scene};
+use crate::scene::{Device, Scene};
 
 on_both!(
     crate::scene::Scene;
@@ -16,89 +17,92 @@ on_both!(
     attack_two_hundred_subscriptions,
 );
 
-/// What the victim hears on its own doorbell and inbox, a spy on these subjects does not.
-async fn heard_by_the_victim_alone(scene: &Scene, subjects: &[String]) {
-    let attacker = scene.attacker().await;
-    let mut spies = subscribe(&attacker, subjects).await;
-    let victim = scene.connect(&scene.victim).await;
-    let doorbell = format!("down.desired.{}", scene.victim);
-    let mut own = subscribe(&victim, &[doorbell]).await;
-    let key = format!("{}._manifest", scene.victim);
+/// The victim hears its doorbell and its inbox; the attacker, who listens there too, does not.
+async fn heard_by_the_victim_alone(scene: &Scene, subjects: &[&str]) {
+    let attacker = &scene.attacker;
+    let mut spies = Vec::new();
+    for subject in subjects {
+        spies.push(subscribed(attacker, subject).await);
+    }
+    attacker
+        .assert_violations("subscription", subjects.iter().copied())
+        .await;
+    let mut doorbell = subscribed(&scene.owner, &format!("down.desired.{}", scene.victim)).await;
+    let inbox = scene.owner.client.new_inbox();
+    let mut answers = subscribed(&scene.owner, &inbox).await;
+    let get = format!("get.desired.{}._manifest", scene.victim);
     // Again, because the servers of a cluster hear of a subscription one after the other.
-    let heard = std::sync::Mutex::new(false);
-    tokio::join!(
-        async {
-            let rung = tokio::time::timeout(SOON, own[0].next()).await;
-            rung.expect("in time").expect("open");
-            *heard.lock().expect("unpoisoned") = true;
-        },
-        async {
-            let done = || async {
-                let stored = scene.bus.put(Bucket::DesiredState, &key, "new".into());
-                stored.await.expect("stored");
-                *heard.lock().expect("unpoisoned")
-            };
-            wait::until(SOON, done).await;
-        }
-    );
-    // Asked and answered through its inbox.
-    let answer = victim.ask(&format!("get.desired.{key}"), "").await;
-    assert_eq!(answer.as_deref(), Some(&b"new"[..]));
+    let heard = || {
+        let heard = [
+            doorbell.next().now_or_never(),
+            answers.next().now_or_never(),
+        ];
+        heard.map(|message| message.flatten().is_some())
+    };
+    ring_until(scene, (&get, &inbox), heard).await;
     attacker.client.flush().await.expect("connected");
     for spy in &mut spies {
-        assert!(
-            spy.next().now_or_never().flatten().is_none(),
-            "it was heard"
-        );
+        let message = spy.next().now_or_never().flatten();
+        assert!(message.is_none(), "{message:?}");
     }
-    attacker.assert_complaint("permissions violation").await;
 }
 
-async fn subscribe(device: &Attacker, subjects: &[String]) -> Vec<Subscriber> {
-    let mut subscribers = Vec::new();
-    for subject in subjects {
-        let subscriber = device.client.subscribe(subject.clone()).await;
-        subscribers.push(subscriber.expect("sent"));
-    }
+async fn ring_until(scene: &Scene, (get, inbox): (&str, &str), heard: impl FnMut() -> [bool; 2]) {
+    let key = format!("{}._manifest", scene.victim);
+    let heard = std::sync::Mutex::new((heard, [false; 2]));
+    let both = || async {
+        let stored = scene
+            .bus
+            .put(Bucket::DesiredState, &key, "new".into())
+            .await;
+        stored.expect("stored");
+        let (get, inbox) = (get.to_owned(), inbox.to_owned());
+        let asked = scene.owner.client.publish_with_reply(get, inbox, "".into());
+        asked.await.expect("sent");
+        scene.owner.client.flush().await.expect("connected");
+        let mut heard = heard.lock().expect("unpoisoned");
+        let [rung, answered] = (heard.0)();
+        heard.1 = [heard.1[0] || rung, heard.1[1] || answered];
+        heard.1 == [true; 2]
+    };
+    assert!(wait::until(SOON, both).await, "the victim hears both");
+}
+
+async fn subscribed(device: &Device, subject: &str) -> Subscriber {
+    let subscriber = device.client.subscribe(subject.to_owned()).await;
     device.client.flush().await.expect("connected");
-    subscribers
+    subscriber.expect("sent")
 }
 
 async fn attack_subscription_to_anothers_inbox(scene: &Scene) {
-    let inboxes = [
-        format!("_INBOX_{}.>", scene.victim),
-        "_INBOX.>".to_owned(),
-        "*.>".to_owned(),
-    ];
-    heard_by_the_victim_alone(scene, &inboxes).await;
+    let inbox = format!("_INBOX_{}.>", scene.victim);
+    heard_by_the_victim_alone(scene, &[&inbox, "_INBOX.>", "*.>"]).await;
 }
 
 async fn attack_subscription_to_anothers_doorbell(scene: &Scene) {
-    let doorbells = [
-        format!("down.desired.{}", scene.victim),
-        "down.desired.*".to_owned(),
-        "down.>".to_owned(),
-        "fleet.desired.>".to_owned(),
-    ];
+    let doorbell = format!("down.desired.{}", scene.victim);
+    let doorbells = [&doorbell, "down.desired.*", "down.>", "fleet.desired.>"];
     heard_by_the_victim_alone(scene, &doorbells).await;
 }
 
 async fn attack_subscription_to_everything(scene: &Scene) {
-    let all = [">".to_owned(), "*.*.*".to_owned(), "$JS.>".to_owned()];
-    heard_by_the_victim_alone(scene, &all).await;
+    heard_by_the_victim_alone(scene, &[">", "*.*.*", "$JS.>", "$KV.>", "$SYS.>"]).await;
 }
 
 async fn attack_two_hundred_subscriptions(scene: &Scene) {
-    let attacker = scene.attacker().await;
-    let inboxes: Vec<_> = (0..200)
-        .map(|number| format!("_INBOX_{}.{number}", scene.me))
-        .collect();
-    let mut kept = Vec::new();
-    for inbox in inboxes {
-        let subscriber = attacker.client.subscribe(inbox).await;
-        kept.push(subscriber.expect("sent"));
-    }
-    attacker
-        .assert_complaint("maximum subscriptions exceeded")
-        .await;
+    let inboxes = |from: usize, to: usize| {
+        let client = &scene.attacker.client;
+        futures::future::join_all((from..to).map(move |number| async move {
+            let inbox = format!("_INBOX_{}.{number}", scene.me);
+            client.subscribe(inbox).await.expect("sent")
+        }))
+    };
+    let most = usize::try_from(MAX_SUBSCRIPTIONS).expect("a number");
+    // One is that of its requests.
+    let _allowed = inboxes(1, most).await;
+    scene.assert_untouched().await;
+    let _more = inboxes(most, 200).await;
+    let refused = "maximum subscriptions exceeded";
+    scene.attacker.assert_complaint(refused).await;
+    scene.assert_untouched().await;
 }

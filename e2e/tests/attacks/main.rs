@@ -28,11 +28,14 @@ macro_rules! on_both {
     };
 }
 
+mod assertions;
 mod bed;
 mod callout;
 mod claims;
 mod listening;
 mod logins;
+mod replies;
 mod scene;
 mod streams;
+mod wire;
 mod writing;

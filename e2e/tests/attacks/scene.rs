@@ -7,108 +7,100 @@ use async_nats::{Client, ConnectOptions, Event};
 use bytes::Bytes;
 use fleet_bus::Bus;
 use fleet_contracts::kv::Bucket;
-use fleet_testbed::{Idp, wait};
-use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use fleet_testbed::{Idp, Lease, Nats, wait};
+use futures::future::join_all;
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::{Value, json};
 
 use crate::bed::{Bed, SOON, Servers, operator};
 use crate::claims;
+use crate::wire::Wire;
 
 /// What stands under every key of attacker and victim before the attack.
 pub(crate) const ORIGINAL: &[u8] = b"the owner's";
 
+/// Both are let in, have read what is theirs, and have written what they may.
 pub(crate) struct Scene {
     /// The attacker's device id.
     pub(crate) me: String,
     /// The victim's.
     pub(crate) victim: String,
+    /// The platform's connection.
     pub(crate) bus: Bus,
-    pub(crate) shared: Arc<Bed>,
+    /// The attacker's connection, with its own good token.
+    pub(crate) attacker: Device,
+    /// The victim's.
+    pub(crate) owner: Device,
+    // Last, because the servers go with it.
+    pub(crate) shared: Lease<Bed>,
 }
 
 /// A device's connection, and what the server complained about.
-pub(crate) struct Attacker {
+pub(crate) struct Device {
     pub(crate) client: Client,
+    id: String,
     errors: Arc<Mutex<Vec<String>>>,
 }
 
 impl Scene {
-    /// Both devices have all their keys, written by the platform.
+    /// Platform and devices write their keys; so what is attacked works for its owner.
     pub(crate) async fn on(servers: Servers, attack: &str) -> Self {
         let shared = Bed::shared(servers).await;
         let id = attack.trim_start_matches("attack_").replace('_', "-");
-        let scene = Self {
-            me: format!("a-{id}"),
-            victim: format!("v-{id}"),
-            bus: operator(&shared.bed).await,
-            shared,
-        };
-        for device in [&scene.me, &scene.victim] {
-            for (bucket, key) in keys(device) {
-                let stored = scene.bus.put(bucket, &key, ORIGINAL.into()).await;
+        let (me, victim) = (format!("a-{id}"), format!("v-{id}"));
+        let bus = operator(&shared.testbed).await;
+        for device in [&me, &victim] {
+            for (bucket, key) in keys_of_the_platform(device) {
+                let stored = bus.put(bucket, &key, ORIGINAL.into()).await;
                 stored.expect("stored");
             }
         }
-        scene
+        let (attacker, owner) = tokio::join!(
+            Device::connect(&shared, &me, shared.servers.of_attacker()),
+            Device::connect(&shared, &victim, shared.servers.of_victim())
+        );
+        tokio::join!(attacker.works(), owner.works());
+        Self {
+            me,
+            victim,
+            bus,
+            attacker,
+            owner,
+            shared,
+        }
     }
 
     pub(crate) fn idp(&self) -> &Idp {
-        self.shared.bed.idp().expect("idp")
+        self.shared.testbed.idp().expect("idp")
+    }
+
+    pub(crate) fn nats(&self) -> &Nats {
+        self.shared.testbed.nats().expect("a bus")
+    }
+
+    /// The server that the attacker speaks to.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.nats()
+            .server_address(self.shared.servers.of_attacker())
     }
 
     /// A token of this device.
     pub(crate) fn token(&self, device: &str) -> String {
-        let idp = self.idp();
-        claims::signed(idp, &claims::of_device(idp, device))
+        claims::signed(self.idp(), &claims::of_device(self.idp(), device))
     }
 
-    /// The attacker with its own good token.
-    pub(crate) async fn attacker(&self) -> Attacker {
-        self.connect(&self.me).await
-    }
-
-    /// A device with its own good token.
-    pub(crate) async fn connect(&self, device: &str) -> Attacker {
-        let errors: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = Arc::clone(&errors);
-        let nats = self.shared.bed.nats().expect("a bus");
-        let client = ConnectOptions::with_token(self.token(device))
-            .name(device)
-            .custom_inbox_prefix(format!("_INBOX_{device}"))
-            .connection_timeout(Duration::from_secs(20))
-            .request_timeout(Some(Duration::from_millis(500)))
-            .event_callback(move |event| {
-                let seen = Arc::clone(&seen);
-                async move {
-                    // What the server said, and that it hung up.
-                    if matches!(event, Event::ServerError(_) | Event::Disconnected) {
-                        seen.lock().expect("unpoisoned").push(event.to_string());
-                    }
-                }
-            })
-            .connect(nats.url())
-            .await
-            .expect("let in");
-        let attacker = Attacker { client, errors };
-        attacker.client.flush().await.expect("let in");
-        attacker
+    /// What a device says to log in.
+    pub(crate) fn connect(&self, device: &str) -> Value {
+        json!({"auth_token": self.token(device), "name": device})
     }
 
     /// Whether one login succeeds; `name` is how the client calls itself in the audit log.
-    ///
-    /// Spoken by hand, because the client library takes the server's own PING, which comes after two
-    /// seconds of waiting for the callout, for a login that succeeded.
     pub(crate) async fn lets_in(&self, name: &str, credential: &str) -> bool {
-        let connect = json!({
-            "auth_token": credential, "name": name, "lang": "test", "version": "0",
-            "verbose": false, "pedantic": false, "protocol": 1,
-        });
-        let address = self.shared.bed.nats().expect("a bus").address();
-        log_in(address, &connect.to_string()).await
+        let connect = json!({"auth_token": credential, "name": name});
+        Wire::open(self.address()).await.log_in(connect).await
     }
 
-    /// The callout refused every login of a client of this name, for this reason.
+    /// The callout refused the login with this, for this reason.
     pub(crate) async fn assert_refused(&self, credential: &str, reason: &str) {
         let name = format!("{}-{reason}", self.me);
         assert!(!self.lets_in(&name, credential).await, "let in");
@@ -118,16 +110,21 @@ impl Scene {
         let lines: Vec<_> = log.lines().filter(|line| line.contains(&named)).collect();
         let right = !lines.is_empty() && lines.iter().all(|line| line.contains(&said));
         assert!(right, "{reason}: {lines:?}");
-        assert!(
-            credential.len() < 20 || !log.contains(credential),
-            "a token is in the log"
-        );
+        let leaked = credential.len() >= 20 && log.contains(credential);
+        assert!(!leaked, "a token is in the log");
     }
 
-    /// Whatever was sent was taken or refused, and what the platform or the victim wrote still stands.
-    pub(crate) async fn assert_untouched(&self, attacker: &Attacker) {
-        attacker.client.flush().await.expect("still connected");
-        self.bus.client().flush().await.expect("connected");
+    /// The server itself refused the login, and did not ask the callout.
+    pub(crate) async fn assert_never_asked(&self, credential: &str) {
+        let name = format!("{}-unasked", self.me);
+        assert!(!self.lets_in(&name, credential).await, "let in");
+        assert!(!self.shared.callout.log().contains(&name), "asked");
+    }
+
+    /// Whatever was sent was taken or refused, and what platform and victim wrote still stands.
+    pub(crate) async fn assert_untouched(&self) {
+        // Its answers came after those of the attack, wherever those went.
+        self.attacker.settle().await;
         for bucket in Bucket::ALL {
             // A stream stores in the order of arrival: once this is stored, so is what came before.
             let key = format!("settle.{}", self.me);
@@ -137,57 +134,132 @@ impl Scene {
         let mut keys = keys(&self.victim).to_vec();
         keys.extend(keys_of_the_platform(&self.me));
         for (bucket, key) in keys {
-            let stored = self.bus.get(bucket, &key).await.expect("answers");
-            let value = stored.map(|stored| stored.value);
+            let value = self.value(bucket, &key).await;
             assert_eq!(value.as_deref(), Some(ORIGINAL), "{} {key}", bucket.name());
         }
-    }
-}
-
-impl Attacker {
-    /// The answer to a request, if there is one: a server refuses by silence.
-    pub(crate) async fn ask(&self, subject: &str, body: &str) -> Option<Bytes> {
-        let asked = self
-            .client
-            .request(subject.to_owned(), Bytes::from(body.to_owned()));
-        asked.await.ok().map(|answer| answer.payload)
+        self.owner.reads_its_manifest().await;
     }
 
-    /// The server said that this is not allowed.
-    pub(crate) async fn assert_complaint(&self, text: &str) {
-        let complained = || async {
-            let errors = self.errors.lock().expect("unpoisoned");
-            errors.iter().any(|e| e.to_lowercase().contains(text))
-        };
-        let errors = || self.errors.lock().expect("unpoisoned").clone();
-        assert!(
-            wait::until(SOON, complained).await,
-            "{text}: {:?}",
-            errors()
-        );
+    /// What is stored under a key.
+    pub(crate) async fn value(&self, bucket: Bucket, key: &str) -> Option<Bytes> {
+        let stored = self.bus.get(bucket, key).await.expect("answers");
+        stored.map(|stored| stored.value)
     }
-}
 
-/// Logs in with this `CONNECT`; whether the server answers a PING then.
-pub(crate) async fn log_in(address: std::net::SocketAddr, connect: &str) -> bool {
-    let stream = TcpStream::connect(address).await.expect("a server");
-    let mut stream = BufReader::new(stream);
-    let greeting = format!("CONNECT {connect}\r\nPING\r\n");
-    // A server that refuses the first bytes may close before the last are sent.
-    let _ = stream.get_mut().write_all(greeting.as_bytes()).await;
-    let answer = async {
-        let mut line = String::new();
-        while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
-            match line.trim_end() {
-                "PONG" => return true,
-                error if error.starts_with("-ERR") => return false,
-                _ => line.clear(),
-            }
+    /// The attacker asks all of these, the server says of each that it is not allowed, and none is
+    /// answered.
+    pub(crate) async fn assert_forbidden(&self, requests: &[(String, String)]) {
+        let client = &self.attacker.client;
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await.expect("sent");
+        for (subject, body) in requests {
+            let body = Bytes::from(body.clone());
+            let sent = client.publish_with_reply(subject.clone(), inbox.clone(), body);
+            sent.await.expect("sent");
         }
-        false
-    };
-    let answer = tokio::time::timeout(SOON, answer).await;
-    answer.expect("the server answers or closes")
+        let subjects = requests.iter().map(|(subject, _)| subject.as_str());
+        self.attacker.assert_violations("publish", subjects).await;
+        self.assert_untouched().await;
+        let answer = answers.next().now_or_never().flatten();
+        assert!(answer.is_none(), "{answer:?}");
+    }
+}
+
+impl Device {
+    /// Logs in at one server with its own good token.
+    async fn connect(bed: &Bed, id: &str, server: usize) -> Self {
+        let errors: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&errors);
+        let idp = bed.testbed.idp().expect("idp");
+        let token = claims::signed(idp, &claims::of_device(idp, id));
+        let client = ConnectOptions::with_token(token)
+            .name(id)
+            .custom_inbox_prefix(format!("_INBOX_{id}"))
+            .connection_timeout(Duration::from_secs(20))
+            .request_timeout(Some(SOON))
+            // Nothing may be dropped of what the server says.
+            .subscription_capacity(1024)
+            .event_callback(move |event| {
+                let seen = Arc::clone(&seen);
+                async move {
+                    if let Event::ServerError(error) = event {
+                        seen.lock().expect("unpoisoned").push(error.to_string());
+                    }
+                }
+            })
+            .connect(bed.testbed.nats().expect("a bus").server_url(server))
+            .await
+            .expect("let in");
+        client.flush().await.expect("let in");
+        let id = id.to_owned();
+        Self { client, id, errors }
+    }
+
+    /// It reads what the platform wants of it, and writes what it may.
+    async fn works(&self) {
+        self.reads_its_manifest().await;
+        join_all(self.subjects().map(|subject| async move {
+            let answer = self.ask(&subject, ORIGINAL).await;
+            assert!(answer.starts_with("{\"stream\":"), "{subject}: {answer}");
+        }))
+        .await;
+    }
+
+    /// Where it reports.
+    pub(crate) fn subjects(&self) -> [String; 3] {
+        let id = &self.id;
+        [
+            format!("up.info.{id}"),
+            format!("up.state.{id}.shop.web"),
+            format!("up.heartbeat.{id}"),
+        ]
+    }
+
+    async fn reads_its_manifest(&self) {
+        let own = format!("get.desired.{}._manifest", self.id);
+        let answer = self.client.request(own, Bytes::new()).await;
+        assert_eq!(answer.expect("answered").payload, ORIGINAL);
+    }
+
+    /// The answer to a request that is answered.
+    pub(crate) async fn ask(&self, subject: &str, body: &'static [u8]) -> String {
+        let asked = self.client.request(subject.to_owned(), body.into());
+        let answer = asked.await.expect("answered").payload;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Each of the streams that it may write to has stored or refused all that it sent.
+    async fn settle(&self) {
+        let settled = self.subjects().map(|subject| async move {
+            // Another of its keys, where it has more than one.
+            let subject = subject.replace("shop.web", "shop.settle");
+            self.ask(&subject, b"settled").await
+        });
+        join_all(settled).await;
+    }
+
+    /// The server said of each of these subjects that this device may not do that.
+    pub(crate) async fn assert_violations<'a>(
+        &self,
+        verb: &str,
+        subjects: impl IntoIterator<Item = &'a str>,
+    ) {
+        for subject in subjects {
+            self.assert_complaint(&format!(
+                "permissions violation for {verb} to \"{}\"",
+                subject.to_lowercase()
+            ))
+            .await;
+        }
+    }
+
+    /// The server said this, in small letters.
+    pub(crate) async fn assert_complaint(&self, text: &str) {
+        let errors = || self.errors.lock().expect("unpoisoned").clone();
+        let complained = || async { errors().iter().any(|e| e.to_lowercase().contains(text)) };
+        let said = wait::until(SOON, complained).await;
+        assert!(said, "{text}: {:?}", errors());
+    }
 }
 
 fn keys(device: &str) -> [(Bucket, String); 5] {

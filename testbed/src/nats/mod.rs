@@ -237,6 +237,18 @@ impl Nats {
         Ok(keys::connect(&self.url(), seed).await?)
     }
 
+    /// The same at one server of a cluster.
+    ///
+    /// # Errors
+    /// When the seed cannot be read or the server refuses.
+    pub async fn client_at(
+        &self,
+        server: usize,
+        seed: &Path,
+    ) -> Result<async_nats::Client, NatsError> {
+        Ok(keys::connect(&self.server_url(server), seed).await?)
+    }
+
     /// Makes the credential of a device and lets it in. A running server takes up the change.
     pub(crate) async fn admit(&self, id: &DeviceId, seed_file: &Path) -> Result<(), NatsError> {
         let public = keys::create_at(seed_file)?;

@@ -10,32 +10,32 @@ pub(super) const ANSWERS: &[Attack] = &[
     attack(
         "reply of a put into another device",
         OWN_ACCOUNT,
-        both!("writing", "reply_of_a_put_into_another_device"),
+        both!("replies", "reply_of_a_put_into_another_device"),
     ),
     attack(
         "reply of a put into the PLATFORM account",
         OWN_ACCOUNT,
-        both!("writing", "reply_of_a_put_into_the_platform_account"),
+        both!("replies", "reply_of_a_put_into_the_platform_account"),
     ),
     attack(
         "reply of a put into the desired state",
         OWN_ACCOUNT,
-        both!("writing", "reply_of_a_put_into_the_desired_state"),
+        both!("replies", "reply_of_a_put_into_the_desired_state"),
     ),
     attack(
         "reply of a direct get into another device",
         OWN_ACCOUNT,
-        both!("writing", "reply_of_a_direct_get_into_another_device"),
+        both!("replies", "reply_of_a_direct_get_into_another_device"),
     ),
     attack(
         "reply of a direct get into the PLATFORM account",
         OWN_ACCOUNT,
-        both!("writing", "reply_of_a_direct_get_into_the_platform_account"),
+        both!("replies", "reply_of_a_direct_get_into_the_platform_account"),
     ),
     attack(
         "reply of a direct get into the desired state",
         OWN_ACCOUNT,
-        both!("writing", "reply_of_a_direct_get_into_the_desired_state"),
+        both!("replies", "reply_of_a_direct_get_into_the_desired_state"),
     ),
 ];
 

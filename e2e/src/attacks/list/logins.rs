@@ -1,7 +1,6 @@
 //! What somebody tries who wants to be let in.
 
-use super::program::IDP;
-use super::{Attack, attack, of};
+use super::{Attack, attack};
 
 /// Tokens and assertions.
 pub(super) const LOGINS: &[Attack] = &[
@@ -75,10 +74,7 @@ pub(super) const LOGINS: &[Attack] = &[
     ),
     attack(
         "replay of an old assertion",
-        "identity provider: invalid_grant",
-        &[of(
-            IDP,
-            "idp::assertions::an_assertion_is_taken_in_its_time_only",
-        )],
+        "identity provider: invalid_grant; callout: KeyUnknown",
+        both!("logins", "replay_of_an_old_assertion"),
     ),
 ];

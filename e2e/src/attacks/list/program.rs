@@ -25,5 +25,4 @@ pub(super) const PERSON: Program = program("fleet-e2e", "people", "e2e");
 pub(super) const AGENT: Program = program("fleet-agent", "scenarios", "agent");
 pub(super) const CALLOUT: Program = program("fleet-auth-core", "callout", "auth/core");
 pub(super) const ENROLMENT: Program = program("fleet-auth", "enrolment", "auth");
-pub(super) const IDP: Program = program("fleet-testbed", "scenarios", "testbed");
 pub(super) const PEOPLE: Program = program("fleet-operator", "people", "operator");
