@@ -4,8 +4,11 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 
 use fleet_api::GROUP;
+use kube::client::AuthError;
 use kube::config::KubeconfigError;
 use kube::core::Status;
+
+use crate::output::printable;
 
 /// What can go wrong between here and the API server.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,16 @@ pub enum ClusterError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The credential program of the kubeconfig has no token, and says why.
+    #[error("no credentials for {url} (from {config}): {said}")]
+    NoToken {
+        /// The server.
+        url: String,
+        /// Which configuration names the program.
+        config: String,
+        /// What the program said.
+        said: String,
+    },
     /// The server does not know who this is.
     #[error("the API server at {url} did not accept the credentials of {config}; log in again")]
     Unauthorized {
@@ -123,6 +136,9 @@ impl ClusterError {
 /// Turns what kube says into what a user can act on.
 pub(super) fn explain(error: kube::Error, url: &str, config: &str) -> ClusterError {
     let (url, config) = (url.to_owned(), config.to_owned());
+    if let Some(said) = program_said(&error) {
+        return ClusterError::NoToken { url, config, said };
+    }
     match error {
         kube::Error::Api(status) => refused(&status, url, config),
         source @ kube::Error::Auth(_) => ClusterError::Credentials {
@@ -145,6 +161,21 @@ pub(super) fn explain(error: kube::Error, url: &str, config: &str) -> ClusterErr
             source: Box::new(source),
         },
     }
+}
+
+/// What a credential program that failed said; kube shows the whole command and output around it.
+fn program_said(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(AuthError::AuthExecRun { out, .. }) = error.downcast_ref() {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.trim().trim_start_matches("error: ");
+            let lines: Vec<String> = said.lines().map(printable).collect();
+            return (!said.is_empty()).then(|| lines.join("\n"));
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The outer layers only say that a request failed; the last says why.

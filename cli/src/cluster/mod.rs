@@ -49,9 +49,12 @@ impl Cluster {
             .to_string()
             .trim_end_matches('/')
             .to_owned();
-        let client = Client::try_from(config).map_err(|e| ClusterError::Client {
-            source_name: source.clone(),
-            source: Box::new(e),
+        let client = Client::try_from(config).map_err(|e| match e {
+            kube::Error::Auth(_) => error::explain(e, &url, &source),
+            e => ClusterError::Client {
+                source_name: source.clone(),
+                source: Box::new(e),
+            },
         })?;
         Ok(Self {
             client,
@@ -109,6 +112,7 @@ impl Cluster {
             ClusterError::Unauthorized { .. }
                 | ClusterError::NotInstalled { .. }
                 | ClusterError::Credentials { .. }
+                | ClusterError::NoToken { .. }
         );
         (lasting || error.is_forbidden()).then_some(error)
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod cluster;
+mod guide;
 mod rights;
 mod scene;
 mod tokens;

@@ -98,7 +98,7 @@ impl Scene {
     }
 
     /// What a browser does: it follows the provider's redirect to the page on loopback.
-    async fn browse(&self, address: &str) {
+    pub(crate) async fn browse(&self, address: &str) {
         let http = Http::new(Some(self.idp().ca_file())).expect("a client");
         let request = Request::get(address).body(Vec::new()).expect("an address");
         let answer = http.send(request).await.expect("an answer");
