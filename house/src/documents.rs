@@ -102,6 +102,25 @@ fn each_invariant_names_a_test_that_exists() {
     assert_none(&findings, "ARCHITECTURE.md, invariants");
 }
 
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut findings = Vec::new();
+    for document in documents() {
+        let named = links(&read(&document)).into_iter().filter(|link| {
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            is_source(&link.target) && link.text.contains('_') && link.text.chars().all(is_name)
+        });
+        for Link { text, target } in named {
+            let path = resolve(&document, &target);
+            if !path.exists() || !has_test(&read(&path), &text) {
+                let document = shown(&document);
+                findings.push(format!("{document}: no test `{text}` in {target}"));
+            }
+        }
+    }
+    assert_none(&findings, "what a document promises is held by no test");
+}
+
 /// The numbered items below the heading "Invariants".
 fn invariants(architecture: &str) -> Vec<(usize, String)> {
     let section = architecture
