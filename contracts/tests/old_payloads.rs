@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use fleet_contracts::payload::{DeviceInfo, DeviceState, Heartbeat, Phase};
+use fleet_contracts::signing::TrustedKey;
 use fleet_contracts::{DeviceReason, Manifest, ReconcileScore, Revision};
 
 #[test]
@@ -34,6 +35,13 @@ fn v1_payloads_parse() {
     let manifest: Manifest =
         serde_json::from_str(include_str!("data/v1-manifest.json")).expect("manifest");
     assert_eq!(manifest.deployments.len(), 1);
+    let changing: Manifest =
+        serde_json::from_str(include_str!("data/v1-manifest-keys.json")).expect("manifest");
+    let keys = [&changing.announced_keys, &changing.retired_keys];
+    assert!(
+        keys.iter()
+            .all(|keys| keys[0].parse::<TrustedKey>().is_ok())
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod clones;
 mod cluster;
 mod denial;
 mod idp;
+mod issuer;
 mod openbao;
 mod outages;
 mod refusals;

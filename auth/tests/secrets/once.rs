@@ -147,7 +147,7 @@ async fn a_namespace_that_is_not_there_is_named_with_what_makes_it() {
     let bed = Testbed::builder("secrets-nowhere").control_plane();
     let bed = bed.start().await.expect("a testbed");
     let admin = bed.kubeconfig().expect("a kubeconfig");
-    let mut command = Scene::command_as(&admin, &["--namespace", "nowhere"]);
+    let mut command = Scene::command_as(admin, &["--namespace", "nowhere"]);
     // Whoever looks for a defect of a program has this set; it is no reason to show them its stack.
     let output = command.env("RUST_BACKTRACE", "1").output().expect("run");
     assert_eq!(output.status.code(), Some(1));

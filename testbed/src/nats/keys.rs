@@ -51,13 +51,15 @@ pub(super) struct CalloutKeys {
 }
 
 impl CalloutKeys {
-    pub(super) fn create(folder: &Path) -> Result<Self, KeyError> {
+    /// The names of their files end in `suffix`.
+    pub(super) fn create(folder: &Path, suffix: &str) -> Result<Self, KeyError> {
+        let file = |name: &str| folder.join(format!("{name}{suffix}.nk"));
         let issuer = KeyPair::new_account();
         let seed = issuer.seed().map_err(KeyError::Make)?;
-        let issuer = Key::keep(folder.join("issuer.nk"), issuer.public_key(), &seed)?;
+        let issuer = Key::keep(file("issuer"), issuer.public_key(), &seed)?;
         let xkey = XKey::new();
         let seed = xkey.seed().map_err(KeyError::Make)?;
-        let xkey = Key::keep(folder.join("xkey.nk"), xkey.public_key(), &seed)?;
+        let xkey = Key::keep(file("xkey"), xkey.public_key(), &seed)?;
         Ok(Self { issuer, xkey })
     }
 }

@@ -55,7 +55,7 @@ pub struct Nats {
     /// At least one; with more they are a cluster.
     nodes: Vec<Node>,
     keys: Keys,
-    callout: Option<CalloutKeys>,
+    callout: Option<Mutex<CalloutKeys>>,
     /// Public keys by device id.
     devices: Mutex<BTreeMap<DeviceId, String>>,
 }
@@ -75,7 +75,9 @@ impl Nats {
             source,
         })?;
         let keys = Keys::create(&home)?;
-        let callout = callout.then(|| CalloutKeys::create(&home)).transpose()?;
+        let callout = callout
+            .then(|| CalloutKeys::create(&home, ""))
+            .transpose()?;
         let program = toolbox.path(Tool::NatsServer)?;
         let node = |number| {
             let logs = folder.join("logs");
@@ -84,7 +86,7 @@ impl Nats {
         Ok(Self {
             nodes: (0..servers.max(1)).map(node).collect::<Result<_, _>>()?,
             keys,
-            callout,
+            callout: callout.map(Mutex::new),
             devices: Mutex::default(),
         })
     }
@@ -165,8 +167,22 @@ impl Nats {
     /// The seed files of what the callout signs with and of what requests to it are sealed to;
     /// none on a bus without callout.
     pub fn callout_seeds(&self) -> Option<(PathBuf, PathBuf)> {
-        let keys = self.callout.as_ref()?;
+        let keys = lock(self.callout.as_ref()?);
         Some((keys.issuer.seed_file.clone(), keys.xkey.seed_file.clone()))
+    }
+
+    /// Makes other keys for the callout, and has the servers name them: each from its next start on.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn replace_callout_keys(&self) -> Result<(), NatsError> {
+        let Some(callout) = &self.callout else {
+            return Ok(());
+        };
+        let mut keys = lock(callout);
+        let home = keys.issuer.seed_file.parent().unwrap_or(Path::new("."));
+        *keys = CalloutKeys::create(home, &format!("-{}", fastrand::u32(..)))?;
+        Ok(())
     }
 
     /// The seed file of the user in account AUTH, where the callout answers.
@@ -289,7 +305,8 @@ impl Nats {
 
     fn write_config(&self) -> Result<(), NatsError> {
         let devices = lock(&self.devices).clone();
-        let (keys, callout) = (&self.keys, self.callout.as_ref());
+        let (keys, callout) = (&self.keys, self.callout.as_ref().map(lock));
+        let callout = callout.as_deref();
         self.nodes.iter().try_for_each(|node| {
             let config = render::config(node, &self.nodes, keys, callout, &devices);
             node.write_config(&config)
