@@ -14,6 +14,7 @@ pub mod decide;
 pub mod deploy;
 pub mod describe;
 pub mod document;
+pub mod file;
 pub mod get;
 pub mod keys;
 pub mod kv;

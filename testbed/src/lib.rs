@@ -129,6 +129,7 @@ mod secret;
 mod shared;
 mod signing_key;
 mod testbed;
+mod tls;
 pub mod wait;
 
 pub use builder::Builder;
@@ -160,6 +161,7 @@ pub use remains::clean_remains;
 pub use runtime_folder::RuntimeFolderError;
 pub use shared::{Lease, Shared};
 pub use testbed::Testbed;
+pub use tls::TlsError;
 
 /// One of our own programs as cargo built it, such as `fleet-operator`.
 ///

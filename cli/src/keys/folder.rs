@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use fleet_contracts::signing::ManifestSigner;
 use nkeys::{KeyPair, KeyPairType};
 
 use super::KeysError;
+use crate::file::FileError;
 
 /// Whether a key is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,7 @@ impl KeyFolder {
             .recursive(true)
             .mode(0o700)
             .create(&devices)
-            .map_err(|source| KeysError::File {
-                action: "create",
-                path: devices,
-                source,
-            })?;
+            .map_err(FileError::of("create", &devices))?;
         Ok(Self::open(path))
     }
 
@@ -93,14 +90,10 @@ impl KeyFolder {
     /// All devices with a key here, and the public halves.
     pub(super) fn devices(&self) -> Result<Vec<(DeviceId, String)>, KeysError> {
         let folder = self.0.join("devices");
-        let failed = |source| KeysError::File {
-            action: "read",
-            path: folder.clone(),
-            source,
-        };
+        let failed = FileError::of("read", &folder);
         let mut devices = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
+        for entry in fs::read_dir(&folder).map_err(&failed)? {
+            let path = entry.map_err(&failed)?.path();
             if path.extension().is_none_or(|ending| ending != "nk") {
                 continue;
             }
@@ -138,11 +131,7 @@ fn user_key(path: &Path, seed: &str) -> Result<String, KeysError> {
 }
 
 fn read(path: &Path) -> Result<String, KeysError> {
-    fs::read_to_string(path).map_err(|source| KeysError::File {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })
+    Ok(fs::read_to_string(path).map_err(FileError::of("read", path))?)
 }
 
 /// What the file holds; a file that is not there is made, and never one that is.
@@ -163,20 +152,13 @@ fn read_or_make(
             file.write_all(text.as_bytes())
                 .and_then(|()| file.sync_all())
         });
-    written.map_err(|source| write_error(path, source))?;
+    written.map_err(FileError::of("write", path))?;
     Ok((text, Made::Now))
 }
 
 fn write_public(path: &Path, text: &str) -> Result<(), KeysError> {
-    fs::write(path, format!("{text}\n")).map_err(|source| write_error(path, source))
-}
-
-fn write_error(path: &Path, source: io::Error) -> KeysError {
-    KeysError::File {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    }
+    let written = fs::write(path, format!("{text}\n"));
+    Ok(written.map_err(FileError::of("write", path))?)
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 
 mod folder;
 
-use std::io;
 use std::path::PathBuf;
 
 use fleet_bus::server::{self, ServerSettings, StaticUsers};
 
 use crate::args::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
+use crate::file::FileError;
 use crate::output::{OutputError, emit, table};
 use folder::{KeyFolder, Made};
 
@@ -16,16 +16,8 @@ use folder::{KeyFolder, Made};
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// A file of the folder cannot be read or written.
-    #[error("cannot {action} {path}", path = .path.display())]
-    File {
-        /// `read` or `write`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file that should hold a key holds something else. It is not overwritten.
     #[error("{path} holds no {what}; move it away, or name another folder", path = .path.display())]
     Content {

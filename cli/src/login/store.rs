@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::session::Session;
+use crate::file::FileError;
 
 /// Longer than whoever holds the lock may take to refresh.
 const LOCK_TIME: Duration = Duration::from_secs(60);
@@ -22,16 +23,8 @@ pub enum StoreError {
     #[error("no folder to keep logins in: set HOME or XDG_STATE_HOME")]
     NoHome,
     /// A file or folder.
-    #[error("cannot {action} {path}", path = .path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Another process keeps the lock.
     #[error("another fleet has been refreshing this login for {seconds} s ({path} is locked)", seconds = LOCK_TIME.as_secs(), path = .0.display())]
     Locked(PathBuf),
@@ -83,14 +76,14 @@ impl Store {
 
     /// Forgets all; how many there were.
     pub fn clear(&self) -> Result<usize, StoreError> {
-        let failed = |source| file_error("read", &self.folder, source);
+        let failed = FileError::of("read", &self.folder);
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            entries => entries.map_err(failed)?,
+            entries => entries.map_err(&failed)?,
         };
         let mut forgotten = 0;
         for entry in entries {
-            let path = entry.map_err(failed)?.path();
+            let path = entry.map_err(&failed)?.path();
             if path.extension().is_some_and(|e| e == "json") && remove(&path)? {
                 forgotten += 1;
             }
@@ -106,22 +99,22 @@ impl Slot {
         match fs::read(&self.file) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(file_error("read", &self.file, source)),
+            Err(source) => Err(FileError::of("read", &self.file)(source).into()),
         }
     }
 
     /// Replaces the login at once, so that whoever reads without the lock sees one or the other.
     pub fn write(&self, session: &Session, _held: &Held) -> Result<(), StoreError> {
         let next = self.file.with_extension("next");
-        let failed = |source| file_error("write", &next, source);
+        let failed = FileError::of("write", &next);
         // Left by a process that was killed, perhaps with other permissions.
         remove(&next)?;
         let text = serde_json::to_vec(session).map_err(|e| failed(e.into()))?;
-        let mut file = options().create_new(true).open(&next).map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
+        let mut file = options().create_new(true).open(&next).map_err(&failed)?;
+        file.write_all(&text).map_err(&failed)?;
         // A refresh token that is good once must not be lost to a power cut.
-        file.sync_all().map_err(failed)?;
-        fs::rename(&next, &self.file).map_err(|source| file_error("write", &self.file, source))
+        file.sync_all().map_err(&failed)?;
+        Ok(fs::rename(&next, &self.file).map_err(FileError::of("write", &self.file))?)
     }
 
     /// Forgets the login; whether there was one.
@@ -131,18 +124,18 @@ impl Slot {
 
     /// Waits until no other process refreshes this login.
     pub async fn lock(&self) -> Result<Held, StoreError> {
-        let failed = |source| file_error("lock", &self.lock, source);
+        let failed = FileError::of("lock", &self.lock);
         if let Some(folder) = self.lock.parent() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(|source| file_error("create", folder, source))?;
+            made.map_err(FileError::of("create", folder))?;
         }
         let file = options().create(true).truncate(false).open(&self.lock);
-        let file = file.map_err(failed)?;
+        let file = file.map_err(&failed)?;
         let deadline = Instant::now() + LOCK_TIME;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Held { _file: file }),
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
+                Err(TryLockError::Error(source)) => return Err(failed(source).into()),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(StoreError::Locked(self.lock.clone()));
                 }
@@ -162,15 +155,7 @@ fn remove(path: &Path) -> Result<bool, StoreError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(file_error("remove", path, source)),
-    }
-}
-
-fn file_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::File {
-        action,
-        path: path.to_owned(),
-        source,
+        Err(source) => Err(FileError::of("remove", path)(source).into()),
     }
 }
 

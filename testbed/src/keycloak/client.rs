@@ -2,18 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+
+use crate::tls::{TlsError, TlsServer};
 
 /// A server that is short of processors answers late, but not later.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,12 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// A certificate of our own is not usable.
-    #[error("cannot set up TLS towards Keycloak")]
-    Tls(#[from] rustls::Error),
-    /// It cannot be read.
-    #[error("cannot read the certificate of Keycloak's authority")]
-    Authority(#[source] rustls::pki_types::pem::Error),
+    /// Its certificate cannot be checked.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The server cannot be reached.
     #[error("cannot connect to Keycloak")]
     Connect(#[from] std::io::Error),
@@ -39,31 +32,12 @@ pub enum AskError {
 }
 
 /// How the server is reached.
-#[derive(Clone)]
-pub(super) struct Client {
-    connector: TlsConnector,
-    address: SocketAddr,
-}
-
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").finish_non_exhaustive()
-    }
-}
+#[derive(Debug, Clone)]
+pub(super) struct Client(TlsServer);
 
 impl Client {
     pub(super) fn new(authority: &Path, address: SocketAddr) -> Result<Self, AskError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(authority).map_err(AskError::Authority)?)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self {
-            connector: Arc::new(config).into(),
-            address,
-        })
+        Ok(Self(TlsServer::new(authority, address)?))
     }
 
     pub(super) async fn ask(
@@ -75,9 +49,7 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<String>) -> Result<Response<Vec<u8>>, AskError> {
-        let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::IpAddress(self.address.ip().into());
-        let stream = self.connector.connect(name, stream).await?;
+        let stream = self.0.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {

@@ -20,6 +20,7 @@ use fleet_tools::{Tool, Toolbox};
 use crate::certificate::{self, CertificateError};
 use crate::journal::Journal;
 use crate::process::{ProcessError, Service, Spec};
+use crate::tls::TlsError;
 use crate::{ports, secret};
 use config::{Grant, Settings};
 use health::Health;
@@ -42,9 +43,9 @@ pub enum OpenBaoError {
     /// A key or certificate cannot be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// A certificate of our own is not usable.
-    #[error("cannot set up TLS towards OpenBao")]
-    Tls(#[from] rustls::Error),
+    /// Its certificate cannot be checked.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A file cannot be written.
     #[error("cannot write {path}", path = .path.display())]
     File {
