@@ -186,7 +186,6 @@ fn bad(option: &'static str, message: &dyn std::fmt::Display) -> ArgumentError {
 mod tests {
     use super::*;
     use crate::config::{CONFIG_ENV, DEFAULT_CONFIG};
-    use crate::identity::MINT;
     use crate::logging::{FORMAT_ENV, LEVEL_ENV};
 
     #[test]

@@ -34,7 +34,18 @@ fn v1_answers_parse_and_name_the_key_they_are_for() {
     let poll_after_seconds = 5;
     assert_eq!(
         pending.state,
-        EnrolmentState::Pending { poll_after_seconds }
+        EnrolmentState::Pending {
+            poll_after_seconds,
+            waits_for: None
+        }
+    );
+    let provisioning = enrolment(include_str!("data/v1-enrolment-provisioning.json"));
+    assert_eq!(
+        provisioning.state,
+        EnrolmentState::Pending {
+            poll_after_seconds: 1,
+            waits_for: Some("PolicyStoreFailed".to_owned())
+        }
     );
     let denied = enrolment(include_str!("data/v1-enrolment-denied.json"));
     let EnrolmentState::Denied { reason, message } = denied.state else {

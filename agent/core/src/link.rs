@@ -32,8 +32,8 @@ impl LoginRefusal {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::LoginRefused => {
-                "the fleet does not let this device in: it may be denied, disabled or unknown; \
-                 the log of fleet-auth says why"
+                "the fleet does not let this device in: it may be denied, disabled or unknown, or what \
+                 was decided about it cannot be read at the moment; the log of fleet-auth says why"
             }
             Self::LoginUnanswered => {
                 "nobody decided about this login in time: the auth callout is away or overloaded, \

@@ -224,6 +224,7 @@ async fn ask(
     let id = service.id().clone();
     let mut request = request;
     let (mut troubles, mut skews, mut told) = (0, 0, false);
+    let mut waits_for = String::new();
     loop {
         let heard = match &request {
             Some(request) => service.post(request).await?,
@@ -243,6 +244,15 @@ async fn ask(
                 if !told {
                     println!("waiting for approval of enrolment {id}\n  fleet approve {id}");
                     told = true;
+                }
+                delay
+            }
+            Heard::Approving(reason, delay) => {
+                (request, troubles, skews) = (None, 0, 0);
+                // Both may go on for long, and once is enough.
+                if waits_for != reason {
+                    println!("approved; the fleet cannot finish it yet: {reason}");
+                    waits_for = reason;
                 }
                 delay
             }

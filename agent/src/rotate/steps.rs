@@ -194,7 +194,7 @@ impl Rotation {
 /// What to do about an answer that is not the one hoped for: wait, or give up.
 async fn wait(heard: Heard, calls: u32) -> Result<(), RotateError> {
     match heard {
-        Heard::Pending(delay) => pause(delay).await,
+        Heard::Pending(delay) | Heard::Approving(_, delay) => pause(delay).await,
         // Signed again with the time that came with the answer.
         Heard::ClockSkew(_) if calls == 1 => {}
         Heard::ClockSkew(_) => return Err(EnrolError::Clock.into()),

@@ -13,6 +13,7 @@ use crate::service::Service;
 
 const PENDING: EnrolmentState = EnrolmentState::Pending {
     poll_after_seconds: 1,
+    waits_for: None,
 };
 
 fn approval() -> Approval {

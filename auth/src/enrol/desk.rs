@@ -207,6 +207,7 @@ impl Desk {
         let state = match view.standing {
             Standing::Pending => EnrolmentState::Pending {
                 poll_after_seconds: self.poll_after,
+                waits_for: None,
             },
             Standing::Approved => {
                 let rivals = self
@@ -218,8 +219,11 @@ impl Desk {
                 if !holds(&view.claim(), &claims) {
                     return Err(Refusal::DeviceIdTaken);
                 }
+                let waits_for = view.held_up_by().map(str::to_owned);
                 EnrolmentState::Pending {
-                    poll_after_seconds: SOON,
+                    // An outage may be long.
+                    poll_after_seconds: waits_for.as_ref().map_or(SOON, |_| self.poll_after),
+                    waits_for,
                 }
             }
             Standing::Ready => EnrolmentState::Approved(Box::new(self.approval(view)?)),

@@ -1,6 +1,6 @@
 //! A `DeviceEnrolment` as the core sees it.
 
-use fleet_api::condition::ConditionType;
+use fleet_api::condition::{ConditionReason as Reason, ConditionType};
 use fleet_api::{Decision, DeviceEnrolment, DeviceEnrolmentStatus};
 use fleet_auth_core::enrol::{Claim, Existing, NextKey, Progress, Situation, Standing, standing};
 use fleet_contracts::enrolment::DevicePublicKey;
@@ -92,6 +92,19 @@ impl View {
     pub(crate) fn is_rotating(&self) -> bool {
         let has = |s: &DeviceEnrolmentStatus| s.next_key.is_some() || s.retired_key_id.is_some();
         self.status().is_some_and(has)
+    }
+
+    /// What keeps its approval from being carried out; none while nothing does.
+    pub(crate) fn held_up_by(&self) -> Option<&str> {
+        let troubles = [
+            Reason::PolicyStoreFailed,
+            Reason::IdentityProviderFailed,
+            Reason::KeyUnusable,
+        ];
+        let mut conditions = self.status()?.conditions.iter();
+        let ready = conditions.find(|c| c.type_ == ConditionType::Ready.as_str())?;
+        let trouble = troubles.iter().find(|r| r.as_str() == ready.reason)?;
+        Some(trouble.as_str())
     }
 
     pub(crate) fn claim(&self) -> Claim<'_> {

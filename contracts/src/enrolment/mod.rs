@@ -130,6 +130,10 @@ pub enum EnrolmentState {
     Pending {
         /// Ask again after so many seconds.
         poll_after_seconds: u32,
+        /// What keeps an approval from being carried out: the reason of the enrolment's condition
+        /// `Ready`. None while nothing does, or nobody has decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_for: Option<String>,
     },
     /// Refused. Asking again with the same token gives the same.
     Denied {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fleet_e2e::{Error, rollout};
 
-use crate::scene::{MEMBERS, NEWCOMER, Scene};
+use crate::scene::{MEMBERS, NEWCOMER, SOON, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_openbao_is_away_the_fleet_works_and_who_is_new_waits() {
@@ -26,9 +26,8 @@ async fn story(scene: &Scene) -> Result<(), Error> {
 
     // What changes arrives, and who was cut off comes back, by policies that were read long ago.
     rollout::roll_out(platform, "v2", &MEMBERS).await?;
-    scene
-        .counted("fleet_auth_policy_reads_total{outcome=\"stale\"}")
-        .await?;
+    let stale = "fleet_auth_policy_reads_total{outcome=\"stale\"}";
+    scene.counted(stale, SOON).await?;
     scene.restart_nats().await?;
     for device in MEMBERS {
         scene.connected(device).await?;

@@ -23,11 +23,10 @@ async fn story(scene: &Scene) -> Result<(), Error> {
     let processes = scene.processes()?;
     idp.stop().await;
     let since = Instant::now();
-    // Keys that can be read no more still verify the tokens that devices have.
-    scene
-        .counted("fleet_auth_jwks_reads_total{outcome=\"IdpUnreachable\"}")
-        .await?;
     rollout::roll_out(platform, "v2", &MEMBERS).await?;
+    // Keys that can be read no more still verify the tokens that devices have.
+    let failed = "fleet_auth_jwks_reads_total{outcome=\"IdpUnreachable\"}";
+    scene.counted(failed, LONGEST).await?;
     scene.restart_nats().await?;
     for device in MEMBERS {
         scene.connected(device).await?;

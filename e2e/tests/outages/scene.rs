@@ -181,13 +181,13 @@ impl Scene {
     }
 
     /// Until the callout counts something.
-    pub(crate) async fn counted(&self, sample: &str) -> Result<(), Error> {
+    pub(crate) async fn counted(&self, sample: &str, limit: Duration) -> Result<(), Error> {
         let address = self.identity()?.callout.metrics_addr();
         let counted = || async {
             let page = http::text(address, "/metrics").await.unwrap_or_default();
             page.lines().any(|line| line.starts_with(sample))
         };
-        expect(SOON, format!("the callout counts {sample}"), counted).await
+        expect(limit, format!("the callout counts {sample}"), counted).await
     }
 
     /// Somebody new asks to join and is approved; why it does not get its identity is in its enrolment
@@ -204,6 +204,9 @@ impl Scene {
             conditions.any(|c| (c.status.as_str(), c.reason.as_str()) == ("False", reason))
         };
         expect(SOON, format!("the enrolment is not ready: {reason}"), why).await?;
+        let told = format!("approved; the fleet cannot finish it yet: {reason}");
+        let is_told = || async { self.stranger.enrolling().log().contains(&told) };
+        expect(SOON, format!("the device says {told:?}"), is_told).await?;
         assert!(!self.stranger.is_enrolled());
         assert!(self.stranger.enrolling().pid().is_some(), "it waits");
         Ok(())

@@ -18,6 +18,9 @@ const LONGEST_WAIT: u64 = 600;
 pub enum Heard {
     /// Nobody has decided: look again after so many milliseconds.
     Pending(u64),
+    /// Somebody has approved, and it is not done yet: what it waits for, and when to ask again, in
+    /// milliseconds.
+    Approving(String, u64),
     /// The device is part of the fleet.
     Approved(Box<Approval>),
     /// The identity provider takes the next key, under this name.
@@ -61,7 +64,9 @@ pub fn hear_next_key(
     }
     match serde_json::from_slice::<NextKey>(body) {
         Ok(next) if next.enrolment_id == *id => match next.state {
-            NextKeyState::Pending { poll_after_seconds } => pending(poll_after_seconds),
+            NextKeyState::Pending { poll_after_seconds } => {
+                Heard::Pending(pause(poll_after_seconds))
+            }
             NextKeyState::Added { key_id, .. } => Heard::Added(key_id),
             NextKeyState::Unknown => malformed("a state that this version does not know"),
         },
@@ -91,14 +96,22 @@ fn problem(status: u16, retry_after: Option<u64>, body: &[u8]) -> Heard {
     }
 }
 
-fn pending(poll_after_seconds: u32) -> Heard {
+fn pause(poll_after_seconds: u32) -> u64 {
     let (least, most) = POLL;
-    Heard::Pending(u64::from(poll_after_seconds.clamp(least, most)) * 1000)
+    u64::from(poll_after_seconds.clamp(least, most)) * 1000
 }
 
 fn state(state: EnrolmentState) -> Heard {
     match state {
-        EnrolmentState::Pending { poll_after_seconds } => pending(poll_after_seconds),
+        EnrolmentState::Pending {
+            poll_after_seconds,
+            waits_for,
+        } => {
+            let delay = pause(poll_after_seconds);
+            waits_for.map_or(Heard::Pending(delay), |reason| {
+                Heard::Approving(shown(&reason), delay)
+            })
+        }
         EnrolmentState::Denied { reason, message } => Heard::Denied(reason, shown(&message)),
         EnrolmentState::Approved(approval) if approval.manifest_keys.is_empty() => {
             malformed("the approval names no manifest key")
@@ -136,6 +149,8 @@ mod tests {
         assert_eq!(pending(5), Heard::Pending(5_000));
         assert_eq!(pending(0), Heard::Pending(1_000));
         assert_eq!(pending(u32::MAX), Heard::Pending(300_000));
+        let body = json!({"schemaVersion": 1, "enrolmentId": id(), "state": "Pending", "pollAfterSeconds": 2, "waitsFor": "a\u{7}"});
+        assert_eq!(heard(202, &body), Heard::Approving("a".into(), 2_000));
     }
 
     #[test]
