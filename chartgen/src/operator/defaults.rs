@@ -8,7 +8,8 @@ use chartgen::common::{
 use super::people::values::People;
 use super::values::{
     Devices, LeaderElection, Log, LogFormat, Metrics, MetricsService, Nats, NetworkPolicy,
-    PodDisruptionBudget, PrometheusRule, Rbac, ServiceMonitor, Signing, TopologySpread, Values,
+    PodDisruptionBudget, PrometheusRule, Rbac, ServiceMonitor, Signing, TopologySpread,
+    UnenrolledLabels, Values,
 };
 use crate::crds::CrdValues;
 
@@ -87,6 +88,7 @@ impl Default for Signing {
         Self {
             existing_secret: secret("fleet-operator-signing", "manifest.key"),
             announced_keys: Vec::new(),
+            retired_keys: Vec::new(),
         }
     }
 }
@@ -96,6 +98,7 @@ impl Default for Devices {
         Self {
             heartbeat_period_seconds: 30,
             stale_after_seconds: 0,
+            unenrolled_labels: UnenrolledLabels::Any,
         }
     }
 }

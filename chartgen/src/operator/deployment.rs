@@ -44,7 +44,7 @@ fn flag(name: &str, value: Expr) -> Expr {
 }
 
 /// Arguments whose absence means something.
-fn arguments_if_set() -> [Part<Item>; 3] {
+fn arguments_if_set() -> [Part<Item>; 4] {
     [
         Part::when(
             v!(Values, devices.stale_after_seconds),
@@ -58,6 +58,13 @@ fn arguments_if_set() -> [Part<Item>; 3] {
             [item(flag(
                 "announced-keys",
                 Expr::join(v!(Values, signing.announced_keys), ","),
+            ))],
+        ),
+        Part::when(
+            v!(Values, signing.retired_keys),
+            [item(flag(
+                "retired-keys",
+                Expr::join(v!(Values, signing.retired_keys), ","),
             ))],
         ),
         Part::when(
@@ -90,6 +97,10 @@ fn arguments(document: Document) -> Document {
                 item(flag(
                     "heartbeat-period",
                     v!(Values, devices.heartbeat_period_seconds).into(),
+                )),
+                item(flag(
+                    "unenrolled-labels",
+                    v!(Values, devices.unenrolled_labels).into(),
                 )),
                 item(flag("lease-name", helpers::fullname())),
                 item(flag(

@@ -141,6 +141,10 @@ pub struct Signing {
     /// changing the key.
     #[schemars(inner(regex(pattern = PUBLIC_KEY)))]
     pub announced_keys: Vec<String>,
+    /// Public keys that devices shall not trust any more, however they came to know them: the last
+    /// step of changing the key.
+    #[schemars(inner(regex(pattern = PUBLIC_KEY)))]
+    pub retired_keys: Vec<String>,
 }
 
 /// What is expected of devices.
@@ -152,6 +156,19 @@ pub struct Devices {
     pub heartbeat_period_seconds: u32,
     /// Seconds of silence after which a device is stale; 0 stands for two periods.
     pub stale_after_seconds: u32,
+    /// The labels that a device may claim which has no enrolment. `none` is right where every device
+    /// enrols.
+    pub unenrolled_labels: UnenrolledLabels,
+}
+
+/// The labels that a device may claim which has no enrolment.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum UnenrolledLabels {
+    /// Any label.
+    Any,
+    /// None but its id.
+    None,
 }
 
 /// How replicas agree on a leader.

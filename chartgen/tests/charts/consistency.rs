@@ -15,7 +15,10 @@ fn told() -> Objects {
     let values = json!({
         "nats": {"ca": {"name": "ca"}},
         "devices": {"staleAfterSeconds": 90},
-        "signing": {"announcedKeys": ["WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY="]},
+        "signing": {
+            "announcedKeys": ["WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY="],
+            "retiredKeys": ["WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY="],
+        },
     });
     everything_on().values(values).objects()
 }

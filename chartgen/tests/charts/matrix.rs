@@ -56,11 +56,11 @@ fn arguments_follow_their_values() {
     let key = |letter: &str| format!("{}=", letter.repeat(43));
     let values = json!({
         "nats": {"url": "tls://a:4222,tls://b:4222", "streamReplicas": 3},
-        "devices": {"heartbeatPeriodSeconds": 5, "staleAfterSeconds": 17},
+        "devices": {"heartbeatPeriodSeconds": 5, "staleAfterSeconds": 17, "unenrolledLabels": "none"},
         "leaderElection": {"leaseDurationSeconds": 9},
         "log": {"format": "text"},
         "metrics": {"port": 9090},
-        "signing": {"announcedKeys": [key("a"), key("b")]},
+        "signing": {"announcedKeys": [key("a"), key("b")], "retiredKeys": [key("c")]},
         "extraArgs": ["--identity={{ .Release.Name }}", "--x=on"],
     });
     let objects = Case::operator().values(values).objects();
@@ -74,11 +74,13 @@ fn arguments_follow_their_values() {
             "--stream-replicas=3",
             "--metrics-addr=0.0.0.0:9090",
             "--heartbeat-period=5",
+            "--unenrolled-labels=none",
             "--lease-name=rel-fleet-operator",
             "--lease-duration=9",
             "--log-format=text",
             "--stale-after=17",
             &format!("--announced-keys={},{}", key("a"), key("b")),
+            &format!("--retired-keys={}", key("c")),
             // Only the strings of `extraObjects` are templates.
             "--identity={{ .Release.Name }}",
             "--x=on",
