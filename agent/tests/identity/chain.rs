@@ -77,9 +77,10 @@ impl Chain {
 
     /// The same with its agent connected.
     pub(crate) async fn connected(name: &str) -> Self {
-        let mut chain = Self::new(name).await;
+        // Boxed for the same reason.
+        let mut chain = Box::pin(Self::new(name)).await;
         chain.agent.start();
-        chain.until_introduced().await;
+        Box::pin(chain.until_introduced()).await;
         chain
     }
 
