@@ -12,7 +12,7 @@ use vaultrs::auth::{approle, kubernetes};
 use vaultrs::client::{Client as _, VaultClient, VaultClientSettings};
 use vaultrs::error::ClientError;
 
-/// Longest time for one request.
+/// Longest time for one request that a login may wait for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why OpenBao could not be asked.
@@ -155,7 +155,12 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// Logs in.
     pub async fn open(settings: &BaoSettings) -> Result<Self, BaoError> {
-        let mut client = connect(settings)?;
+        Self::open_with(settings, PATIENCE).await
+    }
+
+    /// The same where a request may take this long.
+    pub async fn open_with(settings: &BaoSettings, patience: Duration) -> Result<Self, BaoError> {
+        let mut client = connect(settings, patience)?;
         let auth = match &settings.login {
             BaoLogin::Kubernetes { role, token_file } => {
                 let token = read(token_file)?;
@@ -203,14 +208,14 @@ impl Session {
 
 /// Our own HTTP client under the one of vaultrs: that one trusts the system's authorities beside
 /// the given one, and takes proxies and more from the environment.
-fn connect(settings: &BaoSettings) -> Result<VaultClient, BaoError> {
+fn connect(settings: &BaoSettings, patience: Duration) -> Result<VaultClient, BaoError> {
     let wrong = || BaoError::Address(settings.address.clone());
     let address = Url::parse(&settings.address).map_err(|_| wrong())?;
     if address.scheme() != "https" || address.host().is_none() {
         return Err(wrong());
     }
     let mut http = reqwest::Client::builder()
-        .timeout(PATIENCE)
+        .timeout(patience)
         .https_only(true)
         .no_proxy()
         // A redirect would take the token along.
@@ -233,7 +238,7 @@ fn connect(settings: &BaoSettings) -> Result<VaultClient, BaoError> {
             address,
             ca_certs: Vec::new(),
             identity: None,
-            timeout: Some(PATIENCE),
+            timeout: Some(patience),
             token: String::new(),
             verify: true,
             version: 1,

@@ -14,6 +14,8 @@ use crate::renewal::enrol;
 use crate::scene::Scene;
 use crate::vault::provisioned;
 
+const SOON: Duration = Duration::from_secs(60);
+
 /// OpenBao is set up, and the service may write there.
 async fn scene(name: &str) -> Scene {
     let bed = Testbed::builder(name)
@@ -68,7 +70,9 @@ async fn shut_out(scene: &Scene, device: &str) -> Option<String> {
             secret_id_file: login.secret_id_file,
         },
     };
-    let session = Session::open(&settings).await.expect("logged in");
+    let session = Session::open_with(&settings, SOON)
+        .await
+        .expect("logged in");
     let device: DeviceId = device.parse().expect("an id");
     let list = denials(&session).await.expect("readable");
     list.devices

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fleet_auth::bao::{BaoLogin, BaoSettings, Session, denials};
 use fleet_testbed::{OpenBao, Testbed};
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 
 use crate::tokens::token;
 use crate::vault::{bao, call, provisioned};
+
+const SOON: Duration = Duration::from_secs(60);
 
 const NAMESPACE: &str = "fleet-system";
 const CALLOUT: &str = "fleet-auth-callout";
@@ -173,7 +176,9 @@ impl Scene {
                 token_file,
             },
         };
-        Session::open(&settings).await.expect("logged in")
+        Session::open_with(&settings, SOON)
+            .await
+            .expect("logged in")
     }
 
     fn put(&self, token: &str, path: &str) -> Result<Value, String> {

@@ -1,8 +1,11 @@
 //! `fleet-auth provision openbao`.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::vault::{bao, bed, provision, provisioned};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::vault::{bao, bed, provision, provisioned, provisioning};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_get_what_they_need_and_no_more() {
@@ -37,6 +40,21 @@ async fn what_somebody_else_mounted_is_left_alone_and_named() {
     assert!(!output.status.success());
     let reason = "kv holds kv of version 1, and kv of version 2 is needed";
     assert!(errors.contains(reason), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_openbao_is_waited_for() {
+    let bed = bed("busy").await;
+    let server = bed.openbao().expect("openbao");
+    server.service().freeze().expect("frozen");
+    let mut command = provisioning(server, &[]);
+    let mut running = tokio::task::spawn_blocking(move || command.output());
+    // Longer than a login would wait.
+    let gave_up = timeout(Duration::from_secs(5), &mut running).await;
+    server.service().thaw().expect("thawed");
+    assert!(gave_up.is_err(), "{gave_up:?}");
+    let output = running.await.expect("no panic").expect("the program runs");
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

@@ -45,17 +45,24 @@ pub(crate) fn call(server: &OpenBao, token: &str, args: &[&str]) -> Result<Value
 
 /// `fleet-auth provision openbao` as the provisioner.
 pub(crate) fn provision(server: &OpenBao, args: &[&str]) -> Output {
+    provisioning(server, args)
+        .output()
+        .expect("the program runs")
+}
+
+/// The same, to be started.
+pub(crate) fn provisioning(server: &OpenBao, args: &[&str]) -> Command {
     let login = server.provisioner();
-    Command::new(program("fleet-auth").expect("built"))
+    let mut command = Command::new(program("fleet-auth").expect("built"));
+    command
         .args(["provision", "openbao", "--bao-address", &server.url()])
         .arg("--bao-ca-file")
         .arg(server.ca_file())
         .args(["--bao-approle-id", &login.role_id])
         .arg("--bao-approle-secret-file")
         .arg(login.secret_id_file)
-        .args(args)
-        .output()
-        .expect("the program runs")
+        .args(args);
+    command
 }
 
 /// What it printed, line by line; it must have succeeded.

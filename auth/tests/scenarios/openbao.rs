@@ -49,7 +49,9 @@ async fn enrolment(scene: &Scene) -> Session {
             secret_id_file: login.secret_id_file,
         },
     };
-    Session::open(&settings).await.expect("logged in")
+    Session::open_with(&settings, SOON)
+        .await
+        .expect("logged in")
 }
 
 fn device(name: &str) -> DeviceId {
