@@ -6,6 +6,23 @@ use jiff::Timestamp;
 use super::device::inventory;
 use super::text::{Text, moment};
 
+/// Labels that a device may have; none at all says nothing about labels.
+fn allowed(labels: Option<Vec<String>>) -> String {
+    match labels {
+        None => "any label".to_owned(),
+        Some(labels) if labels.is_empty() => "no label".to_owned(),
+        Some(labels) => labels.join(", "),
+    }
+}
+
+/// A label with the values that it may have.
+fn one_of(key: &str, values: &[String]) -> String {
+    match values {
+        [] => format!("{key}=*"),
+        values => format!("{key}={}", values.join("|")),
+    }
+}
+
 /// The description.
 pub(super) fn render(enrolment: &DeviceEnrolment, now: Timestamp) -> String {
     let (spec, status) = (
@@ -19,6 +36,16 @@ pub(super) fn render(enrolment: &DeviceEnrolment, now: Timestamp) -> String {
     text.field("Fingerprint", &spec.fingerprint);
     let labels = spec.labels.iter().map(|(k, v)| format!("{k}={v}"));
     text.fields("Labels", labels);
+    let bound = spec.bound_labels.as_ref().map(|labels| {
+        let labels = labels.iter();
+        labels.map(|(k, v)| format!("{k}={v}")).collect()
+    });
+    text.field("Bound to", &allowed(bound));
+    let policy = status.allowed_labels.as_ref().map(|labels| {
+        let labels = labels.iter();
+        labels.map(|(k, values)| one_of(k, values)).collect()
+    });
+    text.field("May claim", &allowed(policy));
     text.field("Token", &spec.token_id);
     let created = enrolment.metadata.creation_timestamp.as_ref();
     text.field("Created", &moment(created, now));

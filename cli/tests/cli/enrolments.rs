@@ -61,7 +61,10 @@ async fn enrolments_are_listed_described_approved_and_denied() {
     let c = ask(&bed, 'c', "cell-1").await;
     let api: Api<DeviceEnrolment> = Api::all(bed.client.clone());
     let mut object = api.get(&c).await.expect("there");
-    let by = json!({"policyApproval": {"rule": "cells", "because": "its id fits cell-*", "at": "2026-01-01T00:00:00Z"}});
+    let by = json!({
+        "policyApproval": {"rule": "cells", "because": "its id fits cell-*", "at": "2026-01-01T00:00:00Z"},
+        "allowedLabels": {"rack": [], "site": ["lyon", "paris"]},
+    });
     object.status = serde_json::from_value(by).expect("a status");
     api.replace_status(&c, &PostParams::default(), &object)
         .await
@@ -70,6 +73,13 @@ async fn enrolments_are_listed_described_approved_and_denied() {
     assert!(list.contains(&format!("{c}   cell-1   ByPolicy")), "{list}");
     let told = bed.fleet(&["describe", "enrolment", &c]).ok();
     assert!(told.contains("rule cells: its id fits cell-*"), "{told}");
+    let line = |name: &str| {
+        let line = told.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(':'))
+            .map(|(_, rest)| rest.trim())
+    };
+    assert_eq!(line("May claim"), Some("rack=*, site=lyon|paris"), "{told}");
+    assert_eq!(line("Bound to"), Some("any label"), "{told}");
     let missing = bed.fleet(&["approve", "nobody"]).failed();
     assert!(missing.contains("nobody"), "{missing}");
 }
