@@ -8,6 +8,7 @@ use fleet_testbed::{Endpoint, Fault, Testbed, wait};
 use kube::api::ListParams;
 
 use crate::agent::Agent;
+use crate::device::{Device, is_pending};
 use crate::scene::Scene;
 
 async fn the_enrolment(scene: &Scene) -> Option<DeviceEnrolment> {
@@ -161,4 +162,31 @@ async fn a_key_that_was_switched_off_too_long_says_so_and_changes_nothing() {
     assert!(wait::until(Duration::from_secs(10), late).await);
     assert_eq!(agent.enrolment(), before);
     assert_eq!(agent.key_files(), ["device-key.pem"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_names_other_manifest_keys_changes_nothing_about_whom_a_device_follows() {
+    let scene = Scene::start("renewal-keys").await;
+    let Some(agent) = Agent::new(&scene) else {
+        return;
+    };
+    enrol(&scene, &agent).await;
+    let followed = || agent.enrolment()["approval"]["manifestKeys"].clone();
+    let (keys, first) = (followed(), agent.enrolment()["keyGeneration"].as_u64());
+    scene.kill();
+    // Somebody who got hold of the service, and would like to say what devices run.
+    scene.run(&[
+        "--manifest-key",
+        "0I+U89SWsludY+cWjkzVpR7j6vd5UCNwwaC7TeNr20Y=",
+    ]);
+    scene.until_open().await;
+    let (replaced, said) = agent.run(&["rotate", "--now"]).await;
+    assert!(replaced, "{said}");
+    assert_ne!(agent.enrolment()["keyGeneration"].as_u64(), first);
+    assert_eq!(followed(), keys);
+    // Who joins now is told of it: it is the service that says whom to follow.
+    let (other, door) = (Device::new(), scene.door());
+    assert!(is_pending(&other.ask(&door, &scene.token(&[])).await));
+    scene.approve(&other).await;
+    assert_eq!(scene.approval(&other).await.manifest_keys.len(), 2);
 }
