@@ -2,6 +2,7 @@
 //! Zitadel.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
+mod advice;
 mod device;
 mod flows;
 mod person;
