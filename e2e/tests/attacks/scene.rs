@@ -94,16 +94,32 @@ impl Scene {
         json!({"auth_token": self.token(device), "name": device})
     }
 
+    /// A login succeeds. A server of a cluster may lose what the callout answered; then a device tries
+    /// again.
+    pub(crate) async fn assert_let_in(&self, name: &str, credential: &str) {
+        let let_in = || self.lets_in(name, credential);
+        assert!(wait::until(SOON, let_in).await, "{name} is not let in");
+    }
+
     /// Whether one login succeeds; `name` is how the client calls itself in the audit log.
-    pub(crate) async fn lets_in(&self, name: &str, credential: &str) -> bool {
+    async fn lets_in(&self, name: &str, credential: &str) -> bool {
         let connect = json!({"auth_token": credential, "name": name});
         Wire::open(self.address()).await.log_in(connect).await
     }
 
-    /// The callout refused the login with this, for this reason.
-    pub(crate) async fn assert_refused(&self, credential: &str, reason: &str) {
-        let name = format!("{}-{reason}", self.me);
-        assert!(!self.lets_in(&name, credential).await, "let in");
+    /// The callout refuses a login with each of these, for its reason.
+    pub(crate) async fn assert_refused<C: AsRef<str>>(&self, attempts: &[(C, &str)]) {
+        // All at once: whoever proves nothing is not answered, and the server waits for a while.
+        let attempts = attempts.iter().enumerate();
+        join_all(attempts.map(|(number, (credential, reason))| {
+            let name = format!("{}-{number}-{reason}", self.me);
+            self.assert_one_refused(name, credential.as_ref(), reason)
+        }))
+        .await;
+    }
+
+    async fn assert_one_refused(&self, name: String, credential: &str, reason: &str) {
+        assert!(!self.lets_in(&name, credential).await, "{name} was let in");
         let named = format!("client_name=\"{name}\"");
         let said = format!("reason=\"{reason}\"");
         let log = self.shared.callout.log();
@@ -176,7 +192,7 @@ impl Device {
             .name(id)
             .custom_inbox_prefix(format!("_INBOX_{id}"))
             .connection_timeout(Duration::from_secs(20))
-            .request_timeout(Some(SOON))
+            .request_timeout(Some(Duration::from_secs(5)))
             // Nothing may be dropped of what the server says.
             .subscription_capacity(1024)
             .event_callback(move |event| {
@@ -217,15 +233,29 @@ impl Device {
 
     async fn reads_its_manifest(&self) {
         let own = format!("get.desired.{}._manifest", self.id);
-        let answer = self.client.request(own, Bytes::new()).await;
-        assert_eq!(answer.expect("answered").payload, ORIGINAL);
+        assert_eq!(self.request(&own, b"").await, ORIGINAL);
     }
 
     /// The answer to a request that is answered.
     pub(crate) async fn ask(&self, subject: &str, body: &'static [u8]) -> String {
-        let asked = self.client.request(subject.to_owned(), body.into());
-        let answer = asked.await.expect("answered").payload;
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&self.request(subject, body).await).into_owned()
+    }
+
+    /// As the agent does it: messages may be lost, that of the callout among them, and then it logs in
+    /// and asks again.
+    async fn request(&self, subject: &str, body: &'static [u8]) -> Bytes {
+        let answer = Mutex::new(None);
+        let answered = || async {
+            let asked = self.client.request(subject.to_owned(), body.into()).await;
+            let answered = asked.is_ok();
+            *answer.lock().expect("unpoisoned") = asked.ok().map(|message| message.payload);
+            answered
+        };
+        let answered = wait::until(SOON, answered).await;
+        let errors = self.errors.lock().expect("unpoisoned").clone();
+        assert!(answered, "{subject} is not answered: {errors:?}");
+        let answer = answer.into_inner().expect("unpoisoned");
+        answer.expect("answered")
     }
 
     /// Each of the streams that it may write to has stored or refused all that it sent.
