@@ -4,6 +4,7 @@
 //! Its user may do these two things and nothing else there. The servers know no narrower right than
 //! closing any connection, so the seed is to be kept as carefully as the issuer's.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
@@ -66,6 +67,13 @@ pub struct Place {
     pub server: String,
     /// The connection's number there.
     pub client: u64,
+}
+
+/// The older of two connections of one server is less; between servers there is no order.
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self.server == other.server).then(|| self.client.cmp(&other.client))
+    }
 }
 
 /// What became of a connection that was to be closed.

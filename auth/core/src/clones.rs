@@ -75,8 +75,12 @@ impl<P> Default for Sightings<P> {
     }
 }
 
-impl<P: Clone + PartialEq> Sightings<P> {
+impl<P: Clone + PartialOrd> Sightings<P> {
     /// A device was let in; `now` is in seconds.
+    ///
+    /// Places have an order where it is known which connection is older. A login that was overtaken is the
+    /// one that is replaced, however late it is heard of: whoever decided about it may have hung, and the
+    /// device have come back elsewhere long ago.
     pub fn admitted(
         &mut self,
         device: &DeviceId,
@@ -99,6 +103,12 @@ impl<P: Clone + PartialEq> Sightings<P> {
                 cloned: false,
             };
         };
+        if *place < track.place {
+            return Noticed {
+                replaced: Some(place.clone()),
+                cloned: false,
+            };
+        }
         let before = std::mem::replace(&mut track.place, place.clone());
         Noticed {
             replaced: (before != *place).then_some(before),
@@ -223,7 +233,20 @@ mod tests {
         }
         assert!(sightings.len() <= DEVICES);
         let last = format!("dev-{DEVICES}").parse().expect("valid");
-        let noticed = sightings.admitted(&last, &token, &0, 0);
+        let noticed = sightings.admitted(&last, &token, &(DEVICES + 1), 0);
         assert_eq!(noticed.replaced, Some(DEVICES));
+    }
+
+    #[test]
+    fn a_login_that_was_overtaken_replaces_nothing_newer() {
+        let mut sightings = Sightings::default();
+        let mut admitted = |token: &str, place: usize| {
+            let noticed = sightings.admitted(&device(), &Fingerprint::of(token), &place, 0);
+            noticed.replaced
+        };
+        assert_eq!(admitted("a", 1), None);
+        assert_eq!(admitted("b", 3), Some(1));
+        assert_eq!(admitted("a", 2), Some(2), "heard of late");
+        assert_eq!(admitted("b", 4), Some(3));
     }
 }

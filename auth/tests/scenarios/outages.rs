@@ -1,10 +1,12 @@
 //! Parts that are away, and come back.
 
+use std::time::{Duration, Instant};
+
 use fleet_testbed::wait;
 use futures::future::join_all;
 
 use crate::idp::{Key, now};
-use crate::scene::{EVERYBODY, SOON, Scene, audit, operator, page};
+use crate::scene::{EVERYBODY, Held, SOON, Scene, audit, operator, page};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_callout_the_platform_works_and_devices_wait() {
@@ -23,6 +25,46 @@ async fn without_a_callout_the_platform_works_and_devices_wait() {
     callout.start_again().expect("started");
     let back = || async { scene.lets_in("dev-1", &token).await };
     assert!(wait::until(SOON, back).await, "{}", callout.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_hangs_keeps_nobody_out_who_tries_again_and_decides_nothing_late() {
+    let scene = Scene::start("callout-hangs").await;
+    let hung = scene.callout(scene.options("hung")).await;
+    let _other = scene.callout(scene.options("other")).await;
+    hung.service().freeze().expect("frozen");
+    // The bus does not know yet, and goes on asking it. At some point one is unlucky.
+    let start = Instant::now();
+    let mut unlucky = None;
+    for number in 0.. {
+        let name = format!("dev-{number}");
+        let token = scene.token(&name);
+        if !scene.lets_in(&name, &token).await {
+            unlucky = Some((name, token));
+            break;
+        }
+        assert!(
+            start.elapsed() < SOON,
+            "nobody was ever asked of the hung one"
+        );
+    }
+    let (name, token) = unlucky.expect("somebody");
+    // By the other, sooner or later.
+    let address = scene.bed.nats().expect("a bus").address();
+    let mut held = None;
+    while held.is_none() {
+        assert!(start.elapsed() < SOON * 2, "kept out");
+        held = Held::log_in(address, &name, &token).await;
+    }
+    let mut held = held.expect("let in");
+
+    // What it was asked then is over. Whatever it makes of that, nobody gets in or is thrown out by it.
+    hung.service().thaw().expect("thawed");
+    let late = || async { !audit(&hung, &name).is_empty() };
+    assert!(wait::until(SOON, late).await, "{}", hung.log());
+    assert!(!held.ends(Duration::from_secs(3)).await, "{}", hung.log());
+    let fresh = scene.token("dev-last");
+    assert!(scene.lets_in("dev-last", &fresh).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
