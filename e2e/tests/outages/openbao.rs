@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use fleet_e2e::connections::State;
 use fleet_e2e::{Error, rollout};
 
 use crate::scene::{MEMBERS, NEWCOMER, SOON, Scene};
+
+/// What is promised: from `fleet deny` to the end of the connection.
+const DENIED_WITHIN: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_openbao_is_away_the_fleet_works_and_who_is_new_waits() {
@@ -43,5 +47,12 @@ async fn story(scene: &Scene) -> Result<(), Error> {
     openbao.start().await.expect("started");
     scene.recovers("v2").await?;
     assert_eq!(scene.processes()?, processes);
-    Ok(())
+    // The list of denials is followed again.
+    let identity = scene.identity()?;
+    let enrolment = identity.enrolment_of(NEWCOMER).await?.expect("enrolled");
+    identity.deny(&enrolment).await?;
+    let out = scene
+        .connections
+        .until(NEWCOMER, State::Disconnected, DENIED_WITHIN);
+    out.await.map(drop)
 }
