@@ -55,9 +55,13 @@ impl Fleet {
                 .await
                 .expect("client"),
         );
-        fleet_bus::stream::ensure_all(bus.context(), &fleet_bus::stream::StreamSettings::default())
-            .await
-            .expect("streams");
+        let settings = fleet_bus::stream::StreamSettings::default();
+        // A cluster elects who keeps what before it makes a stream.
+        let made = || async {
+            let made = fleet_bus::stream::ensure_all(bus.context(), &settings).await;
+            made.is_ok()
+        };
+        assert!(wait::until(SOON, made).await, "the streams are made");
         let seed = std::fs::read_to_string(bed.signing_key_file()).expect("key");
         let signer = ManifestSigner::from_base64(&seed).expect("key");
         Self {
@@ -154,7 +158,8 @@ impl Fleet {
         self.write_manifest().await;
     }
 
-    async fn write_manifest(&mut self) {
+    /// The next manifest, of the same.
+    pub(crate) async fn write_manifest(&mut self) {
         self.generation += 1;
         let manifest = self.manifest(self.generation);
         self.send_manifest(&manifest, &self.signer).await;
@@ -212,18 +217,26 @@ impl Fleet {
         .await
     }
 
+    /// The device's last sign of life.
+    async fn heartbeat(&self) -> Option<Heartbeat> {
+        let stored = self.bus.get(Bucket::DeviceHeartbeat, "dev-1").await;
+        let value = stored.expect("read")?.value;
+        payload::decode(Bucket::DeviceHeartbeat, &value).ok()
+    }
+
+    /// Waits until the device follows the last manifest and has refused nothing since.
+    pub(crate) async fn until_followed(&self) {
+        let follows = |h: &Heartbeat| h.generation.0 == self.generation && h.refusal.is_none();
+        self.until_true("following", || async {
+            self.heartbeat().await.is_some_and(|h| follows(&h))
+        })
+        .await;
+    }
+
     pub(crate) async fn until_refused(&self, reason: RefusalReason) {
         let refused = || async {
-            let stored = self
-                .bus
-                .get(Bucket::DeviceHeartbeat, "dev-1")
-                .await
-                .expect("read");
-            let heartbeat = stored
-                .and_then(|s| payload::decode::<Heartbeat>(Bucket::DeviceHeartbeat, &s.value).ok());
-            heartbeat
-                .and_then(|h| h.refusal)
-                .is_some_and(|r| r.reason == reason)
+            let refusal = self.heartbeat().await.and_then(|h| h.refusal);
+            refusal.is_some_and(|r| r.reason == reason)
         };
         assert!(
             wait::until(SOON, refused).await,

@@ -7,6 +7,7 @@
     reason = "a scenario that cannot be set up has failed"
 )]
 
+mod attacks;
 mod fields;
 mod fleet;
 mod lifecycle;

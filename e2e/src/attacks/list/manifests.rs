@@ -1,37 +1,38 @@
 //! What a bus that lies tells a device to run.
 
 use super::program::AGENT;
-use super::{Attack, Test, attack, of};
-
-const FORGED: &[Test] = &[of(
-    AGENT,
-    "refusals::forged_stale_and_foreign_manifests_change_nothing",
-)];
+use super::{Attack, attack};
 
 /// Manifests and what they promise.
 pub(super) const MANIFESTS: &[Attack] = &[
     attack(
         "replay of an old manifest",
         "agent: StaleGeneration",
-        FORGED,
+        both!(AGENT, "attacks", "replay_of_an_old_manifest"),
     ),
     attack(
         "manifest signed with another key",
         "agent: BadSignature",
-        FORGED,
+        both!(AGENT, "attacks", "manifest_signed_with_another_key"),
     ),
-    attack("manifest for another device", "agent: WrongDevice", FORGED),
+    attack(
+        "manifest for another device",
+        "agent: WrongDevice",
+        both!(AGENT, "attacks", "manifest_for_another_device"),
+    ),
     attack(
         "manifest with a lower generation",
         "agent: StaleGeneration",
-        FORGED,
+        both!(AGENT, "attacks", "manifest_with_a_lower_generation"),
+    ),
+    attack(
+        "other manifest of the same generation",
+        "agent: ConflictingGeneration",
+        both!(AGENT, "attacks", "manifest_of_the_same_generation"),
     ),
     attack(
         "entry that does not have the manifest's hash",
         "agent: HashMismatch",
-        &[of(
-            AGENT,
-            "refusals::a_body_with_the_wrong_hash_is_refused_and_the_old_one_keeps_running",
-        )],
+        both!(AGENT, "attacks", "entry_without_the_manifests_hash"),
     ),
 ];

@@ -1,18 +1,16 @@
 //! The attacks. An attack without a test does not compile, a test that does not exist fails a test of
 //! this file, and so does a test of an attack that is not listed.
 
-/// The two tests that the macro `on_both` of `tests/attacks` makes: on one server and on three.
+/// The two tests that a macro `on_both` makes: on one server and on three. Without a program, those of
+/// `tests/attacks`.
 macro_rules! both {
     ($module:literal, $test:literal) => {
+        both!($crate::attacks::list::program::HERE, $module, $test)
+    };
+    ($program:expr, $module:literal, $test:literal) => {
         &[
-            $crate::attacks::list::of(
-                $crate::attacks::list::program::HERE,
-                concat!($module, "::single::attack_", $test),
-            ),
-            $crate::attacks::list::of(
-                $crate::attacks::list::program::HERE,
-                concat!($module, "::cluster::attack_", $test),
-            ),
+            $crate::attacks::list::of($program, concat!($module, "::single::attack_", $test)),
+            $crate::attacks::list::of($program, concat!($module, "::cluster::attack_", $test)),
         ]
     };
 }

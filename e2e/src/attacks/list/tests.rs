@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::program::HERE;
-use super::{Test, attacks};
+use super::{Program, Test, attacks};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -44,18 +43,29 @@ fn every_test_of_the_list_exists() {
     }
 }
 
-/// The attacks of `tests/attacks`, by module and name, as the macro there takes them.
-fn on_both() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for (file, text) in sources(&root().join("e2e/tests/attacks")) {
-        let module = file.file_stem().expect("a name").to_string_lossy();
-        let attacks = text.lines().filter_map(|line| {
-            let name = line.strip_prefix("    attack_")?.strip_suffix(',')?;
-            Some(format!("{module}::attack_{name}"))
-        });
-        names.extend(attacks);
+/// Tests by program, module and name.
+type Names = BTreeSet<(Program, String)>;
+
+/// The attacks that a macro `on_both` takes.
+fn on_both() -> Names {
+    let mut names = Names::new();
+    for program in programs() {
+        let folder = root().join(program.folder).join("tests").join(program.name);
+        for (file, text) in sources(&folder) {
+            let module = file.file_stem().expect("a name").to_string_lossy();
+            let attacks = text.lines().filter_map(|line| {
+                let name = line.strip_prefix("    attack_")?.strip_suffix(',')?;
+                Some((program, format!("{module}::attack_{name}")))
+            });
+            names.extend(attacks);
+        }
     }
     names
+}
+
+fn programs() -> BTreeSet<Program> {
+    let tests = attacks().flat_map(|attack| attack.tests);
+    tests.map(|test| test.program).collect()
 }
 
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
@@ -74,13 +84,14 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn every_attack_on_the_bus_is_listed_on_both_kinds_of_it() {
-    let listed = |kind: &str| -> BTreeSet<String> {
+    let listed = |kind: &str| -> Names {
         let tests = attacks().flat_map(|attack| attack.tests);
-        let here = tests.filter(|test| test.program == HERE && test.name.contains(kind));
-        here.map(|test| test.name.replace(kind, "::")).collect()
+        let of_kind = tests.filter(|test| test.name.contains(kind));
+        let name = |test: &Test| (test.program, test.name.replace(kind, "::"));
+        of_kind.map(name).collect()
     };
     let written = on_both();
-    assert!(written.len() > 30, "{written:?}");
+    assert!(written.len() > 40, "{written:?}");
     assert_eq!(listed("::single::"), written);
     assert_eq!(listed("::cluster::"), written);
 }
@@ -92,10 +103,7 @@ fn every_attack_of_another_program_is_listed() {
         .flat_map(|attack| attack.tests)
         .map(|test| place(test).1)
         .collect();
-    let folders: BTreeSet<_> = attacks()
-        .flat_map(|attack| attack.tests)
-        .map(|test| test.program.folder)
-        .collect();
+    let folders: BTreeSet<_> = programs().iter().map(|program| program.folder).collect();
     for folder in folders {
         for (file, text) in sources(&root().join(folder).join("tests")) {
             let functions = text.lines().filter_map(|line| {
