@@ -3,6 +3,7 @@
 #![allow(clippy::large_futures, reason = "starting a testbed is one")]
 
 mod agent;
+mod attacks;
 mod deaths;
 mod decisions;
 mod denial;

@@ -8,17 +8,14 @@ pub(super) const ENROLMENTS: &[Attack] = &[
     attack(
         "enrolment token used again",
         "enrolment: TokenUsed",
-        &[of(
-            ENROLMENT,
-            "tokens::a_token_is_good_for_one_device_and_for_what_it_is_bound_to",
-        )],
+        &[of(ENROLMENT, "attacks::attack_enrolment_token_used_again")],
     ),
     attack(
         "enrolment token used by many at once",
         "enrolment: TokenUsed",
         &[of(
             ENROLMENT,
-            "tokens::of_many_who_use_one_token_at_once_one_gets_in_and_tokens_are_kept_nowhere",
+            "attacks::attack_enrolment_token_used_by_many_at_once",
         )],
     ),
     attack(
@@ -26,7 +23,7 @@ pub(super) const ENROLMENTS: &[Attack] = &[
         "enrolment: TokenExpired",
         &[of(
             ENROLMENT,
-            "tokens::a_token_is_good_for_one_device_and_for_what_it_is_bound_to",
+            "attacks::attack_enrolment_token_that_has_ended",
         )],
     ),
     attack(
@@ -34,12 +31,20 @@ pub(super) const ENROLMENTS: &[Attack] = &[
         "enrolment: WrongDevice",
         &[of(
             ENROLMENT,
-            "tokens::a_token_is_good_for_one_device_and_for_what_it_is_bound_to",
+            "attacks::attack_enrolment_token_of_another_device",
+        )],
+    ),
+    attack(
+        "enrolment with the id of another device",
+        "enrolment: DeviceIdTaken",
+        &[of(
+            ENROLMENT,
+            "attacks::attack_enrolment_with_the_id_of_another_device",
         )],
     ),
     attack(
         "enrolment with another's key",
         "enrolment: BadProof",
-        &[of(ENROLMENT, "tokens::a_key_speaks_for_itself_only")],
+        &[of(ENROLMENT, "attacks::attack_enrolment_with_anothers_key")],
     ),
 ];
