@@ -79,7 +79,7 @@ pub enum Command {
     /// Print the token of the login, as kubectl asks for it
     #[command(after_help = login::TOKEN_EXAMPLES)]
     Token(TokenArgs),
-    /// Forget the login
+    /// Forget the login, and take it back at the provider
     Logout(LogoutArgs),
     /// Print the file by which an API server knows the people of an identity provider
     AuthenticationConfig(Box<AuthenticationConfigArgs>),

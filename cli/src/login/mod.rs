@@ -89,8 +89,7 @@ pub enum LoginError {
 pub async fn login(flags: &ClusterFlags, args: &LoginArgs) -> Result<(), LoginError> {
     let application = application(flags, &args.provider)?;
     let store = Store::of_user()?;
-    let http = Http::new(application.ca_file.as_deref())?;
-    let provider = Provider::discover(&application, http).await?;
+    let provider = provider(&application).await?;
     let session = if args.device {
         device::log_in(&provider, args.timeout).await?
     } else {
@@ -149,13 +148,27 @@ pub async fn logout(flags: &ClusterFlags, args: &LogoutArgs) -> Result<(), Login
     }
     let application = application(flags, &args.provider)?;
     let slot = store.slot(&application.key());
-    let was = if slot.remove(&slot.lock().await?)? {
+    let held = slot.lock().await?;
+    let kept = slot.read()?;
+    let was = if slot.remove(&held)? {
         "Logged out of"
     } else {
         "Nobody was logged in at"
     };
     eprintln!("{was} {}.", application.issuer);
+    let refresh_token = kept.and_then(|session| session.refresh_token);
+    if let Some(token) = refresh_token
+        && let Err(error) = revoked(&application, &token).await
+    {
+        // It is forgotten here, whether the provider hears of it or not.
+        eprintln!("A copy of this login would go on until it ends at the provider: {error}.");
+    }
     Ok(())
+}
+
+async fn revoked(application: &Application, refresh_token: &str) -> Result<(), LoginError> {
+    let provider = provider(application).await?;
+    Ok(provider.revoke(refresh_token).await?)
 }
 
 /// The session as it is now, refreshed if it has to be; one process at a time, because providers
@@ -212,9 +225,14 @@ async fn renewed(application: &Application, slot: &Slot) -> Result<Session, Logi
 }
 
 async fn refreshed(application: &Application, refresh_token: &str) -> Result<Session, LoginError> {
-    let http = Http::new(application.ca_file.as_deref())?;
-    let provider = Provider::discover(application, http).await?;
+    let provider = provider(application).await?;
     Ok(provider.refresh(refresh_token).await?)
+}
+
+/// The provider, asked about itself.
+async fn provider(application: &Application) -> Result<Provider, LoginError> {
+    let http = Http::new(application.ca_file.as_deref())?;
+    Ok(Provider::discover(application, http).await?)
 }
 
 fn answer(session: &Session) -> Result<(), LoginError> {

@@ -6,13 +6,13 @@ use openidconnect::core::{
     CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
     CoreGenderClaim, CoreGrantType, CoreIdTokenVerifier, CoreJsonWebKey,
     CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode,
-    CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
+    CoreResponseType, CoreRevocableToken, CoreSubjectIdentifierType, CoreTokenResponse,
 };
 use openidconnect::{
     AdditionalProviderMetadata, ClientId, DeviceAuthorizationUrl, DiscoveryError,
     EmptyAdditionalClaims, EndpointMaybeSet, EndpointNotSet, EndpointSet, ErrorResponse,
     ErrorResponseType, IdTokenClaims, IssuerUrl, Nonce, NonceVerifier, OAuth2TokenResponse as _,
-    ProviderMetadata, RefreshToken, RequestTokenError, Scope, TokenResponse as _,
+    ProviderMetadata, RefreshToken, RequestTokenError, RevocationUrl, Scope, TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,16 +97,17 @@ impl ProviderError {
     }
 }
 
-/// The one endpoint that discovery of OpenID Connect itself does not know (RFC 8628 §4).
+/// Endpoints that discovery of OpenID Connect itself does not know (RFC 8628 §4, RFC 8414 §2).
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
-pub(super) struct DeviceEndpoint {
+pub(super) struct FurtherEndpoints {
     device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
+    revocation_endpoint: Option<RevocationUrl>,
 }
 
-impl AdditionalProviderMetadata for DeviceEndpoint {}
+impl AdditionalProviderMetadata for FurtherEndpoints {}
 
 type Metadata = ProviderMetadata<
-    DeviceEndpoint,
+    FurtherEndpoints,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -137,7 +138,7 @@ type Claims = IdTokenClaims<EmptyAdditionalClaims, CoreGenderClaim>;
 pub(super) struct Provider {
     pub(super) http: Http,
     pub(super) client: Client,
-    device_endpoint: Option<DeviceAuthorizationUrl>,
+    further: FurtherEndpoints,
     client_id: String,
     issuer: String,
     scopes: Vec<Scope>,
@@ -155,13 +156,12 @@ impl Provider {
         let metadata = Metadata::discover_async(url, &http)
             .await
             .map_err(|error| discovery_error(error, &issuer))?;
-        let device_endpoint = metadata.additional_metadata();
-        let device_endpoint = device_endpoint.device_authorization_endpoint.clone();
+        let further = metadata.additional_metadata().clone();
         let client_id = ClientId::new(application.client_id.clone());
         Ok(Self {
             http,
             client: CoreClient::from_provider_metadata(metadata, client_id, None),
-            device_endpoint,
+            further,
             client_id: application.client_id.clone(),
             scopes: application.scopes().into_iter().map(Scope::new).collect(),
             issuer,
@@ -178,7 +178,7 @@ impl Provider {
     }
 
     pub(super) fn device_endpoint(&self) -> Result<DeviceAuthorizationUrl, ProviderError> {
-        let endpoint = self.device_endpoint.clone();
+        let endpoint = self.further.device_authorization_endpoint.clone();
         endpoint.ok_or_else(|| ProviderError::NoDeviceFlow(self.issuer.clone()))
     }
 
@@ -197,6 +197,21 @@ impl Provider {
             .refresh_token
             .get_or_insert_with(|| refresh_token.to_owned());
         Ok(session)
+    }
+
+    /// Takes a refresh token back, so that no copy of it is worth anything (RFC 7009). Providers need
+    /// not offer it.
+    pub(super) async fn revoke(&self, refresh_token: &str) -> Result<(), ProviderError> {
+        const STEP: &str = "take the login back";
+        let Some(endpoint) = self.further.revocation_endpoint.clone() else {
+            return Ok(());
+        };
+        let client = self.client.clone().set_revocation_url(endpoint);
+        let token = RefreshToken::new(refresh_token.to_owned());
+        let request = client.revoke_token(CoreRevocableToken::from(token));
+        let request = request.map_err(|error| self.unusable(STEP, &error))?;
+        let answer = request.request_async(&self.http).await;
+        answer.map_err(|error| self.token_error(STEP, error))
     }
 
     /// What an answer with tokens says, once the id token is verified.

@@ -126,3 +126,35 @@ async fn tokens_of_an_unknown_key_or_for_nobody_are_not_kept() {
     let error = desk.run(&["token"]).failed();
     assert!(error.contains("nobody is logged in"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_takes_the_login_back_from_copies_of_it_too() {
+    let desk = Desk::new().await;
+    desk.person("ada", "fleet-editor");
+    desk.log_in().await;
+    expire(&desk);
+    let (file, copy) = (desk.login_file(), read(&desk).to_string());
+    let said = desk.run(&["logout"]);
+    assert_eq!(
+        said.err,
+        format!("Logged out of {}.\n", desk.idp().issuer())
+    );
+    std::fs::write(&file, &copy).expect("written");
+    let error = desk.run(&["token"]).failed();
+    assert!(error.contains("has ended"), "{error}");
+    assert!(error.contains("invalid_grant"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_while_the_provider_is_away_forgets_here_and_says_so() {
+    let desk = Desk::new().await;
+    desk.person("ada", "fleet-editor");
+    desk.log_in().await;
+    desk.idp().inject(Fault::Status(503));
+    let said = desk.run(&["logout"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("Logged out of"), "{}", said.err);
+    assert!(said.err.contains("A copy of this login"), "{}", said.err);
+    let error = desk.run(&["token"]).failed();
+    assert!(error.contains("nobody is logged in"), "{error}");
+}

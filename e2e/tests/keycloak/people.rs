@@ -164,6 +164,10 @@ async fn people_log_in_by_browser_and_by_code_and_may_do_what_their_roles_say() 
     for what in ["fleetdep -n shop", "fleetdev", "fleetenrol"] {
         nobody.is_forbidden(nobody.kubectl(&format!("get {what}")));
     }
+    let issuer = scene.provider.keycloak().issuer(FLEET);
+    assert_eq!(nobody.log_out(), format!("Logged out of {issuer}.\n"));
+    let refused = nobody.fleet("get devices");
+    assert!(refused.is_err_and(|why| why.contains("nobody is logged in")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,7 @@ async fn as_the_guide_says_from_provisioning_to_kubectl() {
     assert!(who.contains("zitadel:fleet-viewer"), "{who}");
     viewer.is_forbidden(viewer.fleet("get enrolments"));
 
-    viewer.fleet("logout").expect("forgotten");
+    assert_eq!(viewer.log_out(), format!("Logged out of {issuer}.\n"));
     for asked in [viewer.fleet("get devices"), viewer.kubectl("get fleetdev")] {
         let error = asked.expect_err("nobody");
         let advice = format!(

@@ -116,6 +116,14 @@ impl User {
         self.run(fleet(), args)
     }
 
+    /// What a logout says.
+    pub(crate) fn log_out(&self) -> String {
+        let output = self.program(fleet()).arg("logout").output();
+        let output = output.expect("fleet starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    }
+
     /// The API server knows who this is, and says no.
     #[track_caller]
     pub(crate) fn is_forbidden(&self, outcome: Result<String, String>) {

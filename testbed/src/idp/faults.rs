@@ -42,7 +42,7 @@ impl Endpoint {
         match path {
             "/.well-known/openid-configuration" => Self::Discovery,
             "/oauth/v2/keys" => Self::Keys,
-            "/oauth/v2/token" => Self::Token,
+            "/oauth/v2/token" | "/oauth/v2/revoke" => Self::Token,
             "/oauth/v2/device_authorization" => Self::DeviceAuthorization,
             "/oidc/v1/userinfo" => Self::UserInfo,
             _ if path.starts_with("/oauth/") || path.starts_with("/ui/") => Self::Authorize,

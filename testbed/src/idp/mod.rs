@@ -36,6 +36,7 @@
 //! | codes are good once, for one client and address, with the verifier of an S256 challenge | RFC 6749 §4.1.3, RFC 7636 |
 //! | an id token's `aud` is every application of the project, and the project | zitadel's claims page |
 //! | refresh tokens need `offline_access` and are good once | zitadel `RenewRefreshToken` |
+//! | they can be taken back by their application | RFC 7009, zitadel/oidc `pkg/op/token_revocation.go` |
 //! | **device flow**: `authorization_pending`, `slow_down`, `access_denied`, `expired_token` | RFC 8628 §3.5 |
 //! | **API**: no token 401, unknown or without the API's audience 401, no right 403 | zitadel `internal/api/authz` |
 //! | validation comes before permission; a name that is taken is 409 | zitadel's v2 services |

@@ -176,6 +176,25 @@ fn refresh(state: &mut State, form: &Form, context: Context<'_>) -> Result<Value
     Ok(answer)
 }
 
+/// Takes a refresh token back. One that is unknown is as good as taken back (RFC 7009 §2.2); that of
+/// another application stays.
+pub(in crate::idp) fn revoke(
+    state: &mut State,
+    form: &Form,
+    context: Context<'_>,
+) -> Result<Value, OAuthError> {
+    let client = Application::find(&state.store, form.get("client_id").map(String::as_str))?;
+    let token = field(form, "token")?;
+    let session = state.sessions.refresh(token, context.now);
+    if session.is_some_and(|session| session.client_id != client.id) {
+        return Err(OAuthError::invalid_client(
+            "token was not issued for this client",
+        ));
+    }
+    state.sessions.drop_refresh(token);
+    Ok(json!({}))
+}
+
 fn device_code(state: &mut State, form: &Form, context: Context<'_>) -> Result<Value, OAuthError> {
     let application = application(&state.store, form, GrantType::DeviceCode)?;
     let (client_id, project) = (application.id.clone(), application.project.clone());

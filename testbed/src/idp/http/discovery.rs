@@ -16,6 +16,7 @@ pub(super) async fn configuration(Extension(Issuer(issuer)): Extension<Issuer>) 
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth/v2/authorize"),
         "token_endpoint": format!("{issuer}/oauth/v2/token"),
+        "revocation_endpoint": format!("{issuer}/oauth/v2/revoke"),
         "userinfo_endpoint": format!("{issuer}/oidc/v1/userinfo"),
         "device_authorization_endpoint": format!("{issuer}/oauth/v2/device_authorization"),
         "jwks_uri": format!("{issuer}/oauth/v2/keys"),

@@ -53,6 +53,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         )
         .route("/oauth/v2/keys", get(discovery::keys))
         .route("/oauth/v2/token", post(token::token))
+        .route("/oauth/v2/revoke", post(token::revoke))
         .route("/oauth/v2/authorize", get(authorize::authorize))
         .route(
             "/oauth/v2/device_authorization",

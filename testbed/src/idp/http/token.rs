@@ -47,6 +47,19 @@ pub(super) async fn device_authorization(
     answer(outcome)
 }
 
+pub(super) async fn revoke(
+    State(shared): State<Arc<Shared>>,
+    Extension(issuer): Extension<Issuer>,
+    form: Fields,
+) -> Response {
+    let outcome = read(form).and_then(|form| {
+        shared.decide(&issuer, |state, context| {
+            grants::revoke(state, &form, context)
+        })
+    });
+    answer(outcome)
+}
+
 fn begin_device_flow(
     state: &mut core::State,
     form: &grants::Form,
