@@ -26,6 +26,7 @@
 
 mod cache;
 mod catalog;
+mod download;
 mod ensure;
 mod external;
 mod gobuild;

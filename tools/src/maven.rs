@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::catalog::Tool;
-use crate::gobuild::tail;
+use crate::download::{Folders, said, with_patience};
 use crate::hash::{HashMismatch, check, sha256};
 use crate::java::{JavaError, java};
-
-/// How often a download is tried when the network looks like the cause.
-const ATTEMPTS: u32 = 3;
 
 /// The plugin that copies an artifact. A version is named, or Maven would ask which is the newest.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
@@ -87,28 +84,21 @@ pub(crate) fn fetch(
     version: &'static str,
     tools: &[Tool],
     folder: &Path,
-    mut retrying: impl FnMut(),
+    retrying: impl FnMut(),
 ) -> Result<PathBuf, ArtifactError> {
     let failed = |source| ArtifactError::Folder {
         path: folder.to_owned(),
         source,
     };
-    let (downloads, bin) = (folder.join("download"), folder.join("bin"));
-    for path in [&downloads, &bin] {
-        fs::create_dir_all(path).map_err(failed)?;
-    }
-    let mut attempt = 1;
-    loop {
-        match download(artifact, version, folder, &downloads) {
-            Err(ArtifactError::Download { output, .. })
-                if attempt < ATTEMPTS && output.contains("Could not transfer") =>
-            {
-                attempt += 1;
-                retrying();
-            }
-            other => break other?,
-        }
-    }
+    let Folders { downloads, bin } = Folders::make(folder).map_err(failed)?;
+    with_patience(
+        || download(artifact, version, folder, &downloads),
+        |error| match error {
+            ArtifactError::Download { output, .. } => output.contains("Could not transfer"),
+            _ => false,
+        },
+        retrying,
+    )?;
     let file = downloads.join(file_name(artifact, version));
     check(&file, sha256(&file).map_err(failed)?, artifact.hash)?;
     unpack(&file, folder)?;
@@ -195,12 +185,6 @@ fn build(artifact: Artifact, home: &Path) -> Result<(), ArtifactError> {
         coordinate,
         output: said(&output),
     })
-}
-
-/// Maven and Java complain on either of the two.
-fn said(output: &std::process::Output) -> String {
-    let text = [&output.stdout[..], &output.stderr[..]].concat();
-    tail(&String::from_utf8_lossy(&text), 20)
 }
 
 /// Whether a download could start here.

