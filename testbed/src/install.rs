@@ -1,28 +1,20 @@
 //! What an installation of the platform puts into a cluster: CRDs, and the operator's permissions.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use fleet_operator_core::rbac::{self, LeasePlace, Permission};
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
-use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::{
-    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
-};
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Resource, ResourceExt as _};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt as _};
 
 use crate::control_plane::OPERATOR_USER;
 use crate::error::Error;
+use crate::grant::{Grant, MANAGER, apply};
 use crate::testbed::Testbed;
 use crate::wait;
 
-/// Our field manager, and the name of the roles and their bindings.
-const MANAGER: &str = "fleet-testbed";
 /// A CRD is served, and a role in force, within a second; a busy machine takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -152,35 +144,14 @@ impl Testbed {
     /// When the testbed has no control plane, or that refuses.
     pub async fn grant_operator(&self, rights: &OperatorRights) -> Result<(), Error> {
         let client = self.kube_client().await?;
-        let namespace = rights.lease.namespace.as_str();
-        let there = Namespace {
-            metadata: named(namespace),
-            ..Namespace::default()
+        let grant = Grant {
+            name: MANAGER,
+            user: OPERATOR_USER,
+            cluster_rules: rights.cluster_rules(),
+            namespace: &rights.lease.namespace,
+            rules: rights.lease_rules(),
         };
-        apply(&Api::all(client.clone()), &there).await?;
-        let role = ClusterRole {
-            metadata: named(MANAGER),
-            rules: Some(rights.cluster_rules()),
-            ..ClusterRole::default()
-        };
-        apply(&Api::all(client.clone()), &role).await?;
-        let binding = ClusterRoleBinding {
-            metadata: named(MANAGER),
-            role_ref: role_ref("ClusterRole"),
-            subjects: Some(vec![operator()]),
-        };
-        apply(&Api::all(client.clone()), &binding).await?;
-        let role = Role {
-            metadata: named(MANAGER),
-            rules: Some(rights.lease_rules()),
-        };
-        apply(&Api::namespaced(client.clone(), namespace), &role).await?;
-        let binding = RoleBinding {
-            metadata: named(MANAGER),
-            role_ref: role_ref("Role"),
-            subjects: Some(vec![operator()]),
-        };
-        apply(&Api::namespaced(client.clone(), namespace), &binding).await?;
+        grant.apply(&client).await?;
         let in_force = || is_in_force(&client, rights);
         if wait::until(PATIENCE, in_force).await {
             Ok(())
@@ -218,42 +189,4 @@ fn served_paths(crd: &CustomResourceDefinition) -> Vec<String> {
     versions
         .map(|version| format!("/apis/{group}/{}/{plural}?limit=1", version.name))
         .collect()
-}
-
-fn named(name: &str) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    }
-}
-
-fn role_ref(kind: &str) -> RoleRef {
-    RoleRef {
-        api_group: Some("rbac.authorization.k8s.io".to_owned()),
-        kind: kind.to_owned(),
-        name: MANAGER.to_owned(),
-    }
-}
-
-fn operator() -> Subject {
-    Subject {
-        api_group: Some("rbac.authorization.k8s.io".to_owned()),
-        kind: "User".to_owned(),
-        name: OPERATOR_USER.to_owned(),
-        namespace: None,
-    }
-}
-
-pub(crate) async fn apply<K>(api: &Api<K>, object: &K) -> Result<(), Error>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
-{
-    let name = object.name_any();
-    let params = PatchParams::apply(MANAGER).force();
-    let applied = api.patch(&name, &params, &Patch::Apply(object)).await;
-    applied.map(drop).map_err(|source| {
-        let kind = K::kind(&()).into_owned();
-        let source = Box::new(source);
-        InstallError::Apply { kind, name, source }.into()
-    })
 }

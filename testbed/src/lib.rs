@@ -107,6 +107,7 @@ mod control_plane;
 mod device;
 mod enrolment;
 mod error;
+mod grant;
 mod idp;
 mod images;
 mod install;
