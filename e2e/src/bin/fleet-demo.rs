@@ -56,7 +56,7 @@ fn parse_image(text: &str) -> Result<ImageName, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
+    match Box::pin(run(&Args::parse())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
