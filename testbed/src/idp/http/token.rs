@@ -26,12 +26,7 @@ pub(super) async fn token(
     Extension(issuer): Extension<Issuer>,
     form: Fields,
 ) -> Response {
-    let outcome = read(form).and_then(|form| {
-        shared.decide(&issuer, |state, context| {
-            grants::grant(state, &form, context)
-        })
-    });
-    answer(outcome)
+    decided(&shared, &issuer, form, grants::grant)
 }
 
 pub(super) async fn device_authorization(
@@ -39,12 +34,7 @@ pub(super) async fn device_authorization(
     Extension(issuer): Extension<Issuer>,
     form: Fields,
 ) -> Response {
-    let outcome = read(form).and_then(|form| {
-        shared.decide(&issuer, |state, context| {
-            begin_device_flow(state, &form, context)
-        })
-    });
-    answer(outcome)
+    decided(&shared, &issuer, form, begin_device_flow)
 }
 
 pub(super) async fn revoke(
@@ -52,12 +42,17 @@ pub(super) async fn revoke(
     Extension(issuer): Extension<Issuer>,
     form: Fields,
 ) -> Response {
-    let outcome = read(form).and_then(|form| {
-        shared.decide(&issuer, |state, context| {
-            grants::revoke(state, &form, context)
-        })
-    });
-    answer(outcome)
+    decided(&shared, &issuer, form, grants::revoke)
+}
+
+fn decided(
+    shared: &Shared,
+    issuer: &Issuer,
+    form: Fields,
+    decide: fn(&mut core::State, &grants::Form, Context<'_>) -> Result<Value, OAuthError>,
+) -> Response {
+    let decide = |form| shared.decide(issuer, |state, context| decide(state, &form, context));
+    answer(read(form).and_then(decide))
 }
 
 fn begin_device_flow(
