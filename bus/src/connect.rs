@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, Subject};
+use bytes::Bytes;
 use futures::StreamExt as _;
 
 /// The longest wait between two attempts to reconnect.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(10);
+
+/// The longest wait for a server to hear of who waits.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How to reach the server, from the PLATFORM account.
 #[derive(Debug, Clone)]
@@ -90,18 +94,50 @@ impl Bus {
     ///
     /// # Errors
     /// When the connection is closed; while it is only lost, this waits.
-    pub async fn settle(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let inbox = self.client.new_inbox();
-        let mut echo = self.client.subscribe(inbox.clone()).await?;
-        self.client.publish(inbox, bytes::Bytes::new()).await?;
-        echo.next().await;
-        Ok(())
+    pub async fn settle(&self) -> Result<(), BoxError> {
+        settle(&self.client).await
+    }
+
+    /// Publishes to somebody who waits for it, and tries again while the server knows of nobody: another
+    /// server of its cluster may be about to tell it.
+    ///
+    /// # Errors
+    /// When the connection is closed; while it is only lost, or nobody waits, this waits.
+    pub async fn deliver(&self, subject: Subject, payload: Bytes) -> Result<(), BoxError> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let sent = self.client.request(subject.clone(), payload.clone());
+            tokio::select! {
+                // A server that knows of nobody says so, and does it before it echoes what came later.
+                biased;
+                outcome = sent => match outcome {
+                    Err(error) if error.kind() == RequestErrorKind::NoResponders => {}
+                    Err(error) if error.kind() != RequestErrorKind::TimedOut => return Err(error.into()),
+                    _ => return Ok(()),
+                },
+                settled = self.settle() => return settled,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Whether the connection stands at this moment.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
+}
+
+/// Why nothing more can be sent.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Waits until the server has taken all that was sent before.
+pub(crate) async fn settle(client: &Client) -> Result<(), BoxError> {
+    let inbox = client.new_inbox();
+    let mut echo = client.subscribe(inbox.clone()).await?;
+    client.publish(inbox, Bytes::new()).await?;
+    echo.next().await;
+    Ok(())
 }
 
 /// Connects with the options that all of ours have, and what `adjust` adds.

@@ -4,6 +4,9 @@
 //! sent before it heard that. A server that closes a connection itself, though, first sends all that it
 //! had chosen for it, and chooses nothing more. So messages come on a connection of their own, and
 //! leaving is asking the server to close it.
+//!
+//! Answers are best sent on that connection, too: its server knows who waits for them. Another server of
+//! the cluster may hear of that a moment later, and drops what nobody waits for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,6 +127,8 @@ impl Inlet {
     /// Whether the server closed the connection, and all that it sent before is here.
     async fn be_closed(&self, system: &SystemBus) -> bool {
         self.leaving.begun.store(true, Ordering::SeqCst);
+        // What was sent and not read yet would be lost.
+        let _ = tokio::time::timeout(LEAVING, connect::settle(&self.client)).await;
         let about = self.client.server_info();
         let place = Place {
             server: about.server_id,

@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fleet_auth_core::callout::{SUBJECT, XKEY_HEADER};
 use fleet_bus::async_nats::connection::State;
-use fleet_bus::async_nats::{Client, HeaderValue, Message};
+use fleet_bus::async_nats::{Client, HeaderValue, Message, Subject};
+use fleet_bus::connect::BoxError;
 use fleet_bus::connect::reconnect_delay;
 use fleet_bus::{Bus, ConnectSettings, Inlet};
 use fleet_service::chain;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +22,8 @@ use crate::policy::PolicySource;
 
 /// Replicas share requests under this name.
 const QUEUE_GROUP: &str = "fleet-auth";
+/// How long a server waits for an answer (`fleet_bus::server`).
+const WAITED_FOR: Duration = Duration::from_secs(5);
 /// How long leaving, and requests that came before that, may take.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -30,6 +34,8 @@ pub struct Desk {
     concurrency: usize,
     /// The connection on which requests come; empty before the first, and once they are to stop.
     incoming: Mutex<Option<Client>>,
+    /// The same while answers may be sent on it. Held for as long as it takes to send one.
+    outgoing: Arc<RwLock<Option<Client>>>,
     /// This replica, among the others.
     replica: u64,
 }
@@ -42,6 +48,7 @@ impl Desk {
             permits: Arc::new(Semaphore::new(concurrency)),
             concurrency,
             incoming: Mutex::default(),
+            outgoing: Arc::default(),
             replica: fastrand::u64(..),
         }
     }
@@ -64,8 +71,8 @@ impl Desk {
             .saturating_sub(self.permits.available_permits())
     }
 
-    /// Answers until `stop`; then what came before that. Requests come on a connection of their own,
-    /// and answers go by `bus`, which therefore outlives it.
+    /// Answers until `stop`; then what came before that. Requests come on a connection of their own, on
+    /// which they are answered, and which is closed first; the last answers go by `bus`.
     pub async fn serve<P: PolicySource>(
         &self,
         bus: Bus,
@@ -91,6 +98,7 @@ impl Desk {
         }
         self.note(None);
         let finish = async {
+            *self.outgoing.write().await = None;
             for message in requests.leave(system.get()).await {
                 self.take(message, &bus, &judge, &answering).await;
             }
@@ -113,6 +121,7 @@ impl Desk {
             match Inlet::open(settings, SUBJECT, QUEUE_GROUP).await {
                 Ok(requests) => {
                     self.note(Some(requests.client().clone()));
+                    *self.outgoing.write().await = Some(requests.client().clone());
                     tracing::info!(subject = SUBJECT, "answering requests");
                     return Some(requests);
                 }
@@ -144,15 +153,35 @@ impl Desk {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return;
         };
-        let (bus, judge, replica) = (bus.clone(), Arc::clone(judge), self.replica);
+        let way = Way {
+            asked_on: Arc::clone(&self.outgoing),
+            bus: bus.clone(),
+        };
+        let (judge, replica) = (Arc::clone(judge), self.replica);
         answering.spawn(async move {
             let _permit = permit;
-            respond(&message, &bus, replica, &judge).await;
+            respond(&message, &way, replica, &judge).await;
         });
     }
 }
 
-async fn respond<P: PolicySource>(message: &Message, bus: &Bus, replica: u64, judge: &Judge<P>) {
+/// How answers reach those who asked.
+struct Way {
+    asked_on: Arc<RwLock<Option<Client>>>,
+    bus: Bus,
+}
+
+impl Way {
+    async fn send(&self, reply: Subject, answer: Bytes) -> Result<(), BoxError> {
+        if let Some(client) = self.asked_on.read().await.as_ref() {
+            return Ok(client.publish(reply, answer).await?);
+        }
+        let delivered = tokio::time::timeout(WAITED_FOR, self.bus.deliver(reply, answer));
+        delivered.await.unwrap_or(Ok(()))
+    }
+}
+
+async fn respond<P: PolicySource>(message: &Message, way: &Way, replica: u64, judge: &Judge<P>) {
     let headers = message.headers.as_ref();
     let sender = headers
         .and_then(|headers| headers.get(XKEY_HEADER))
@@ -161,11 +190,10 @@ async fn respond<P: PolicySource>(message: &Message, bus: &Bus, replica: u64, ju
     let (Some(answer), Some(reply)) = (answer, message.reply.clone()) else {
         return;
     };
-    let sent = bus.client().publish(reply, answer.sealed.into()).await;
-    if sent.is_err() {
+    if way.send(reply, answer.sealed.into()).await.is_err() {
         tracing::warn!("the connection is closed; an answer is lost");
     }
     if let Some(admission) = answer.admitted {
-        announce(bus, replica, admission).await;
+        announce(&way.bus, replica, admission).await;
     }
 }

@@ -47,6 +47,26 @@ async fn devices_connect_to_any_server_and_one_replica_is_enough() {
     logins(&scene, "late").await;
 }
 
+/// A server drops an answer to somebody of whom another server is about to tell it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_login_is_lost_between_servers() {
+    let scene = scene("callout-cluster-answers").await;
+    let callout = scene.callout(scene.options("callout")).await;
+    logins(&scene, "ready").await;
+    for round in 0..20 {
+        let one_each = (0..SERVERS).map(|server| {
+            let (scene, callout) = (&scene, &callout);
+            async move {
+                let name = format!("dev-{server}-{round}");
+                let address = nats(scene).server_address(server);
+                let held = Held::log_in(address, &name, &scene.token(&name)).await;
+                assert!(held.is_some(), "{name} is lost: {}", callout.log());
+            }
+        });
+        join_all(one_each).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_is_thrown_out_wherever_it_is_connected() {
     let scene = scene("callout-cluster-kick").await;
