@@ -78,7 +78,8 @@ impl Inlet {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| InletError::Subscribe(error);
         let messages = client.queue_subscribe(subject, group.to_owned()).await;
         let messages = messages.map_err(|error| failed(error.into()))?;
-        client.flush().await.map_err(|error| failed(error.into()))?;
+        // Flushing would only mean that it was sent.
+        connect::settle(&client).await.map_err(failed)?;
         Ok(Self {
             client,
             messages,
