@@ -31,6 +31,16 @@ fn is_harmless(text: &str) -> bool {
     // `.inf` and `.nan` begin with a dot and are quoted for that; `e3` and the like are words.
 }
 
+/// Neither a control character nor one that some reader takes for a line break or refuses: the
+/// separators of YAML 1.1, the byte order mark, and what is no character of YAML (section 5.1).
+pub(crate) fn is_printable(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(
+            letter,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
+
 /// A string in double quotes. The escapes are those that JSON and YAML share, so any reader of
 /// either takes it for the same.
 pub(crate) fn quoted(text: &str) -> String {
@@ -43,13 +53,8 @@ pub(crate) fn quoted(text: &str) -> String {
             '\n' => line.push_str("\\n"),
             '\t' => line.push_str("\\t"),
             '\r' => line.push_str("\\r"),
-            // Control characters, the line separators of YAML 1.1, the byte order mark, and what
-            // lies outside the basic plane, as UTF-16 like JSON does.
-            c if c.is_control()
-                || ('\u{2028}'..='\u{2029}').contains(&c)
-                || c == '\u{feff}'
-                || matches!(c, '\u{fffe}' | '\u{ffff}') =>
-            {
+            // All of these lie in the basic plane, so that four digits do.
+            c if !is_printable(c) => {
                 let _ = write!(line, "\\u{:04x}", u32::from(c));
             }
             c => line.push(c),

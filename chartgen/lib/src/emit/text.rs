@@ -1,6 +1,6 @@
 //! Strings in templates: what YAML, Go templates and Helm would misread is escaped.
 
-use crate::yaml::{quoted, scalar};
+use crate::yaml::{is_printable, quoted, scalar};
 
 /// Helm deletes this from whatever it renders, for it stands for a missing value.
 const NO_VALUE: &str = "<no value>";
@@ -31,7 +31,7 @@ pub(super) fn braces(text: &str) -> String {
 
 /// A comment's line. Whatever some reader could take for a line break becomes a space.
 pub(super) fn comment(line: &str) -> String {
-    let safe = |c: char| if printable(c) { c } else { ' ' };
+    let safe = |c: char| if is_printable(c) { c } else { ' ' };
     let line: String = line.chars().map(safe).collect();
     braces(format!("# {line}").trim_end())
 }
@@ -58,7 +58,7 @@ pub(super) fn block(text: &str, target: Target) -> Option<Block> {
     let odd = |line: &str| {
         line.ends_with(char::is_whitespace)
             || line.trim_start_matches(' ').starts_with('\t')
-            || !line.chars().all(|c| c == '\t' || printable(c))
+            || !line.chars().all(|c| c == '\t' || is_printable(c))
             || line.contains(NO_VALUE)
     };
     let unsafe_here = (lines.len() < 2 && !ended)
@@ -78,15 +78,6 @@ pub(super) fn block(text: &str, target: Target) -> Option<Block> {
         ended,
         lines: lines.iter().map(write).collect(),
     })
-}
-
-/// Neither a control character nor one that a reader takes for a line break or refuses.
-fn printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
 }
 
 /// A string literal of a Go template.

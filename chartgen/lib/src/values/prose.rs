@@ -1,5 +1,7 @@
 //! Documentation comments as text for people, wherever it is written.
 
+use crate::yaml::is_printable;
+
 /// A part of a text that stands for itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Block {
@@ -47,15 +49,9 @@ fn is_break(letter: char) -> bool {
     matches!(letter, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Comments hold no control characters.
+/// Comments hold nothing that a reader of YAML refuses.
 fn clean(line: &str) -> String {
-    let readable = |letter: char| {
-        if letter.is_control() || letter == '\u{feff}' {
-            ' '
-        } else {
-            letter
-        }
-    };
+    let readable = |letter: char| if is_printable(letter) { letter } else { ' ' };
     line.chars().map(readable).collect()
 }
 
@@ -166,7 +162,7 @@ mod tests {
         #[test]
         fn wrapping_loses_no_word_and_ends_no_comment(text in ".{0,80}(\n.{0,80}){0,4}", width in 1_usize..60) {
             let lines = wrapped(&text, width);
-            let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+            let ends = |c: char| !is_printable(c);
             prop_assert!(!lines.iter().any(|line| line.contains(ends)), "{:?}", lines);
             let words = |text: &str| -> Vec<String> {
                 let text: String = text.chars().map(|c| if ends(c) { ' ' } else { c }).collect();

@@ -133,6 +133,24 @@ mod tests {
             .collect()
     }
 
+    #[test]
+    fn every_letter_can_stand_in_a_comment() {
+        let field = Field {
+            path: Path::new(["key"]),
+            docs: ('\0'..='\u{ffff}')
+                .map(|letter| format!("a{letter}b\n\n"))
+                .collect(),
+            kind: Kind::Any,
+            type_name: "string".to_owned(),
+            is_optional: false,
+            is_leaf: true,
+            default: Some(json!(1)),
+            fields: Vec::new(),
+        };
+        let read: Value = serde_saphyr::from_str(&values_yaml(&[field])).expect("it is YAML");
+        assert_eq!(read, json!({"key": 1}));
+    }
+
     proptest! {
         #[test]
         fn whatever_the_comments_say_the_file_reads_as_the_defaults(
