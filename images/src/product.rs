@@ -2,7 +2,7 @@
 //!
 //! An image is one program at `/<name>`, two files that give its user a name, one that says in
 //! which order names are resolved, and the list of what it is made of. No shell, no loader, no
-//! certificates: the operator trusts the files it is given, the API server's by Kubernetes and the
+//! certificates: our programs trust the files they are given, the API server's by Kubernetes and the
 //! bus's by `--nats-ca-file`.
 //!
 //! Nothing belongs to the user and nothing wants to be written, so a container runs with any UID, a
@@ -46,8 +46,15 @@ pub const OPERATOR: Product = Product {
     description: "Turns Deployments of the group fleet.nationtech.io into signed desired state for devices",
 };
 
+/// Callout, enrolment service, and the jobs that prepare what they need.
+pub const AUTH: Product = Product {
+    name: "fleet-auth",
+    title: "fleet-auth",
+    description: "Answers NATS about each login of a device, and lets devices ask to join the fleet",
+};
+
 /// All images that `make images` makes.
-pub const PRODUCTS: [Product; 1] = [OPERATOR];
+pub const PRODUCTS: [Product; 2] = [OPERATOR, AUTH];
 
 /// What a set of images has in common.
 #[derive(Debug, Clone)]
@@ -172,13 +179,23 @@ pub struct Kept {
     pub digest: crate::oci::Digest,
 }
 
-/// The operator's image for tests and demo, from a program as `cargo build` makes it, called
-/// `localhost/fleet-operator:<version>`.
+/// The operator's image for tests and demo; see [`test_image`].
+pub fn operator_image(program: &Path, version: &str, folder: &Path) -> Result<Kept, ProductError> {
+    test_image(OPERATOR, program, version, folder)
+}
+
+/// An image for tests and demo, from a program as `cargo build` makes it, called
+/// `localhost/<name of the product>:<version>`.
 ///
 /// It lies in `folder` under a name that ends with its digest: the second call with the same program
 /// finds the first one's archive, and one with another program replaces it. Several processes may
 /// call this at once.
-pub fn operator_image(program: &Path, version: &str, folder: &Path) -> Result<Kept, ProductError> {
+pub fn test_image(
+    product: Product,
+    program: &Path,
+    version: &str,
+    folder: &Path,
+) -> Result<Kept, ProductError> {
     let release = Release {
         registry: "localhost".to_owned(),
         version: version.to_owned(),
@@ -190,7 +207,7 @@ pub fn operator_image(program: &Path, version: &str, folder: &Path) -> Result<Ke
         program: Program::with_libraries(program)?,
         sbom: None,
     };
-    let image = OPERATOR.image(&release, [variant])?;
+    let image = product.image(&release, [variant])?;
     let archive = image.compression(Compression::None).archive()?;
     keep(&archive, folder)
 }

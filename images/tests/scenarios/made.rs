@@ -1,39 +1,40 @@
-//! The archive that `make images` left, where it was called: the real program in it.
+//! The archives that `make images` left, where it was called: the real programs in them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use fleet_images::product::{AUTH, OPERATOR, PRODUCTS, Product};
 
 use crate::read::{Read, unpacked};
 use crate::support::{Podman, skip};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The folder of `make images`, unless it was not called.
-fn folder() -> Option<PathBuf> {
+/// The folder of `make images`, unless it was not called, or before this product was one.
+fn folder(product: Product) -> Option<PathBuf> {
     let program = std::env::current_exe().expect("a path");
     // <target>/debug/deps/<test>
     let target = program.ancestors().nth(3).expect("a target folder");
     let folder = target.join("images");
-    if folder.join(archive_name()).is_file() {
+    if folder.join(archive_name(product)).is_file() {
         return Some(folder);
     }
-    skip("the operator in its image", "make images was not called");
+    let what = format!("{} in its image", product.name);
+    skip(&what, "make images was not called");
     None
 }
 
-fn archive_name() -> String {
-    format!("fleet-operator-{VERSION}.oci.tar")
+fn archive_name(product: Product) -> String {
+    format!("{}-{VERSION}.oci.tar", product.name)
 }
 
-#[test]
-fn the_operator_starts_confined() {
-    let Some(folder) = folder() else { return };
-    let Some(podman) = Podman::start("the operator in its image") else {
-        return;
-    };
-    podman.load(&folder.join(archive_name()));
+/// Runs the image of a product as confined as a cluster does; none where that cannot be.
+fn confined(product: Product, runs: &[&[&str]]) -> Option<Vec<String>> {
+    let folder = folder(product)?;
+    let podman = Podman::start(&format!("{} in its image", product.name))?;
+    podman.load(&folder.join(archive_name(product)));
     let flags = [
         "--read-only",
         "--user=12345:0",
@@ -41,16 +42,42 @@ fn the_operator_starts_confined() {
         "--security-opt=no-new-privileges",
     ];
     let reference = podman.ok(["images", "--format={{.Repository}}:{{.Tag}}"]);
-    let said = podman.run_in(&flags, &reference, &["--version"]);
-    assert_eq!(said, format!("fleet-operator {VERSION}"));
-    let crds = podman.run_in(&flags, &reference, &["crds"]);
-    assert!(crds.contains("CustomResourceDefinition"), "{crds}");
+    let said = runs
+        .iter()
+        .map(|args| podman.run_in(&flags, &reference, args));
+    Some(said.collect())
+}
+
+#[test]
+fn the_operator_starts_confined() {
+    let Some(said) = confined(OPERATOR, &[&["--version"], &["crds"]]) else {
+        return;
+    };
+    assert_eq!(said[0], format!("fleet-operator {VERSION}"));
+    assert!(said[1].contains("CustomResourceDefinition"), "{}", said[1]);
+}
+
+#[test]
+fn the_auth_service_starts_confined() {
+    let Some(said) = confined(AUTH, &[&["--version"], &["secrets", "ensure", "--help"]]) else {
+        return;
+    };
+    assert_eq!(said[0], format!("fleet-auth {VERSION}"));
+    assert!(said[1].contains("--namespace"), "{}", said[1]);
 }
 
 #[test]
 fn each_architecture_has_its_program_and_the_list_that_lies_beside() {
-    let Some(folder) = folder() else { return };
-    let archive = fs::read(folder.join(archive_name())).expect("the archive");
+    for product in PRODUCTS {
+        if let Some(folder) = folder(product) {
+            assert_architectures(product, &folder);
+        }
+    }
+}
+
+fn assert_architectures(product: Product, folder: &Path) {
+    let name = product.name;
+    let archive = fs::read(folder.join(archive_name(product))).expect("the archive");
     let archive = Read::tar(&archive);
     let top = archive.json("index.json")["manifests"][0].clone();
     let index = archive.blob_json(&top);
@@ -61,17 +88,17 @@ fn each_architecture_has_its_program_and_the_list_that_lies_beside() {
             .expect("a word");
         let manifest = archive.blob_json(&manifest);
         let files = unpacked(archive.blob(&manifest["layers"][0]));
-        let list = folder.join(format!("fleet-operator-{VERSION}-{architecture}.cdx.json"));
-        let inside = files.get("usr/share/sbom/fleet-operator.cdx.json");
+        let list = folder.join(format!("{name}-{VERSION}-{architecture}.cdx.json"));
+        let inside = files.get(product.sbom_path().trim_start_matches('/'));
         assert_eq!(inside, fs::read(list).expect("the list"));
-        runs(architecture, files.get("fleet-operator"));
+        runs(name, architecture, files.get(name));
     }
 }
 
 /// The program says its version, here or emulated.
-fn runs(architecture: &str, program: &[u8]) {
+fn runs(name: &str, architecture: &str, program: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("fleet-operator");
+    let path = folder.path().join(name);
     fs::write(&path, program).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
     let machine = match architecture {
@@ -87,10 +114,10 @@ fn runs(architecture: &str, program: &[u8]) {
     match command.arg("--version").output() {
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stdout);
-            assert_eq!(said.trim(), format!("fleet-operator {VERSION}"), "{done:?}");
+            assert_eq!(said.trim(), format!("{name} {VERSION}"), "{done:?}");
         }
         Err(error) => skip(
-            &format!("the operator for {architecture}"),
+            &format!("{name} for {architecture}"),
             &format!("qemu-{machine}-static: {error}"),
         ),
     }

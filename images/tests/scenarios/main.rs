@@ -3,7 +3,7 @@
 
 mod archive;
 mod made;
-mod operator;
+mod product;
 mod read;
 mod sbom;
 mod support;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use fleet_images::cargo::{Package, Workspace};
 use fleet_images::oci::Epoch;
+use fleet_images::product::{OPERATOR, PRODUCTS, Product};
 use fleet_images::sbom::Sbom;
 use serde_json::{Value, json};
 
@@ -16,8 +17,12 @@ fn workspace() -> Workspace<'static> {
     Workspace::new(images.parent().expect("a parent folder"))
 }
 
+fn list(product: Product) -> Sbom {
+    Sbom::of(workspace(), product.name, TARGET).expect("a list")
+}
+
 fn operator() -> Sbom {
-    Sbom::of(workspace(), "fleet-operator", TARGET).expect("a list")
+    list(OPERATOR)
 }
 
 fn document(sbom: &Sbom) -> Value {
@@ -92,8 +97,15 @@ impl Resolved {
 /// `cargo metadata` unites the features of the whole workspace, so it also has what only other
 /// members ask for. What nobody can do without must be listed; what is listed must be there.
 #[test]
-fn every_crate_of_the_operator_is_listed_exactly_once_and_no_other() {
-    let document = document(&operator());
+fn every_crate_of_a_program_is_listed_exactly_once_and_no_other() {
+    let resolved = Resolved::read();
+    for product in PRODUCTS {
+        assert_complete(product, &resolved);
+    }
+}
+
+fn assert_complete(product: Product, resolved: &Resolved) {
+    let document = document(&list(product));
     let components = document["components"].as_array().expect("components");
     let listed: Vec<_> = components
         .iter()
@@ -103,13 +115,12 @@ fn every_crate_of_the_operator_is_listed_exactly_once_and_no_other() {
     assert_eq!(listed.len(), distinct.len(), "listed twice");
     assert!(listed.len() > 200, "{} crates", listed.len());
 
-    let resolved = Resolved::read();
-    let is_operator = |id: &&String| resolved.name(id).0 == "fleet-operator";
+    let is_product = |id: &&String| resolved.name(id).0 == product.name;
     let root = resolved
         .packages
         .keys()
-        .find(is_operator)
-        .expect("the operator");
+        .find(is_product)
+        .expect("the program");
     let (mut open, mut seen) = (vec![root.clone()], BTreeSet::new());
     let mut missing = BTreeSet::new();
     while let Some(id) = open.pop() {
@@ -126,7 +137,7 @@ fn every_crate_of_the_operator_is_listed_exactly_once_and_no_other() {
     }
     assert!(missing.is_empty(), "not listed: {missing:?}");
     let foreign: Vec<_> = distinct.difference(&seen).collect();
-    assert!(foreign.is_empty(), "not of the operator: {foreign:?}");
+    assert!(foreign.is_empty(), "not of {}: {foreign:?}", product.name);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The operator's image, with a small static program in the operator's place: compiling the real
-//! one takes minutes, and what surrounds it is the same.
+//! The images of our products, with a small static program in the place of ours: compiling the real
+//! ones takes minutes, and what surrounds them is the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use fleet_images::oci::{Architecture, Archive, Digest};
 
 use crate::read::{Read, unpacked};
 use crate::support::{Podman, probe};
-use fleet_images::product::{OPERATOR, Release, Variant, operator_image};
+use fleet_images::product::{PRODUCTS, Product, Release, Variant, operator_image, test_image};
 use fleet_images::program::Program;
 use serde_json::{Value, json};
 
@@ -38,9 +38,9 @@ fn variant(program: &Path) -> Variant {
     }
 }
 
-fn archive(programs: &[PathBuf]) -> Archive {
+fn archive(product: Product, programs: &[PathBuf]) -> Archive {
     let variants = programs.iter().map(|program| variant(program));
-    let image = OPERATOR.image(&release(), variants).expect("a name");
+    let image = product.image(&release(), variants).expect("a name");
     image.archive().expect("an image")
 }
 
@@ -65,15 +65,17 @@ fn the_same_program_gives_the_same_digest_and_bytes() {
     let Some(programs) = probes(folder.path()) else {
         return;
     };
-    let (one, two) = (archive(&programs), archive(&programs));
-    assert_eq!(one.digest(), two.digest());
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    one.write(&mut first).expect("written");
-    two.write(&mut second).expect("written");
-    assert_eq!(Digest::of(&first), Digest::of(&second));
-    // The order in which architectures are given does not matter either.
-    let reversed: Vec<_> = programs.into_iter().rev().collect();
-    assert_eq!(archive(&reversed).digest(), one.digest());
+    let reversed: Vec<_> = programs.iter().rev().cloned().collect();
+    for product in PRODUCTS {
+        let (one, two) = (archive(product, &programs), archive(product, &programs));
+        assert_eq!(one.digest(), two.digest());
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        one.write(&mut first).expect("written");
+        two.write(&mut second).expect("written");
+        assert_eq!(Digest::of(&first), Digest::of(&second));
+        // The order in which architectures are given does not matter either.
+        assert_eq!(archive(product, &reversed).digest(), one.digest());
+    }
 }
 
 #[test]
@@ -82,18 +84,26 @@ fn there_is_a_program_its_user_and_its_components_and_nothing_else() {
     let Some(programs) = probes(folder.path()) else {
         return;
     };
+    for product in PRODUCTS {
+        assert_contents(product, &programs);
+    }
+}
+
+fn assert_contents(product: Product, programs: &[PathBuf]) {
     let mut bytes = Vec::new();
-    archive(&programs).write(&mut bytes).expect("written");
+    archive(product, programs)
+        .write(&mut bytes)
+        .expect("written");
     let archive = Read::tar(&bytes);
     let top = &archive.json("index.json")["manifests"][0];
     assert_eq!(
         top["annotations"],
         json!({
-            "io.containerd.image.name": "registry.example/fleet/fleet-operator:1.2.3",
+            "io.containerd.image.name": format!("registry.example/fleet/{}:1.2.3", product.name),
             "org.opencontainers.image.ref.name": "1.2.3",
         })
     );
-    let manifests = match programs.as_slice() {
+    let manifests = match programs {
         [_] => vec![top.clone()],
         _ => archive.blob_json(top)["manifests"]
             .as_array()
@@ -111,18 +121,18 @@ fn there_is_a_program_its_user_and_its_components_and_nothing_else() {
         assert_eq!(labels, &manifest["annotations"]);
         assert_eq!(
             config["config"],
-            json!({"User": "65532:65532", "Entrypoint": ["/fleet-operator"], "Labels": labels})
+            json!({"User": "65532:65532", "Entrypoint": [format!("/{}", product.name)], "Labels": labels})
         );
-        assert_labels(labels);
+        assert_labels(product, labels);
         let layers = manifest["layers"].as_array().expect("layers");
         assert_eq!(layers.len(), 1);
-        assert_files(archive.blob(&layers[0]));
+        assert_files(product, archive.blob(&layers[0]));
     }
 }
 
-fn assert_labels(labels: &Value) {
+fn assert_labels(product: Product, labels: &Value) {
     for (key, value) in [
-        ("title", "fleet-operator"),
+        ("title", product.name),
         ("version", "1.2.3"),
         ("revision", "0123abc"),
         ("source", "https://source.example/fleet"),
@@ -134,29 +144,30 @@ fn assert_labels(labels: &Value) {
     assert_eq!(labels.as_object().expect("labels").len(), 7);
 }
 
-fn assert_files(layer: &[u8]) {
+fn assert_files(product: Product, layer: &[u8]) {
     let files = unpacked(layer);
     let names: Vec<_> = files.names().collect();
+    let list = format!("usr/share/sbom/{}.cdx.json", product.name);
     let expected = [
         "etc/",
         "etc/group",
         "etc/nsswitch.conf",
         "etc/passwd",
-        "fleet-operator",
+        product.name,
         "usr/",
         "usr/share/",
         "usr/share/sbom/",
-        "usr/share/sbom/fleet-operator.cdx.json",
+        &list,
     ];
     assert_eq!(names, expected);
     let passwd = String::from_utf8_lossy(files.get("etc/passwd")).into_owned();
     assert!(passwd.contains("\nnonroot:x:65532:65532:"), "{passwd}");
-    assert_eq!(files.get("usr/share/sbom/fleet-operator.cdx.json"), SBOM);
+    assert_eq!(files.get(&list), SBOM);
 }
 
 #[test]
 fn it_runs_read_only_as_anybody_in_group_0_without_capabilities() {
-    let what = "running the operator's image";
+    let what = "running an image of ours";
     let folder = tempfile::tempdir().expect("a folder");
     let Some(programs) = probes(folder.path()) else {
         return;
@@ -164,11 +175,24 @@ fn it_runs_read_only_as_anybody_in_group_0_without_capabilities() {
     let Some(podman) = Podman::start(what) else {
         return;
     };
-    let archive = archive(&programs);
-    let path = folder.path().join("image.tar");
+    for product in PRODUCTS {
+        assert_confined(
+            product,
+            &archive(product, &programs),
+            &podman,
+            folder.path(),
+        );
+    }
+}
+
+fn assert_confined(product: Product, archive: &Archive, podman: &Podman, folder: &Path) {
+    let path = folder.join(format!("{}.tar", product.name));
     archive.save(&path).expect("saved");
     podman.load(&path);
     let reference = archive.reference().as_str();
+    let args = format!(r#"args ["/{}", "--version"]"#, product.name);
+    let program = format!("file /{}", product.name);
+    let list = format!("file {}", product.sbom_path());
     let confined = [
         "--read-only",
         "--cap-drop=ALL",
@@ -182,7 +206,7 @@ fn it_runs_read_only_as_anybody_in_group_0_without_capabilities() {
         let (files, facts): (Vec<_>, Vec<_>) =
             said.lines().partition(|line| line.starts_with("file "));
         let expected = [
-            r#"args ["/fleet-operator", "--version"]"#,
+            &args,
             seen,
             "capabilities 0000000000000000",
             "may gain privileges false",
@@ -199,8 +223,8 @@ fn it_runs_read_only_as_anybody_in_group_0_without_capabilities() {
             "file /etc/group",
             "file /etc/nsswitch.conf",
             "file /etc/passwd",
-            "file /fleet-operator",
-            "file /usr/share/sbom/fleet-operator.cdx.json",
+            &program,
+            &list,
         ];
         assert_eq!(files, expected);
     }
@@ -220,6 +244,19 @@ fn a_program_as_cargo_builds_it_runs_in_an_image_for_tests() {
     let confined = ["--read-only", "--user=12345:0", "--cap-drop=ALL"];
     let said = podman.run_in(&confined, kept.reference.as_str(), &["--version"]);
     assert_eq!(said, concat!("fleet-images ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn test_images_of_different_products_lie_side_by_side() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_fleet-images"));
+    let images = PRODUCTS.map(|product| {
+        let kept = test_image(product, program, "0.0.1", folder.path()).expect("an image");
+        let name = format!("localhost/{}:0.0.1", product.name);
+        assert_eq!(kept.reference.as_str(), name);
+        kept.path
+    });
+    assert!(images.iter().all(|path| path.is_file()), "{images:?}");
 }
 
 #[test]
