@@ -14,6 +14,8 @@ fn plain(text: &str) -> Value {
     let lower = text.to_ascii_lowercase();
     let digits = lower.replace('_', "");
     let number = digits.trim_start_matches(['+', '-']);
+    // `inf` and `nan` without a dot are words in YAML, though Rust reads numbers from them.
+    let numeric = digits.contains(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok();
     let special = matches!(number, ".inf" | ".nan") || number.starts_with("0x");
     let dates = number.contains(|c: char| c.is_ascii_digit())
         && number
@@ -24,7 +26,7 @@ fn plain(text: &str) -> Value {
         "y" | "yes" | "on" | "true" => Value::Bool(true),
         "n" | "no" | "off" | "false" => Value::Bool(false),
         "=" | "<<" => panic!("{text} is no string"),
-        _ if text.parse::<i128>().is_ok() || digits.parse::<f64>().is_ok() => {
+        _ if text.parse::<i128>().is_ok() || numeric => {
             let exact = text.parse::<i128>().ok().and_then(Number::from_i128);
             let float = || Number::from_f64(digits.parse().expect("a number"));
             Value::Number(exact.or_else(float).expect("a number"))
@@ -105,6 +107,7 @@ fn text() -> impl Strategy<Value = String> {
         "null",
         "=",
         "<<",
+        "inF",
         "1_000",
         "12:30:45",
         "0o7",
