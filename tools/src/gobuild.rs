@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::catalog::Tool;
 use crate::module::GoModule;
@@ -20,8 +20,8 @@ pub enum BuildError {
          or point KUBEBUILDER_ASSETS at a folder with the servers"
     )]
     NoGo(#[source] io::Error),
-    /// `go build` said no.
-    #[error("`go build` of {module} failed:\n{output}")]
+    /// `go` said no.
+    #[error("`go` failed with {module}:\n{output}")]
     Go {
         /// The module that was built.
         module: &'static str,
@@ -75,10 +75,27 @@ fn write_module(module: GoModule, tools: &[Tool], folder: &Path, bin: &Path) -> 
     fs::write(folder.join("tools.go"), source)
 }
 
+/// The folder of the module that `tool` is built from.
+pub(crate) fn source(module: GoModule, tool: Tool, folder: &Path) -> Result<PathBuf, BuildError> {
+    let prepared = write_module(module, &[tool], folder, folder);
+    prepared.map_err(|source| BuildError::Folder {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let args = ["list", "-mod=readonly", "-find", "-f", "{{.Module.Dir}}"];
+    let output = go(folder).args(args).arg(tool.package()).output();
+    let output = output.map_err(BuildError::NoGo)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && !said.trim().is_empty() {
+        return Ok(PathBuf::from(said.trim()));
+    }
+    Err(failed(module, &output))
+}
+
 /// One call for all tools of a module: they share most packages, and separate calls would compile
 /// those twice. The output is a file for each tool, because packages and tools differ in name.
 fn run_go(module: GoModule, tools: &[Tool], folder: &Path, bin: &Path) -> Result<(), BuildError> {
-    let output = Command::new("go")
+    let output = go(folder)
         .args([
             "build",
             "-mod=readonly",
@@ -90,24 +107,34 @@ fn run_go(module: GoModule, tools: &[Tool], folder: &Path, bin: &Path) -> Result
         .arg("-o")
         .arg(destination(tools, bin))
         .args(tools.iter().map(|tool| tool.package()))
-        .current_dir(folder)
-        // One setting for all modules; changing it would compile the standard library again.
-        .env("CGO_ENABLED", "0")
-        // A caller's GOFLAGS or workspace would change what is built under the same hash.
-        .env("GOFLAGS", "")
-        .env("GOWORK", "off")
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .output()
         .map_err(BuildError::NoGo)?;
     if output.status.success() {
         return Ok(());
     }
+    Err(failed(module, &output))
+}
+
+/// Go in a folder, with nothing of the caller's that would change what it does there.
+fn go(folder: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(folder)
+        // One setting for all modules; changing it would compile the standard library again.
+        .env("CGO_ENABLED", "0")
+        // A caller's GOFLAGS or workspace would change what is built under the same hash.
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off")
+        .stdin(Stdio::null());
+    go
+}
+
+fn failed(module: GoModule, output: &Output) -> BuildError {
     let text = String::from_utf8_lossy(&output.stderr);
-    Err(BuildError::Go {
+    BuildError::Go {
         module: module.name,
         output: tail(&text, 20),
-    })
+    }
 }
 
 /// A single package may be named after its module's last part (`v3`), so it gets a file name; of

@@ -35,6 +35,7 @@ mod java;
 mod maven;
 mod module;
 mod progress;
+mod source;
 mod wheel;
 
 pub use cache::Cache;
@@ -47,4 +48,5 @@ pub use java::{JavaError, java};
 pub use maven::ArtifactError;
 pub use module::Module;
 pub use progress::{Event, Origin};
+pub use source::{SourceError, source};
 pub use wheel::WheelError;

@@ -18,8 +18,8 @@ struct Args {
 enum Command {
     /// Make tools ready, building what is missing.
     Ensure {
-        /// Only this set of tools: walking, node, charts, identity or providers. If none is named:
-        /// all tools that this machine has what it takes for.
+        /// Only this set of tools: walking, node, charts, identity, providers or gitops. If none is
+        /// named: all that this machine has what it takes for, but those of gitops.
         #[arg(long)]
         profile: Option<Profile>,
     },
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// All tools but those that cannot be had here, which are named.
+/// All tools but those for which one has to ask, and those that cannot be had here, which are named.
 fn all_supported() -> Vec<Tool> {
     let cache = Cache::from_env();
     let supported = |tool: &Tool| match tool.supported(&cache) {
@@ -60,7 +60,8 @@ fn all_supported() -> Vec<Tool> {
             false
         }
     };
-    Tool::ALL.into_iter().filter(supported).collect()
+    let always = Tool::ALL.into_iter().filter(|tool| !tool.on_request());
+    always.filter(supported).collect()
 }
 
 fn list() {

@@ -28,6 +28,8 @@ pub enum Module {
     OpenBao,
     /// The artifact `org.keycloak:keycloak-quarkus-dist`.
     Keycloak,
+    /// `github.com/argoproj/argo-cd/v3`
+    ArgoCd,
 }
 
 /// A package with its version.
@@ -108,7 +110,7 @@ const KEYCLOAK: Pin = Pin {
 impl Module {
     /// Every module.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Etcd,
         Self::Kubernetes,
         Self::Nats,
@@ -118,6 +120,7 @@ impl Module {
         Self::Coredns,
         Self::OpenBao,
         Self::Keycloak,
+        Self::ArgoCd,
     ];
 
     fn pin(self) -> &'static Pin {
@@ -162,6 +165,18 @@ impl Module {
                     "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
                     "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
                     "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
+                ]
+            ),
+            // Not newer: from 3.3 on it needs a module of its own repository that was never published.
+            // It calls itself by its tag only if it is told of a commit and a clean tree.
+            Self::ArgoCd => pin!(
+                "argocd",
+                "3.2.11",
+                [
+                    "github.com/argoproj/argo-cd/v3/common.version=3.2.11",
+                    "github.com/argoproj/argo-cd/v3/common.gitTag=v3.2.11",
+                    "github.com/argoproj/argo-cd/v3/common.gitCommit=0000000",
+                    "github.com/argoproj/argo-cd/v3/common.gitTreeState=clean",
                 ]
             ),
         }

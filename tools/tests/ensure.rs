@@ -196,3 +196,12 @@ fn keycloak_is_fetched_once_and_ready_to_start() {
     let built = home.join("lib/quarkus/generated-bytecode.jar");
     assert!(built.is_file(), "{}", built.display());
 }
+
+/// What Argo CD wants installed lies in the module that it is built from.
+#[test]
+fn the_files_of_a_module_are_found_where_go_keeps_them() {
+    let folder = fleet_tools::source(Tool::Etcd).unwrap();
+    assert!(folder.join("go.mod").is_file(), "{}", folder.display());
+    let error = fleet_tools::source(Tool::Bao).unwrap_err();
+    assert_eq!(error.to_string(), "bao is not built from a Go module");
+}
