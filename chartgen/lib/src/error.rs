@@ -71,6 +71,24 @@ pub enum Problem {
     /// A value is exempted from being referred to, but is referred to.
     #[error("the value `{0}` is exempted from use, but a template refers to it")]
     NeedlessExemption(Path),
+    /// A dependency whose values nobody could set.
+    #[error("the dependency `{name}` has no values: add a struct as `{key}`")]
+    NoDependencyValues {
+        /// The dependency.
+        name: String,
+        /// Where Helm takes its values from.
+        key: Path,
+    },
+    /// A condition that Helm would not find, and so take for one that holds.
+    #[error(
+        "the dependency `{name}` is switched by `{switch}`, which is no boolean with a default"
+    )]
+    NoCondition {
+        /// The dependency.
+        name: String,
+        /// Its condition.
+        switch: Path,
+    },
     /// Two of the same name where Kubernetes or Helm allows one.
     #[error("{what} stands there twice")]
     Duplicate {

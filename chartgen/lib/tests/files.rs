@@ -22,6 +22,7 @@ mod support;
 use std::fs;
 use std::path::PathBuf;
 
+use chartgen::common::Toggle;
 use chartgen::{Chart, ChartMeta, Dependency, Maintainer, v};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -129,6 +130,8 @@ fn notes_say_what_the_release_is_called() {
 struct Values {
     /// Not used.
     note: String,
+    /// Those of a dependency.
+    bus: Toggle,
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::dependency::Dependency;
 use crate::error::Problem;
 use crate::tree::{Entry, Item, Node, Part, entry, item};
 use crate::yaml::scalar;
@@ -70,21 +71,6 @@ pub struct Maintainer {
     pub url: Option<String>,
 }
 
-/// A chart that another one brings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dependency {
-    /// The name in the repository.
-    pub name: String,
-    /// One version, never a range: what was tested is what is installed.
-    pub version: String,
-    /// Where it is found. May be empty for a chart that lies in `charts/`.
-    pub repository: String,
-    /// The value that switches it on: `nats.enabled`.
-    pub condition: Option<String>,
-    /// What its values are called here, if not like itself.
-    pub alias: Option<String>,
-}
-
 impl ChartMeta {
     /// The data of `Chart.yaml`, in the order people expect.
     pub(super) fn node(&self) -> Node {
@@ -134,10 +120,10 @@ impl ChartMeta {
             problems.extend(dependency.alias.as_ref().and_then(|a| name("an alias", a)));
             problems.extend(version("a dependency's version", &dependency.version));
         }
-        let called = |d: &Dependency| d.alias.clone().unwrap_or_else(|| d.name.clone());
         for (index, dependency) in self.dependencies.iter().enumerate() {
-            let mine = called(dependency);
-            if self.dependencies[..index].iter().any(|d| called(d) == mine) {
+            let mine = dependency.key();
+            let same = |other: &Dependency| other.key() == mine;
+            if self.dependencies[..index].iter().any(same) {
                 let what = format!("the dependency `{mine}`");
                 problems.push(Problem::Duplicate { what });
             }
@@ -157,25 +143,12 @@ impl Maintainer {
     }
 }
 
-impl Dependency {
-    fn item(&self) -> Part<Item> {
-        let entries = [
-            text("name", &self.name),
-            text("version", &self.version),
-            text("repository", &self.repository),
-            optional("condition", self.condition.as_ref()),
-            optional("alias", self.alias.as_ref()),
-        ];
-        item(Node::map(entries.into_iter().flatten()))
-    }
-}
-
 /// An entry, unless there is nothing to say.
-fn text(key: &str, value: &str) -> Option<Part<Entry>> {
+pub(super) fn text(key: &str, value: &str) -> Option<Part<Entry>> {
     (!value.is_empty()).then(|| entry(key, value))
 }
 
-fn optional(key: &str, value: Option<&String>) -> Option<Part<Entry>> {
+pub(super) fn optional(key: &str, value: Option<&String>) -> Option<Part<Entry>> {
     value.and_then(|value| text(key, value))
 }
 

@@ -1,5 +1,6 @@
 //! A chart: all its parts, checked against each other and written as files.
 
+mod dependency;
 mod meta;
 pub(crate) mod notes;
 mod readme;
@@ -21,7 +22,8 @@ use crate::expr::Place;
 use crate::template::Template;
 use crate::{Cond, Path, ValueRef, ValuesDoc};
 
-pub use meta::{ChartKind, ChartMeta, Dependency, Maintainer};
+pub use dependency::Dependency;
+pub use meta::{ChartKind, ChartMeta, Maintainer};
 pub use notes::Notes;
 pub use rendered::{Drift, FileError, RenderedChart};
 
@@ -160,6 +162,10 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
         } else {
             values
         };
+        let dependencies = self.meta.dependencies.iter();
+        let values = dependencies.fold(values, |values, dependency| {
+            values.with_dependency(dependency.key())
+        });
         let mut context = Context::new(&self.meta.name, Some(&values));
         context.templates = self.templates.iter().map(|t| t.name.clone()).collect();
         let mut files = Files::default();
@@ -168,6 +174,9 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
         let mut errors = context.errors.take();
         errors.extend(files.errors);
         let problems = self.meta.problems().into_iter();
+        errors.extend(problems.map(|problem| ChartError::new(self.at, problem)));
+        let dependencies = self.meta.dependencies.iter();
+        let problems = dependencies.flat_map(|dependency| dependency.problems(&values));
         errors.extend(problems.map(|problem| ChartError::new(self.at, problem)));
         errors.extend(review::documents(&self.templates));
         errors.extend(review::values(self, &values, &context.used.take()));
@@ -207,6 +216,10 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
     fn write_rest(&self, context: &Context<'_>, values: &ValuesDoc, files: &mut Files) {
         let chart = format!("# {HEADER}\n{}", emit::data(&self.meta.node()));
         files.add("Chart.yaml", chart, self.at);
+        if !self.meta.dependencies.is_empty() {
+            let lock = dependency::lock(&self.meta.dependencies);
+            files.add("Chart.lock", lock, self.at);
+        }
         files.add("values.yaml", values.values_yaml(), self.at);
         files.add("values.schema.json", values.schema_json(), self.at);
         if let Some((prose, at)) = &self.readme {

@@ -6,6 +6,11 @@ use std::{fmt, fs, io};
 
 use crate::emit::HEADER;
 
+/// What a chart with dependencies has.
+const LOCK: &str = "Chart.lock";
+/// Where Helm keeps dependencies.
+const DEPENDENCIES: &str = "charts";
+
 /// The files of a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedChart {
@@ -82,10 +87,15 @@ impl RenderedChart {
         Ok(())
     }
 
-    /// How a folder differs from the chart.
+    /// How a folder differs from the chart. Where the chart has dependencies, those that Helm fetched
+    /// into its folder are left out.
     pub fn diff(&self, folder: &Path) -> Result<Drift, FileError> {
         let mut there = Vec::new();
         list(folder, Path::new(""), &mut there)?;
+        if self.files.contains_key(Path::new(LOCK)) {
+            // `helm dependency build` puts them there, and they are nobody's to commit.
+            there.retain(|path| !path.starts_with(DEPENDENCIES));
+        }
         let mut drift = Drift::default();
         for path in &there {
             match self.files.get(path) {

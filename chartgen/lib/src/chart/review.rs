@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Chart, Named};
+use super::{Chart, Dependency, Named};
 use crate::cond::Test;
 use crate::document::Document;
 use crate::error::{ChartError, Problem};
@@ -20,10 +20,17 @@ pub(super) fn values<V>(
     let within = |path: &Path, outer: &Path| path.keys().starts_with(outer.keys());
     // Of an open value, a template may use a part; of a struct, all of it.
     let is_used = |leaf: &Path| used.iter().any(|u| within(leaf, u) || within(u, leaf));
+    let read: Vec<_> = chart
+        .meta
+        .dependencies
+        .iter()
+        .flat_map(Dependency::reads)
+        .collect();
+    let is_read = |leaf: &Path| read.iter().any(|outer| within(leaf, outer));
     let is_exempt = |leaf: &Path| chart.exempt.iter().any(|(path, _)| within(leaf, path));
     let unused = values
         .leaves()
-        .filter(|leaf| !is_used(leaf) && !is_exempt(leaf))
+        .filter(|leaf| !is_used(leaf) && !is_read(leaf) && !is_exempt(leaf))
         .map(|leaf| ChartError::new(chart.at, Problem::UnusedValue(leaf.clone())));
     let needless = chart
         .exempt

@@ -80,6 +80,12 @@ pub(super) fn block(text: &str, target: Target) -> Option<Block> {
     })
 }
 
+/// The indicator and the lines of a text that can be a block in a file that is read as it is.
+pub(crate) fn plain_block(text: &str) -> Option<(&'static str, Vec<String>)> {
+    let block = block(text, Target::Plain)?;
+    Some((block.indicator, block.lines))
+}
+
 /// A string literal of a Go template.
 pub(super) fn go_string(text: &str) -> String {
     // Go knows the escapes that `quoted` uses. Helm would delete its mark from what the literal

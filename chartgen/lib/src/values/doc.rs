@@ -21,6 +21,9 @@ const SCHEMA_LIMIT: usize = 200_000;
 ///   `None`: its key stands there as a comment. There is no `null` in `values.yaml`, because Helm 3
 ///   keeps nulls there and Helm from 4.2 on drops them.
 /// - A struct refuses keys it does not know, with or without `deny_unknown_fields`.
+/// - The exception is a struct with the values of a chart of somebody else, of which it has those
+///   that are set here: `#[schemars(extend("additionalProperties" = true))]`. It takes any other key,
+///   and its own keys are as the other chart has them, renamed in whatever way.
 /// - A user who sets a key to `null` removes it: that is how Helm merges values. The schema demands
 ///   every key that has a default, so the removal is refused with the name of the key; only an
 ///   `Option` may be removed.
@@ -88,6 +91,17 @@ impl ValuesDoc {
     #[must_use]
     pub fn for_subchart(mut self) -> Self {
         schema::allow_from_parent(&mut self.schema, true);
+        self
+    }
+
+    /// The same for a chart that has a dependency with its values at `key`: Helm hands `global` down
+    /// before it looks at the schema.
+    #[must_use]
+    pub(crate) fn with_dependency(mut self, key: &str) -> Self {
+        let below = self.schema.pointer_mut(&format!("/properties/{key}"));
+        if let Some(below) = below.filter(|below| !schema::is_open(below)) {
+            schema::allow_from_parent(below, false);
+        }
         self
     }
 

@@ -56,18 +56,20 @@ pub(super) fn fields(
     let Some(Value::Object(properties)) = schema.get("properties") else {
         return Ok(Vec::new());
     };
+    let ours = !schema::is_open(schema);
     let each = properties.iter();
-    each.map(|(key, below)| field(path.join(key.as_str()), key, below, default))
-        .collect()
+    each.map(|(key, below)| {
+        let path = path.join(key.as_str());
+        if ours {
+            check_key(&path, key)?;
+        }
+        field(path, below, default)
+    })
+    .collect()
 }
 
-fn field(
-    path: Path,
-    key: &str,
-    schema: &Value,
-    parent: Option<&Value>,
-) -> Result<Field, ValuesError> {
-    check_key(&path, key)?;
+fn field(path: Path, schema: &Value, parent: Option<&Value>) -> Result<Field, ValuesError> {
+    let key = path.keys().last().map_or("", String::as_str);
     let optional = schema::is_optional(schema);
     let default = match parent.map(|parent| parent.get(key)) {
         None => None,
@@ -108,7 +110,8 @@ pub(super) fn default_of(fields: &[Field]) -> Value {
     Value::Object(set.collect::<Map<_, _>>())
 }
 
-/// Field names become keys by one rule; only then is what `v!` refers to there.
+/// Field names become keys by one rule; only then is what `v!` refers to there. An open struct is a
+/// part of somebody else's values, whose keys are as they are.
 fn check_key(path: &Path, key: &str) -> Result<(), ValuesError> {
     let camel = key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.chars().all(|c| c.is_ascii_alphanumeric());

@@ -138,7 +138,7 @@ mod tests {
         let field = Field {
             path: Path::new(["key"]),
             docs: ('\0'..='\u{ffff}')
-                .map(|letter| format!("a{letter}b\n\n"))
+                .flat_map(|letter| ['a', letter, 'b', '\n', '\n'])
                 .collect(),
             kind: Kind::Any,
             type_name: "string".to_owned(),

@@ -165,6 +165,11 @@ fn close(schema: &mut Map<String, Value>) {
     }
 }
 
+/// Whether a struct says that it takes keys it does not know.
+pub(super) fn is_open(schema: &Value) -> bool {
+    schema.get("additionalProperties") == Some(&Value::Bool(true))
+}
+
 /// Makes the top what every level of structs is. A struct without fields looks like an open object
 /// everywhere else; at the top it is a chart without values. False for a map and all else.
 pub(super) fn close_top(schema: &mut Value) -> bool {
