@@ -1,7 +1,11 @@
 //! The platform's own keys: made here, and read back with their public halves, whether they are kept
 //! in files or in Secrets.
 //!
+//! [`catalogue`] says which keys there are and where a cluster keeps each.
+//!
 //! It keeps nothing and sends nothing. No `Debug` and no error shows a secret.
+
+pub mod catalogue;
 
 use std::fmt;
 

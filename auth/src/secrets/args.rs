@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::catalogue::Name;
@@ -34,14 +35,20 @@ pub struct EnsureArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Add a next key, which is known from now on and not used yet.
-    #[arg(long, value_name = "NAME", group = "turn")]
+    #[arg(long, value_name = "NAME", value_parser = names(), group = "turn")]
     pub rotate: Option<Name>,
     /// Use the next key from now on; the one used so far is still known.
-    #[arg(long, value_name = "NAME", group = "turn")]
+    #[arg(long, value_name = "NAME", value_parser = names(), group = "turn")]
     pub switch: Option<Name>,
     /// Drop the key that was used before.
-    #[arg(long, value_name = "NAME", group = "turn")]
+    #[arg(long, value_name = "NAME", value_parser = names(), group = "turn")]
     pub retire: Option<Name>,
+}
+
+/// The names of keys, each with what it is for.
+fn names() -> impl TypedValueParser<Value = Name> {
+    let names = Name::ALL.map(|name| PossibleValue::new(name.as_str()).help(name.purpose()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Name>())
 }
 
 impl EnsureArgs {

@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 
 use super::args::EnsureArgs;
-use super::catalogue::{Name, SEAL_ENTRY, seal_secret};
-use super::public::{PUBLIC_NAME, Rings, entries};
+use super::catalogue::{Name, PUBLIC_NAME, SEAL_ENTRY, seal_secret};
+use super::public::{Rings, entries};
 use super::ring::{Ring, RingError, Turn};
 use super::store::{Store, StoreError, Write, public, secret};
 use crate::steps::{Mode, Outcome, Step};

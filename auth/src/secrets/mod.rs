@@ -6,14 +6,13 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`catalogue`] | which keys there are, and where |
+//! | [`catalogue`] | which keys there are, and where; of `fleet-keys`, as others look for them |
 //! | [`ring`] | the three turns of one key |
 //! | [`public`] | what others must know of all keys |
 //! | [`store`] | Secrets and the `ConfigMap` |
 //! | [`rbac`] | what all this may do in a cluster, and why |
 
 pub mod args;
-pub mod catalogue;
 pub mod rbac;
 pub mod ring;
 
@@ -22,5 +21,7 @@ mod public;
 mod store;
 
 pub use ensure::{EnsureError, ensure};
-pub use public::{ACCOUNTS_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, PUBLIC_NAME, XKEY_ENTRY};
+pub use fleet_keys::catalogue::{
+    self, ACCOUNTS_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, PUBLIC_NAME, XKEY_ENTRY,
+};
 pub use store::StoreError;

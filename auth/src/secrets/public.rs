@@ -6,20 +6,8 @@ use fleet_bus::account;
 use fleet_bus::server::{self, CalloutSettings, StaticUsers};
 use serde_json::json;
 
-use super::catalogue::Name;
+use super::catalogue::{ACCOUNTS_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, Name, XKEY_ENTRY};
 use super::ring::Ring;
-
-/// The `ConfigMap`. Public halves are no secret, and whoever may only read them must not need the
-/// right to read Secrets.
-pub const PUBLIC_NAME: &str = "fleet-public-keys";
-/// The entry with the issuer that servers of the bus are to believe.
-pub const ISSUER_ENTRY: &str = "issuer";
-/// The entry with the curve key that they are to seal for.
-pub const XKEY_ENTRY: &str = "xkey";
-/// The entry with the keys whose manifests devices follow, separated by commas.
-pub const MANIFEST_KEYS_ENTRY: &str = "manifest-keys";
-/// The entry with the accounts of the bus, to be included in a server's configuration.
-pub const ACCOUNTS_ENTRY: &str = "accounts.conf";
 
 /// The keys of each name.
 pub(super) type Rings = BTreeMap<Name, Ring>;

@@ -4,8 +4,7 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use super::catalogue::Name;
-use super::public::PUBLIC_NAME;
+use super::catalogue::{Name, PUBLIC_NAME};
 
 /// Which role carries a rule. Each is a `Role`, of one namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,12 +5,7 @@ use std::collections::BTreeMap;
 use fleet_keys::{KeyError, SecretKey};
 use k8s_openapi::ByteString;
 
-use super::catalogue::Name;
-
-/// After the entry's name: the key that is to be used next.
-const NEXT: &str = ".next";
-/// The one that was used before.
-const PREVIOUS: &str = ".previous";
+use super::catalogue::{NEXT, Name, PREVIOUS};
 
 /// Why a key is not changed, or not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

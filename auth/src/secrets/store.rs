@@ -10,7 +10,7 @@ use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::public::PUBLIC_NAME;
+use super::catalogue::PUBLIC_NAME;
 use crate::steps::Mode;
 
 /// Why the API server did not read or write an object.
