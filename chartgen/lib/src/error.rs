@@ -89,6 +89,19 @@ pub enum Problem {
         /// Its condition.
         switch: Path,
     },
+    /// A choice of a profile that chooses what holds anyway.
+    #[error("the choice changes nothing that was not so before: {why}")]
+    IdleChoice {
+        /// Its reason.
+        why: String,
+    },
+    /// A choice of a profile that takes away what only a null could: in the chart's own values there
+    /// are none.
+    #[error("`{path}` cannot be taken away; only defaults of a dependency can")]
+    Removed {
+        /// The value.
+        path: Path,
+    },
     /// Two of the same name where Kubernetes or Helm allows one.
     #[error("{what} stands there twice")]
     Duplicate {

@@ -106,7 +106,8 @@ mod values;
 mod yaml;
 
 pub use chart::{
-    Chart, ChartKind, ChartMeta, Dependency, Drift, FileError, Maintainer, Notes, RenderedChart,
+    Chart, ChartKind, ChartMeta, Dependency, Drift, FileError, Maintainer, Notes, Profile,
+    RenderedChart,
 };
 pub use cond::{Cond, Literal};
 pub use document::Document;

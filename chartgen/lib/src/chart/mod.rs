@@ -3,6 +3,7 @@
 mod dependency;
 mod meta;
 pub(crate) mod notes;
+mod profile;
 mod readme;
 mod rendered;
 mod review;
@@ -25,6 +26,7 @@ use crate::{Cond, Path, ValueRef, ValuesDoc};
 pub use dependency::Dependency;
 pub use meta::{ChartKind, ChartMeta, Maintainer};
 pub use notes::Notes;
+pub use profile::Profile;
 pub use rendered::{Drift, FileError, RenderedChart};
 
 /// A Helm chart whose interface is the struct `V`.
@@ -40,6 +42,7 @@ pub struct Chart<V> {
     notes: Option<(Notes, Place)>,
     readme: Option<(String, Place)>,
     files: Vec<Named<Vec<u8>>>,
+    profiles: Vec<Profile<V>>,
     exempt: Vec<(Path, Place)>,
     values: PhantomData<fn() -> V>,
 }
@@ -65,6 +68,7 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
             notes: None,
             readme: None,
             files: Vec::new(),
+            profiles: Vec::new(),
             exempt: Vec::new(),
             values: PhantomData,
         }
@@ -126,6 +130,13 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
             what: content.into(),
             at: Location::caller(),
         });
+        self
+    }
+
+    /// A further file of values, which users may give to Helm.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile<V>) -> Self {
+        self.profiles.push(profile);
         self
     }
 
@@ -229,6 +240,12 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
                     .errors
                     .borrow_mut()
                     .push(ChartError::new(at, problem)),
+            }
+        }
+        for profile in &self.profiles {
+            match profile.text(&self.meta.name, values, &self.meta.dependencies) {
+                Ok(text) => files.add(&profile.file_name(), text, profile.at()),
+                Err(errors) => files.errors.extend(errors),
             }
         }
         for file in &self.files {

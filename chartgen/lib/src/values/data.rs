@@ -5,7 +5,7 @@ use serde_json::{Number, Value};
 use crate::{emit, yaml};
 
 /// The lines of one entry of a mapping. `key` is ready to be written.
-pub(super) fn entry(key: &str, value: &Value) -> Vec<String> {
+pub(crate) fn entry(key: &str, value: &Value) -> Vec<String> {
     if let Some((indicator, lines)) = value.as_str().and_then(emit::plain_block) {
         let lines = lines.into_iter().map(|line| format!("  {line}"));
         // An empty line stays empty: nobody wants blanks at the end of lines.

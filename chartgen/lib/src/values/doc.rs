@@ -105,6 +105,11 @@ impl ValuesDoc {
         self
     }
 
+    /// Whether other values keep the schema, too.
+    pub(crate) fn check(&self, values: &Value) -> Result<(), ValuesError> {
+        check::check(&Path::new::<String>([]), &self.schema, values)
+    }
+
     /// What stands at `path`; nothing if no field has this path. Knows the keys of structs, not
     /// those of maps.
     pub fn kind(&self, path: &Path) -> Option<Kind> {

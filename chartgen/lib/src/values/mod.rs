@@ -2,12 +2,12 @@
 
 mod check;
 pub mod common;
-mod data;
+pub(crate) mod data;
 mod doc;
 mod error;
 mod field;
 mod path;
-mod prose;
+pub(crate) mod prose;
 mod render;
 mod schema;
 mod table;

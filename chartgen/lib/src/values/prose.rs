@@ -68,7 +68,7 @@ fn is_verbatim(line: &str) -> bool {
 }
 
 /// A text as lines of at most `width` letters where words allow it.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for block in blocks(text) {
         if !lines.is_empty() {
