@@ -80,7 +80,7 @@ images: ## Container images for amd64 and arm64 in target/images; into podman wh
 
 .PHONY: generate
 generate: ## Write the committed generated files anew from the types
-	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api -p fleet-chartgen --test drift
+	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api -p fleet-chartgen -p fleet-gitops --test drift
 
 ##@ Check
 

@@ -6,7 +6,13 @@ use crate::source::sources;
 /// Folders whose YAML comes out of our types, each guarded by a drift test.
 const GENERATED: [&str; 3] = ["api/crds/", "charts/", "gitops/"];
 /// Crates that write YAML for people and for Kubernetes tools.
-const WRITERS: [&str; 4] = ["fleet-api", "fleet-chartgen", "fleet-cli", "fleet-operator"];
+const WRITERS: [&str; 5] = [
+    "fleet-api",
+    "fleet-chartgen",
+    "fleet-cli",
+    "fleet-gitops",
+    "fleet-operator",
+];
 /// The one that reads it, to judge what Helm printed.
 const READER: &str = "chartgen-lint";
 
