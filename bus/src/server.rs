@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 
 use crate::{account, system};
 
-/// A CONNECT with a JWT in it outgrows the server's default of 4 KiB.
-const MAX_CONTROL_LINE: u32 = 16 * 1024;
+/// The longest line of the protocol in bytes: a CONNECT with a JWT in it outgrows the server's default
+/// of 4 KiB.
+pub const MAX_CONTROL_LINE: u32 = 16 * 1024;
 
 /// How long a login may take, in seconds. The server waits as long for the callout, which may have
 /// to ask the identity provider for its keys first; the default of 2 s is short for that.
 const AUTHORIZATION_TIMEOUT: u32 = 5;
 
-/// The largest message; above the largest value of any bucket, with room for headers.
-const MAX_PAYLOAD: u32 = 1024 * 1024;
+/// The largest message in bytes; above the largest value of any bucket, with room for headers.
+pub const MAX_PAYLOAD: u32 = 1024 * 1024;
 
 /// The largest message of a device; above the largest value that one may store. The account has to say
 /// it: nats-server forgets the limits of a user whom an auth callout let in (seen with 2.15.1).
@@ -100,13 +101,26 @@ fn document(settings: &ServerSettings) -> Value {
         "max_control_line": MAX_CONTROL_LINE,
         "max_payload": MAX_PAYLOAD,
         "jetstream": {"store_dir": settings.store_dir},
-        "accounts": accounts(&settings.users),
-        "system_account": account::SYS,
     });
-    if let Some(callout) = &settings.callout {
-        document["authorization"] = authorization(callout, &settings.users);
+    let shared = shared(&settings.users, settings.callout.as_ref());
+    if let (Some(document), Value::Object(shared)) = (document.as_object_mut(), shared) {
+        document.extend(shared);
     }
     document
+}
+
+/// The part of the configuration that depends on keys, the same for every server of the bus: who there
+/// is, what they may do, and who decides about the others. It can stand in a file that a server's
+/// configuration includes.
+pub fn shared(users: &StaticUsers, callout: Option<&CalloutSettings>) -> Value {
+    let mut shared = json!({
+        "accounts": accounts(users),
+        "system_account": account::SYS,
+    });
+    if let Some(callout) = callout {
+        shared["authorization"] = authorization(callout, users);
+    }
+    shared
 }
 
 /// The authorization block, the same wherever the server runs.
