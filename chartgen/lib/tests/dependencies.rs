@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use chartgen::common::Global;
 use chartgen::{Chart, ChartMeta, Dependency, Document, Problem, RenderedChart, v};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -225,6 +226,41 @@ fn text_of_several_lines_stands_in_the_values_as_a_block() {
     let values = chart.text("values.yaml").expect("values");
     let block = "  settings: |\n    listener \"tcp\" {\n      port = 1\n    }\n\n    ui = true\n";
     assert!(values.contains(block), "{values}");
+}
+
+/// A chart of this project that looks for what a parent shares.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Shop {
+    /// Shared.
+    global: Global,
+    /// What visitors read.
+    greeting: String,
+}
+
+/// An umbrella that shares something.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sharing {
+    /// Shared.
+    global: Global,
+    /// The page.
+    web: Shop,
+}
+
+#[test]
+fn what_is_shared_is_chosen_in_one_place() {
+    let chart = Chart::<Sharing>::new(meta("sharing", vec![dependency("web", "")]))
+        .exempt(v!(Sharing, global), "the dependency reads it");
+    let chart = chart.build().expect("a chart");
+    let values = chart.text("values.yaml").expect("values");
+    assert_eq!(values.matches("imageRegistry").count(), 1, "{values}");
+    let schema = chart.text("values.schema.json").expect("a schema");
+    let schema: Value = serde_json::from_str(schema).expect("JSON");
+    let web = &schema["properties"]["web"];
+    assert_eq!(web["required"], json!(["greeting"]));
+    assert_eq!(web["properties"]["global"]["type"], "object");
+    assert_eq!(web["properties"]["global"].get("properties"), None);
 }
 
 fn problems(chart: &Chart<Umbrella>) -> Vec<String> {

@@ -94,13 +94,24 @@ impl ValuesDoc {
         self
     }
 
-    /// The same for a chart that has a dependency with its values at `key`: Helm hands `global` down
-    /// before it looks at the schema.
+    /// The same for a chart that has a dependency with its values at `key`. Helm hands `global` down
+    /// before it looks at the schema; where the chart has one itself, that wins over the dependency's,
+    /// which then is no choice of anybody.
     #[must_use]
     pub(crate) fn with_dependency(mut self, key: &str) -> Self {
+        let own_global = self.kind(&Path::new([schema::GLOBAL])).is_some();
         let below = self.schema.pointer_mut(&format!("/properties/{key}"));
         if let Some(below) = below.filter(|below| !schema::is_open(below)) {
+            if own_global {
+                schema::forget(below, schema::GLOBAL);
+            }
             schema::allow_from_parent(below, false);
+            let dependency = self.fields.iter_mut().find(|field| field.key() == key);
+            if let Some(dependency) = dependency.filter(|_| own_global) {
+                dependency
+                    .fields
+                    .retain(|field| field.key() != schema::GLOBAL);
+            }
         }
         self
     }

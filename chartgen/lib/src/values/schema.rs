@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::prose;
 
+/// The values that a parent chart shares with all its charts.
+pub(super) const GLOBAL: &str = "global";
+
 /// Where the meanings of an enum's values wait while unions are merged.
 const MEANINGS: &str = "x-meanings";
 
@@ -248,12 +251,22 @@ pub(super) fn require(schema: &mut Value, default: &Value) {
     }
 }
 
+/// Takes a property away.
+pub(super) fn forget(schema: &mut Value, key: &str) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    properties.map(|properties| properties.shift_remove(key));
+    let required = schema.get_mut("required").and_then(Value::as_array_mut);
+    if let Some(required) = required {
+        required.retain(|required| required != key);
+    }
+}
+
 /// What a parent chart hands down: always `global`, and `enabled` to a chart made for it.
 pub(super) fn allow_from_parent(schema: &mut Value, enabled: bool) {
     let Some(Value::Object(properties)) = schema.get_mut("properties") else {
         return;
     };
-    if let Some(Value::Object(global)) = properties.get_mut("global") {
+    if let Some(Value::Object(global)) = properties.get_mut(GLOBAL) {
         // Other charts read other keys of the same object.
         if global.get("additionalProperties") == Some(&Value::Bool(false)) {
             global.insert("additionalProperties".into(), true.into());
@@ -261,7 +274,7 @@ pub(super) fn allow_from_parent(schema: &mut Value, enabled: bool) {
     } else {
         let description = "Values that a parent chart shares with all its charts.";
         let global = json!({"description": description, "type": "object"});
-        properties.insert("global".into(), global);
+        properties.insert(GLOBAL.into(), global);
     }
     if enabled && !properties.contains_key("enabled") {
         let description = "For the parent chart, which installs this one or not.";
