@@ -135,6 +135,16 @@ pub const MANIFEST_KEYS_ENTRY: &str = "manifest-keys";
 /// The entry with the accounts of the bus, to be included in a server's configuration.
 pub const ACCOUNTS_ENTRY: &str = "accounts.conf";
 
+/// The entry with the certificate of the enrolment service's authority, which devices are given.
+pub const AUTHORITY_ENTRY: &str = "enrolment-ca.crt";
+
+/// The Secret with the authority of the enrolment service, in PEM. Devices pin it, so that it stays.
+pub const AUTHORITY_NAME: &str = "fleet-enrolment-ca";
+/// Its entry with the certificate.
+pub const AUTHORITY_CERTIFICATE: &str = "ca.crt";
+/// Its entry with the key.
+pub const AUTHORITY_KEY: &str = "ca.key";
+
 /// The entry of a seal key's Secret.
 pub const SEAL_ENTRY: &str = "seal.key";
 

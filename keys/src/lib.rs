@@ -1,11 +1,13 @@
 //! The platform's own keys: made here, and read back with their public halves, whether they are kept
 //! in files or in Secrets.
 //!
-//! [`catalogue`] says which keys there are and where a cluster keeps each.
+//! [`catalogue`] says which keys there are and where a cluster keeps each, [`rbac`] what whoever makes
+//! them may do there.
 //!
 //! It keeps nothing and sends nothing. No `Debug` and no error shows a secret.
 
 pub mod catalogue;
+pub mod rbac;
 
 use std::fmt;
 

@@ -28,6 +28,7 @@ pub mod tokens;
 
 mod answers;
 mod audit;
+pub(crate) mod authority;
 mod labels;
 mod run;
 mod status;

@@ -11,10 +11,7 @@ use http::Uri;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -25,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
+use super::authority;
 use super::http::Peer;
 
 /// Connections at the same time; further ones wait to be accepted.
@@ -123,6 +121,7 @@ fn host(url: &str) -> Result<String, TlsError> {
         .to_owned())
 }
 
+/// What is not there is made. Where both files are, nothing is written: they may be a Secret.
 fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, TlsError> {
     let (certificate, key_file) = (folder.join("ca.crt"), folder.join("ca.key"));
     let file = |operation, path: &Path| {
@@ -133,12 +132,6 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, TlsError> {
             source,
         }
     };
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "fleet enrolment");
     let key = match fs::read_to_string(&key_file) {
         Ok(pem) => KeyPair::from_pem(&pem)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -149,6 +142,7 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, TlsError> {
         }
         Err(error) => return Err(file("read", &key_file)(error)),
     };
+    let params = authority::params();
     // Killed between the two files: the same key makes an equally good certificate.
     if !certificate.exists() {
         let made = params.self_signed(&key)?;

@@ -9,10 +9,14 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 
 use super::args::EnsureArgs;
-use super::catalogue::{Name, PUBLIC_NAME, SEAL_ENTRY, seal_secret};
+use super::catalogue::{
+    AUTHORITY_CERTIFICATE, AUTHORITY_KEY, AUTHORITY_NAME, Name, PUBLIC_NAME, SEAL_ENTRY,
+    seal_secret,
+};
 use super::public::{Rings, entries};
 use super::ring::{Ring, RingError, Turn};
 use super::store::{Store, StoreError, Write, public, secret};
+use crate::enrol::authority;
 use crate::steps::{Mode, Outcome, Step};
 
 /// How often somebody else may be faster before this gives up. Whoever is faster has come further.
@@ -36,6 +40,12 @@ pub enum EnsureError {
     /// No key could be made.
     #[error(transparent)]
     Make(#[from] KeyError),
+    /// Somebody has put something else there.
+    #[error(
+        "the Secret {AUTHORITY_NAME} has no certificate in `{AUTHORITY_CERTIFICATE}`: put the \
+         authority of the enrolment service there, or delete the Secret to have one made"
+    )]
+    Authority,
     /// Others change the same objects all the time.
     #[error("others change {0} all the time; run this again")]
     Restless(String),
@@ -54,6 +64,7 @@ pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<()
         store,
         mode: args.mode(),
         planned: Rings::new(),
+        authority: String::new(),
         tell,
     };
     run.seal(args).await?;
@@ -61,6 +72,7 @@ pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<()
         let turn = args.turn().filter(|(turned, _)| *turned == name);
         run.key(name, turn.map(|(_, turn)| turn)).await?;
     }
+    run.authority().await?;
     run.publish().await
 }
 
@@ -69,6 +81,8 @@ struct Run<'a, T> {
     mode: Mode,
     /// What would be there after [`Mode::Apply`].
     planned: Rings,
+    /// The certificate of the enrolment service's authority.
+    authority: String,
     tell: &'a mut T,
 }
 
@@ -144,13 +158,42 @@ impl<T: FnMut(Step)> Run<'_, T> {
         Ok((written == Write::Done).then_some((ring, Outcome::Changed)))
     }
 
+    /// Made once: devices pin it.
+    async fn authority(&mut self) -> Result<(), EnsureError> {
+        let path = self.store.secrets.path(AUTHORITY_NAME);
+        for _ in 0..ATTEMPTS {
+            let found = self.store.secrets.find(AUTHORITY_NAME).await?;
+            let outcome = if let Some(object) = found {
+                self.authority = certificate(object.data.unwrap_or_default())?;
+                Outcome::Kept
+            } else {
+                let made = authority::make().map_err(|_| KeyError::Make)?;
+                let data = [
+                    (AUTHORITY_CERTIFICATE, made.certificate.clone()),
+                    (AUTHORITY_KEY, made.key),
+                ];
+                let data = data.map(|(entry, pem)| (entry.to_owned(), ByteString(pem.into())));
+                let object = secret(AUTHORITY_NAME, BTreeMap::from(data));
+                let secrets = &self.store.secrets;
+                if secrets.create(AUTHORITY_NAME, &object).await? == Write::Late {
+                    continue;
+                }
+                self.authority = made.certificate;
+                Outcome::Created
+            };
+            self.note(path, outcome);
+            return Ok(());
+        }
+        Err(EnsureError::Restless(path))
+    }
+
     /// The map is read before the keys: if somebody writes a newer one in between, the version is
     /// no longer that, and this one is not written over it.
     async fn publish(&mut self) -> Result<(), EnsureError> {
         let path = self.store.maps.path(PUBLIC_NAME);
         for _ in 0..ATTEMPTS {
             let found = self.store.maps.find(PUBLIC_NAME).await?;
-            let wanted = entries(&self.rings().await?);
+            let wanted = entries(&self.rings().await?, &self.authority);
             let Some(outcome) = self.settle_public(found, wanted).await? else {
                 continue;
             };
@@ -194,4 +237,13 @@ impl<T: FnMut(Step)> Run<'_, T> {
         };
         Ok((written == Write::Done).then_some(outcome))
     }
+}
+
+/// What an authority's Secret tells others.
+fn certificate(data: BTreeMap<String, ByteString>) -> Result<String, EnsureError> {
+    let mut data = data;
+    let pem = data.remove(AUTHORITY_CERTIFICATE).unwrap_or_default();
+    let pem = String::from_utf8(pem.0).ok();
+    pem.filter(|pem| pem.contains("BEGIN CERTIFICATE"))
+        .ok_or(EnsureError::Authority)
 }

@@ -10,10 +10,9 @@
 //! | [`ring`] | the three turns of one key |
 //! | [`public`] | what others must know of all keys |
 //! | [`store`] | Secrets and the `ConfigMap` |
-//! | [`rbac`] | what all this may do in a cluster, and why |
+//! | [`rbac`] | what all this may do in a cluster, and why; of `fleet-keys`, as charts grant it |
 
 pub mod args;
-pub mod rbac;
 pub mod ring;
 
 mod ensure;
@@ -24,4 +23,5 @@ pub use ensure::{EnsureError, ensure};
 pub use fleet_keys::catalogue::{
     self, ACCOUNTS_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, PUBLIC_NAME, XKEY_ENTRY,
 };
+pub use fleet_keys::rbac;
 pub use store::StoreError;

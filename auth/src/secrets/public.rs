@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use fleet_bus::account;
 use fleet_bus::server::{self, CalloutSettings, StaticUsers};
-use serde_json::json;
 
-use super::catalogue::{ACCOUNTS_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, Name, XKEY_ENTRY};
+use super::catalogue::{
+    ACCOUNTS_ENTRY, AUTHORITY_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, Name, XKEY_ENTRY,
+};
 use super::ring::Ring;
 
 /// The keys of each name.
 pub(super) type Rings = BTreeMap<Name, Ring>;
 
 /// The entries of the `ConfigMap`.
-pub(super) fn entries(rings: &Rings) -> BTreeMap<String, String> {
+pub(super) fn entries(rings: &Rings, authority: &str) -> BTreeMap<String, String> {
     let known = |name: Name| -> Vec<String> {
         let ring = rings.get(&name).into_iter();
         let keys = ring.flat_map(Ring::known);
@@ -32,15 +32,12 @@ pub(super) fn entries(rings: &Rings) -> BTreeMap<String, String> {
         enforcer: known(Name::Enforcer),
         ..StaticUsers::default()
     };
-    let accounts = json!({
-        "accounts": server::accounts(&users),
-        "system_account": account::SYS,
-        "authorization": server::authorization(&callout, &users),
-    });
+    let accounts = server::shared(&users, Some(&callout));
     let entry = |name: &str, value: String| (name.to_owned(), value);
     BTreeMap::from([
         entry(MANIFEST_KEYS_ENTRY, known(Name::Manifest).join(",")),
         entry(ACCOUNTS_ENTRY, format!("{accounts:#}\n")),
+        entry(AUTHORITY_ENTRY, authority.to_owned()),
         entry(ISSUER_ENTRY, callout.issuer),
         entry(XKEY_ENTRY, callout.xkey),
     ])

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use fleet_api::Decision;
 use fleet_auth_core::enrol::rbac::{DEFAULT_LEASE, GRANTS, Grant, Names, Scope};
+use fleet_rbac::Verb;
 use fleet_testbed::{Request, Testbed};
 
 use crate::device::{Device, is_pending};
 use crate::scene::{NAMESPACE, SERVICE_USER, Scene};
 
 /// Whether a request needs this verb of this grant.
-fn covers(grant: &Grant, verb: &str, request: &Request) -> bool {
+fn covers(grant: &Grant, verb: Verb, request: &Request) -> bool {
     let place = match grant.scope {
         Scope::Cluster => true,
         Scope::Namespace => request.namespace == NAMESPACE,
@@ -23,7 +24,7 @@ fn covers(grant: &Grant, verb: &str, request: &Request) -> bool {
         && name
         && grant.api_group == request.group
         && grant.resource == request.resource
-        && verb == request.verb
+        && verb.as_str() == request.verb
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,8 +58,15 @@ async fn all_that_is_granted_is_used_and_nothing_else_is_asked_for() {
         .collect();
     assert!(outside.is_empty(), "no grant covers: {outside:#?}");
     let unused: Vec<_> = all()
-        .filter(|(grant, verb)| !requests.iter().any(|r| covers(grant, verb, r)))
-        .map(|(grant, verb)| format!("{verb} {}, because {}", grant.resource, grant.reason))
+        .filter(|(grant, verb)| !requests.iter().any(|r| covers(grant, *verb, r)))
+        .map(|(grant, verb)| {
+            format!(
+                "{} {}, because {}",
+                verb.as_str(),
+                grant.resource,
+                grant.reason
+            )
+        })
         .collect();
     assert!(unused.is_empty(), "nobody used: {unused:#?}");
 }

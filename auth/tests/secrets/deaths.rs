@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::scene::{Kept, Scene, lines};
 
 /// What one run makes: a seal key, seven keys, and the map.
-const STEPS: usize = 9;
+const STEPS: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_any_step_the_next_run_keeps_what_is_there_and_makes_the_rest() {

@@ -33,6 +33,7 @@ async fn a_second_run_changes_nothing_and_no_run_shows_a_secret() {
         "fleet-auth-issuer",
         "fleet-auth-nats",
         "fleet-auth-xkey",
+        "fleet-enrolment-ca",
         "fleet-nats-system",
         "fleet-operator-nats",
         "fleet-operator-signing",
@@ -98,7 +99,7 @@ async fn many_at_once_make_one_set() {
             *made += usize::from(outcome.trim() == "created");
         }
     }
-    assert_eq!(makers.len(), 9, "{makers:#?}");
+    assert_eq!(makers.len(), 10, "{makers:#?}");
     assert!(makers.values().all(|made| *made == 1), "{makers:#?}");
     let kept = scene.kept(SYSTEM).await;
     let again = scene.ensured(&[]);

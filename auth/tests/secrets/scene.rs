@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fleet_auth::secrets::PUBLIC_NAME;
 use fleet_auth::secrets::rbac::{GRANTS, Grant, Objects, Role as RoleKind, rules};
+use fleet_rbac::Verb;
 use fleet_testbed::{Testbed, wait};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::{
@@ -103,18 +104,18 @@ impl Scene {
             }]),
         };
         make(Api::namespaced(self.client(), namespace), &binding).await;
-        for grant in GRANTS.iter().filter(|grant| grant.role == kind) {
+        for grant in GRANTS.iter().filter(|grant| grant.scope == kind) {
             for verb in grant.verbs {
-                let given = || self.may(grant, verb, namespace);
+                let given = || self.may(grant, *verb, namespace);
                 assert!(wait::until(SOON, given).await, "never in force: {grant:?}");
             }
         }
     }
 
-    async fn may(&self, grant: &Grant, verb: &str, namespace: &str) -> bool {
-        let name = match grant.objects {
+    async fn may(&self, grant: &Grant, verb: Verb, namespace: &str) -> bool {
+        let name = match grant.names {
             Objects::Any => None,
-            Objects::Keys => Some("fleet-auth-xkey".to_owned()),
+            Objects::Keys | Objects::Kept => Some("fleet-auth-xkey".to_owned()),
             Objects::Public => Some(PUBLIC_NAME.to_owned()),
         };
         let review = SubjectAccessReview {
@@ -122,7 +123,7 @@ impl Scene {
                 user: Some(user()),
                 resource_attributes: Some(ResourceAttributes {
                     resource: Some(grant.resource.to_owned()),
-                    verb: Some(verb.to_owned()),
+                    verb: Some(verb.as_str().to_owned()),
                     namespace: Some(namespace.to_owned()),
                     name,
                     ..ResourceAttributes::default()

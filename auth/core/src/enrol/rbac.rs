@@ -6,6 +6,7 @@
 //! Not here, and never to be: `update` or `patch` of enrolments. Whoever may change an enrolment may
 //! approve it (docs/adr/0022).
 
+use fleet_rbac::Verb;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 /// The Lease's name where `--lease-name` does not say another.
@@ -35,34 +36,15 @@ pub enum Names {
 }
 
 /// One rule and its reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// Which role carries it.
-    pub scope: Scope,
-    /// The API group.
-    pub api_group: &'static str,
-    /// The resource, with its subresource after a slash.
-    pub resource: &'static str,
-    /// What may be done, as RBAC spells it.
-    pub verbs: &'static [&'static str],
-    /// To which objects.
-    pub names: Names,
-    /// Why it is needed.
-    pub reason: &'static str,
-}
+pub type Grant = fleet_rbac::Grant<Scope, Names>;
 
-impl Grant {
-    /// As a rule of a role, where the Lease has this name.
-    pub fn policy_rule(&self, lease: &str) -> PolicyRule {
-        PolicyRule {
-            api_groups: Some(vec![self.api_group.to_owned()]),
-            resources: Some(vec![self.resource.to_owned()]),
-            verbs: self.verbs.iter().map(|&v| v.to_owned()).collect(),
-            resource_names: match self.names {
-                Names::Any => None,
-                Names::Lease => Some(vec![lease.to_owned()]),
-            },
-            ..PolicyRule::default()
+impl fleet_rbac::Names for Names {
+    type Given = str;
+
+    fn names(self, lease: &str) -> Option<Vec<String>> {
+        match self {
+            Self::Any => None,
+            Self::Lease => Some(vec![lease.to_owned()]),
         }
     }
 }
@@ -73,7 +55,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Cluster,
         api_group: GROUP,
         resource: "deviceenrolments",
-        verbs: &["create"],
+        verbs: &[Verb::Create],
         names: Names::Any,
         reason: "a device that asks with a good token becomes an enrolment",
     },
@@ -81,7 +63,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Cluster,
         api_group: GROUP,
         resource: "deviceenrolments",
-        verbs: &["get", "list", "watch"],
+        verbs: &[Verb::Get, Verb::List, Verb::Watch],
         names: Names::Any,
         reason: "devices are told how theirs stands, decisions are followed, and an id that another \
                  enrolment holds is refused",
@@ -90,7 +72,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Cluster,
         api_group: GROUP,
         resource: "deviceenrolments",
-        verbs: &["delete"],
+        verbs: &[Verb::Delete],
         names: Names::Any,
         reason: "a closed enrolment whose device asks again with another token is replaced, so that it \
                  inherits no decision",
@@ -99,7 +81,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Cluster,
         api_group: GROUP,
         resource: "deviceenrolments/status",
-        verbs: &["update"],
+        verbs: &[Verb::Update],
         names: Names::Any,
         reason: "user, keys and conditions of an enrolment are written to its status",
     },
@@ -107,7 +89,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Namespace,
         api_group: "",
         resource: "secrets",
-        verbs: &["get", "update"],
+        verbs: &[Verb::Get, Verb::Update],
         names: Names::Any,
         reason: "tokens are found by their hash, and used up by a write that names the version read",
     },
@@ -116,7 +98,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Namespace,
         api_group: "coordination.k8s.io",
         resource: "leases",
-        verbs: &["create"],
+        verbs: &[Verb::Create],
         names: Names::Any,
         reason: "the first replica ever makes the Lease by which replicas agree on one that provisions",
     },
@@ -124,7 +106,7 @@ pub const GRANTS: &[Grant] = &[
         scope: Scope::Namespace,
         api_group: "coordination.k8s.io",
         resource: "leases",
-        verbs: &["get", "update"],
+        verbs: &[Verb::Get, Verb::Update],
         names: Names::Lease,
         reason: "the replica that provisions renews and releases the Lease, and another takes it over",
     },
@@ -132,8 +114,7 @@ pub const GRANTS: &[Grant] = &[
 
 /// The rules of one kind of role, where the Lease has this name.
 pub fn rules(scope: Scope, lease: &str) -> Vec<PolicyRule> {
-    let grants = GRANTS.iter().filter(|grant| grant.scope == scope);
-    grants.map(|grant| grant.policy_rule(lease)).collect()
+    fleet_rbac::rules(GRANTS, scope, lease)
 }
 
 #[cfg(test)]
@@ -144,7 +125,10 @@ mod tests {
     fn the_service_can_never_change_an_enrolment() {
         let changes = |grant: &&Grant| {
             grant.resource == "deviceenrolments"
-                && grant.verbs.iter().any(|v| ["update", "patch"].contains(v))
+                && grant
+                    .verbs
+                    .iter()
+                    .any(|v| [Verb::Update, Verb::Patch].contains(v))
         };
         assert_eq!(GRANTS.iter().find(changes), None);
     }
@@ -155,8 +139,8 @@ mod tests {
         for grant in GRANTS {
             assert!(!grant.reason.is_empty() && !grant.verbs.is_empty());
             for verb in grant.verbs {
-                assert!(![grant.resource, grant.api_group, verb].contains(&"*"));
-                assert!(seen.insert((grant.scope, grant.resource, verb)), "{verb}");
+                assert!(![grant.resource, grant.api_group].contains(&"*"));
+                assert!(seen.insert((grant.scope, grant.resource, verb)), "{verb:?}");
             }
         }
     }

@@ -14,9 +14,11 @@ mod people;
 use std::fmt;
 
 use fleet_api::GROUP;
+use fleet_rbac::rules;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
+pub use fleet_rbac::Verb;
 pub use people::{BuiltInRole, NAMESPACE_ADMIN, Part, Reach, USER_ROLES, UserRole};
 
 /// The Lease's name where `--lease-name` does not say another.
@@ -33,43 +35,6 @@ pub enum Scope {
     Cluster,
     /// A `Role` in the namespace of the Lease, and nowhere else.
     LeaseNamespace,
-}
-
-/// What may be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    /// Read one object.
-    Get,
-    /// Read all objects.
-    List,
-    /// Follow changes.
-    Watch,
-    /// Make an object.
-    Create,
-    /// Replace an object.
-    Update,
-    /// Change parts of an object; server-side apply, too.
-    Patch,
-    /// Delete one object.
-    Delete,
-    /// Delete many objects with one request.
-    DeleteCollection,
-}
-
-impl Verb {
-    /// As RBAC spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::List => "list",
-            Self::Watch => "watch",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Patch => "patch",
-            Self::Delete => "delete",
-            Self::DeleteCollection => "deletecollection",
-        }
-    }
 }
 
 /// Which objects a rule is about.
@@ -91,95 +56,76 @@ pub struct LeasePlace {
 }
 
 /// One rule and its reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// Which role carries it.
-    pub scope: Scope,
-    /// The API group.
-    pub api_group: &'static str,
-    /// The resource, with its subresource after a slash.
-    pub resource: &'static str,
-    /// What may be done.
-    pub verbs: &'static [Verb],
-    /// To which objects.
-    pub names: Names,
-    /// Why it is needed.
-    pub reason: &'static str,
+pub type Grant = fleet_rbac::Grant<Scope, Names>;
+
+const fn cluster(resource: &'static str, verbs: &'static [Verb], reason: &'static str) -> Grant {
+    Grant {
+        scope: Scope::Cluster,
+        api_group: GROUP,
+        resource,
+        verbs,
+        names: Names::Any,
+        reason,
+    }
 }
 
-impl Grant {
-    const fn cluster(resource: &'static str, verbs: &'static [Verb], reason: &'static str) -> Self {
-        Self {
-            scope: Scope::Cluster,
-            api_group: GROUP,
-            resource,
-            verbs,
-            names: Names::Any,
-            reason,
-        }
+const fn lease(verbs: &'static [Verb], names: Names, reason: &'static str) -> Grant {
+    Grant {
+        scope: Scope::LeaseNamespace,
+        api_group: "coordination.k8s.io",
+        resource: "leases",
+        verbs,
+        names,
+        reason,
     }
+}
 
-    const fn lease(verbs: &'static [Verb], names: Names, reason: &'static str) -> Self {
-        Self {
-            scope: Scope::LeaseNamespace,
-            api_group: "coordination.k8s.io",
-            resource: "leases",
-            verbs,
-            names,
-            reason,
-        }
-    }
+impl fleet_rbac::Names for Names {
+    type Given = str;
 
-    /// As a rule of a role, where the Lease has this name.
-    pub fn policy_rule(&self, lease: &str) -> PolicyRule {
-        PolicyRule {
-            api_groups: Some(vec![self.api_group.to_owned()]),
-            resources: Some(vec![self.resource.to_owned()]),
-            verbs: self.verbs.iter().map(|v| v.as_str().to_owned()).collect(),
-            resource_names: match self.names {
-                Names::Any => None,
-                Names::Lease => Some(vec![lease.to_owned()]),
-            },
-            ..PolicyRule::default()
+    fn names(self, lease: &str) -> Option<Vec<String>> {
+        match self {
+            Self::Any => None,
+            Self::Lease => Some(vec![lease.to_owned()]),
         }
     }
 }
 
 /// Everything the operator may do.
 pub const GRANTS: &[Grant] = &[
-    Grant::cluster(
+    cluster(
         DEPLOYMENTS,
         &[Verb::List, Verb::Watch],
         "what devices shall run is computed from all Deployments of all namespaces",
     ),
-    Grant::cluster(
+    cluster(
         DEPLOYMENTS,
         &[Verb::Patch],
         "a finalizer keeps a deleted Deployment until its last key is off the bus; it is put on and \
          taken off by patches",
     ),
-    Grant::cluster(
+    cluster(
         "deployments/status",
         &[Verb::Patch],
         "counts and conditions of a Deployment are written to its status",
     ),
-    Grant::cluster(
+    cluster(
         DEVICES,
         &[Verb::List, Verb::Watch],
         "selectors are compared with the labels of all Devices",
     ),
-    Grant::cluster(
+    cluster(
         ENROLMENTS,
         &[Verb::List, Verb::Watch],
         "which labels a device may claim is in its enrolment",
     ),
     // The API server asks for `create` where an apply finds no object.
-    Grant::cluster(
+    cluster(
         DEVICES,
         &[Verb::Create, Verb::Patch],
         "a device that registers becomes a Device, and later changes of what it says are applied to it",
     ),
-    Grant::cluster(
+    cluster(
         "devices/status",
         &[Verb::Patch],
         "whether a device is reachable and in sync is written to its status",
@@ -196,12 +142,12 @@ pub const GRANTS: &[Grant] = &[
     },
     // An object that does not exist yet has no name to compare with: RBAC cannot restrict `create`
     // to one name, so this one is for any Lease of the namespace.
-    Grant::lease(
+    lease(
         &[Verb::Create],
         Names::Any,
         "the first replica ever makes the Lease by which replicas agree on a leader",
     ),
-    Grant::lease(
+    lease(
         &[Verb::Get, Verb::Update],
         Names::Lease,
         "the leader renews and releases the Lease, and a standby takes it over",
@@ -210,17 +156,12 @@ pub const GRANTS: &[Grant] = &[
 
 /// The rules of the operator's `ClusterRole`.
 pub fn cluster_rules() -> Vec<PolicyRule> {
-    rules(Scope::Cluster, DEFAULT_LEASE)
+    rules(GRANTS, Scope::Cluster, DEFAULT_LEASE)
 }
 
 /// The rules of the operator's `Role` in the namespace of the Lease.
 pub fn lease_rules(lease: &str) -> Vec<PolicyRule> {
-    rules(Scope::LeaseNamespace, lease)
-}
-
-fn rules(scope: Scope, lease: &str) -> Vec<PolicyRule> {
-    let grants = GRANTS.iter().filter(|grant| grant.scope == scope);
-    grants.map(|grant| grant.policy_rule(lease)).collect()
+    rules(GRANTS, Scope::LeaseNamespace, lease)
 }
 
 /// One verb of a grant: the smallest permission that can be missing.

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DEPLOYMENTS, DEVICES, ENROLMENTS, Grant, Names, Scope, Verb};
+use super::{DEPLOYMENTS, DEVICES, ENROLMENTS, Grant, Names, Scope, Verb, cluster};
 
 const READ: &[Verb] = &[Verb::Get, Verb::List, Verb::Watch];
 
@@ -107,7 +107,7 @@ pub const USER_ROLES: &[UserRole] = &[
         aggregate_to: &[BuiltInRole::View, BuiltInRole::Edit, BuiltInRole::Admin],
         in_cluster: Some(Part::Viewer),
         in_namespace: Some(Part::Viewer),
-        grants: &[Grant::cluster(
+        grants: &[cluster(
             DEPLOYMENTS,
             READ,
             "`kubectl get`, `fleet get` and `fleet describe` read Deployments with their status",
@@ -119,7 +119,7 @@ pub const USER_ROLES: &[UserRole] = &[
         aggregate_to: &[BuiltInRole::Edit, BuiltInRole::Admin],
         in_cluster: Some(Part::Editor),
         in_namespace: Some(Part::Editor),
-        grants: &[Grant::cluster(
+        grants: &[cluster(
             DEPLOYMENTS,
             &[
                 Verb::Create,
@@ -138,7 +138,7 @@ pub const USER_ROLES: &[UserRole] = &[
         aggregate_to: &[],
         in_cluster: Some(Part::DeviceViewer),
         in_namespace: None,
-        grants: &[Grant::cluster(
+        grants: &[cluster(
             DEVICES,
             READ,
             "`kubectl get fleetdev`, `fleet plan` and `fleet describe device` read Devices",
@@ -151,13 +151,13 @@ pub const USER_ROLES: &[UserRole] = &[
         in_cluster: Some(Part::Admin),
         in_namespace: None,
         grants: &[
-            Grant::cluster(DEVICES, READ, "whoever changes Devices must see them"),
-            Grant::cluster(
+            cluster(DEVICES, READ, "whoever changes Devices must see them"),
+            cluster(
                 DEVICES,
                 &[Verb::Update, Verb::Patch],
                 "`kubectl label` and `kubectl edit` change labels, which selectors are compared with",
             ),
-            Grant::cluster(
+            cluster(
                 DEVICES,
                 &[Verb::Delete, Verb::DeleteCollection],
                 "deleting its Device makes the platform forget a device that is gone",
@@ -171,12 +171,12 @@ pub const USER_ROLES: &[UserRole] = &[
         in_cluster: Some(Part::Admin),
         in_namespace: None,
         grants: &[
-            Grant::cluster(
+            cluster(
                 ENROLMENTS,
                 READ,
                 "whoever decides about a device must see what it says of itself",
             ),
-            Grant::cluster(
+            cluster(
                 ENROLMENTS,
                 &[Verb::Patch],
                 "`fleet approve` and `fleet deny` write the decision; nothing else of an enrolment \

@@ -2,9 +2,10 @@
 //!
 //! Nobody here may list or delete, and nothing reads a seal key.
 
+use fleet_rbac::{Names, Verb};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use super::catalogue::{Name, PUBLIC_NAME};
+use crate::catalogue::{AUTHORITY_NAME, Name, PUBLIC_NAME};
 
 /// Which role carries a rule. Each is a `Role`, of one namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,25 +23,32 @@ pub enum Role {
 pub enum Objects {
     /// All of the namespace.
     Any,
-    /// The Secrets of the catalogue.
+    /// The Secrets with keys that can be changed.
     Keys,
+    /// These, and the authority of the enrolment service.
+    Kept,
     /// The `ConfigMap` with public keys.
     Public,
 }
 
 /// One rule and its reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// Which role carries it.
-    pub role: Role,
-    /// The resource, of the core group.
-    pub resource: &'static str,
-    /// What may be done.
-    pub verbs: &'static [&'static str],
-    /// To which objects.
-    pub objects: Objects,
-    /// Why it is needed.
-    pub reason: &'static str,
+pub type Grant = fleet_rbac::Grant<Role, Objects>;
+
+impl Names for Objects {
+    type Given = ();
+
+    fn names(self, (): &()) -> Option<Vec<String>> {
+        let keys = || Name::ALL.map(|name| name.secret().to_owned());
+        match self {
+            Self::Any => None,
+            Self::Keys => Some(keys().to_vec()),
+            Self::Kept => {
+                let authority = AUTHORITY_NAME.to_owned();
+                Some(keys().into_iter().chain([authority]).collect())
+            }
+            Self::Public => Some(vec![PUBLIC_NAME.to_owned()]),
+        }
+    }
 }
 
 /// Everything it may do.
@@ -48,68 +56,56 @@ pub const GRANTS: &[Grant] = &[
     // An object that does not exist yet has no name to compare with: RBAC cannot restrict `create`
     // to some names.
     Grant {
-        role: Role::Ensure,
+        scope: Role::Ensure,
+        api_group: "",
         resource: "secrets",
-        verbs: &["create"],
-        objects: Objects::Any,
+        verbs: &[Verb::Create],
+        names: Objects::Any,
         reason: "a key that is not there is made",
     },
     Grant {
-        role: Role::Ensure,
+        scope: Role::Ensure,
+        api_group: "",
         resource: "secrets",
-        verbs: &["get"],
-        objects: Objects::Keys,
+        verbs: &[Verb::Get],
+        names: Objects::Kept,
         reason: "a key that is there is kept, and its public half is told to others",
     },
     Grant {
-        role: Role::Ensure,
+        scope: Role::Ensure,
+        api_group: "",
         resource: "configmaps",
-        verbs: &["create"],
-        objects: Objects::Any,
+        verbs: &[Verb::Create],
+        names: Objects::Any,
         reason: "the first run ever makes the ConfigMap with public keys",
     },
     Grant {
-        role: Role::Ensure,
+        scope: Role::Ensure,
+        api_group: "",
         resource: "configmaps",
-        verbs: &["get", "update"],
-        objects: Objects::Public,
+        verbs: &[Verb::Get, Verb::Update],
+        names: Objects::Public,
         reason: "the ConfigMap follows the keys, also after a run that was killed before it wrote it",
     },
     Grant {
-        role: Role::Rotate,
+        scope: Role::Rotate,
+        api_group: "",
         resource: "secrets",
-        verbs: &["update"],
-        objects: Objects::Keys,
+        verbs: &[Verb::Update],
+        names: Objects::Keys,
         reason: "a key gets a next one, which takes its place, and the previous one is dropped",
     },
     Grant {
-        role: Role::Seal,
+        scope: Role::Seal,
+        api_group: "",
         resource: "secrets",
-        verbs: &["create"],
-        objects: Objects::Any,
+        verbs: &[Verb::Create],
+        names: Objects::Any,
         reason: "a seal key that is not there is made; one that is there need not be read",
     },
 ];
 
-impl Grant {
-    /// As a rule of a role.
-    pub fn policy_rule(&self) -> PolicyRule {
-        PolicyRule {
-            api_groups: Some(vec![String::new()]),
-            resources: Some(vec![self.resource.to_owned()]),
-            verbs: self.verbs.iter().map(|&verb| verb.to_owned()).collect(),
-            resource_names: match self.objects {
-                Objects::Any => None,
-                Objects::Keys => Some(Name::ALL.map(|name| name.secret().to_owned()).to_vec()),
-                Objects::Public => Some(vec![PUBLIC_NAME.to_owned()]),
-            },
-            ..PolicyRule::default()
-        }
-    }
-}
-
 /// The rules of a role.
 pub fn rules(role: Role) -> Vec<PolicyRule> {
-    let grants = GRANTS.iter().filter(|grant| grant.role == role);
-    grants.map(Grant::policy_rule).collect()
+    fleet_rbac::rules(GRANTS, role, &())
 }
