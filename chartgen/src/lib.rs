@@ -1,13 +1,14 @@
-//! The charts of fleet-platform as Rust values.
 //!
 //! `charts/` is written from this crate and from nothing else. Objects are those of k8s-openapi,
 //! permissions those of the operator's core, custom resource definitions those of `fleet-api`; the
 //! library [`chartgen`] knows how a chart is written. Versions are the workspace's, so a chart and
 //! the programs it installs always belong together.
 
+pub mod auth;
 pub mod crds;
 mod meta;
 pub mod operator;
+pub mod workload;
 
 use chartgen::RenderedChart;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -58,5 +59,9 @@ pub fn charts() -> Result<Vec<RenderedChart>, ChartsError> {
 /// # Errors
 /// See [`ChartsError`].
 pub fn charts_of(release: &Release) -> Result<Vec<RenderedChart>, ChartsError> {
-    Ok(vec![crds::chart(release)?, operator::chart(release)?])
+    Ok(vec![
+        crds::chart(release)?,
+        operator::chart(release)?,
+        auth::chart(release)?,
+    ])
 }

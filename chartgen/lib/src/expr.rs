@@ -52,6 +52,8 @@ pub(crate) enum Form {
     },
     /// A string, or all strings of a list or mapping, that the user wrote as a template.
     Tpl(Box<Expr>),
+    /// A value as text, in JSON.
+    Json(Box<Expr>),
     /// The hash of what another template renders to.
     Checksum(String),
     /// Mappings as one, the first winning, without some keys.
@@ -171,6 +173,12 @@ impl Expr {
         Self::new(Form::Tpl(Box::new(value.into())))
     }
 
+    /// A value as text, in JSON: for a file of a `ConfigMap` that a program reads.
+    #[track_caller]
+    pub fn json(value: impl Into<Expr>) -> Self {
+        Self::new(Form::Json(Box::new(value.into())))
+    }
+
     /// A hash over what another template of this chart renders to. As an annotation of pods it
     /// makes them restart when their configuration changes.
     #[track_caller]
@@ -192,6 +200,7 @@ impl Expr {
             | Form::Builtin(_)
             | Form::Concat(_)
             | Form::Join { .. }
+            | Form::Json(_)
             | Form::Checksum(_) => Kind::Str,
             Form::Include(helper) => helper.kind(),
             Form::Default { value, .. } | Form::Tpl(value) => return value.kind(kinds),

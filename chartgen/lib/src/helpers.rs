@@ -7,15 +7,19 @@
 //! | helper | values it looks for |
 //! |---|---|
 //! | [`name`], [`fullname`], [`fullname_with`] | `nameOverride`, `fullnameOverride` |
-//! | [`labels`] | `commonLabels` |
+//! | [`labels`], [`component_labels`] | `commonLabels` |
 //! | [`image`] | `registry`, `repository`, `tag`, `digest` below the image; `global.imageRegistry` |
 //! | [`pull_secrets`] | `imagePullSecrets`, `global.imagePullSecrets` |
 //! | [`service_account_name`] | `serviceAccount.create`, `serviceAccount.name` |
+//! | [`component_account_name`] | `create`, `name` below the account |
+//!
+//! A chart that installs several programs calls each a component: its objects are named and labelled
+//! by it, so that the selector of one finds no pod of another.
 
 use crate::{Expr, Kind, Path, ValueRef};
 
 /// The most characters a DNS label has, and so the value of a label and most names.
-const LABEL: usize = 63;
+pub(crate) const LABEL: usize = 63;
 
 /// One of the named templates. What it is called: [`Helper::title`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,17 +28,32 @@ pub(crate) enum Helper {
     Fullname,
     FullnameWith { suffix: String, max: usize },
     ChartLabel,
+    ValuesDigest,
     SelectorLabels,
     Labels,
+    ComponentSelectorLabels(String),
+    ComponentLabels(String),
     Image(Path),
     PullSecrets,
     ServiceAccountName,
+    ComponentAccountName { component: String, account: Path },
 }
 
 impl Helper {
+    /// The name of a component's objects.
+    pub(crate) fn of_component(component: &str) -> Self {
+        Self::FullnameWith {
+            suffix: component.to_owned(),
+            max: LABEL,
+        }
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::SelectorLabels | Self::Labels => Kind::Obj,
+            Self::SelectorLabels
+            | Self::Labels
+            | Self::ComponentSelectorLabels(_)
+            | Self::ComponentLabels(_) => Kind::Obj,
             Self::PullSecrets => Kind::Seq,
             _ => Kind::Str,
         }
@@ -48,11 +67,17 @@ impl Helper {
             Self::FullnameWith { suffix, max: LABEL } => format!("fullname.{suffix}"),
             Self::FullnameWith { suffix, max } => format!("fullname.{suffix}.{max}"),
             Self::ChartLabel => "chart".to_owned(),
+            Self::ValuesDigest => "valuesDigest".to_owned(),
             Self::SelectorLabels => "selectorLabels".to_owned(),
             Self::Labels => "labels".to_owned(),
+            Self::ComponentSelectorLabels(component) => format!("selectorLabels.{component}"),
+            Self::ComponentLabels(component) => format!("labels.{component}"),
             Self::Image(path) => path.to_string(),
             Self::PullSecrets => "imagePullSecrets".to_owned(),
             Self::ServiceAccountName => "serviceAccountName".to_owned(),
+            Self::ComponentAccountName { component, .. } => {
+                format!("serviceAccountName.{component}")
+            }
         }
     }
 
@@ -90,6 +115,13 @@ pub fn fullname_within(suffix: impl Into<String>, max: usize) -> Expr {
     Expr::include(Helper::FullnameWith { suffix, max })
 }
 
+/// Ten characters that change with the chart's version and with any value. For the name of a `Job`,
+/// which cannot be changed: what it would do differently makes another one, and nothing else does.
+#[track_caller]
+pub fn values_digest() -> Expr {
+    Expr::include(Helper::ValuesDigest)
+}
+
 /// The recommended labels, and the user's `commonLabels` where they do not contradict.
 #[track_caller]
 pub fn labels() -> Expr {
@@ -101,6 +133,18 @@ pub fn labels() -> Expr {
 #[track_caller]
 pub fn selector_labels() -> Expr {
     Expr::include(Helper::SelectorLabels)
+}
+
+/// [`labels`] of one component: `app.kubernetes.io/component` is among them.
+#[track_caller]
+pub fn component_labels(component: impl Into<String>) -> Expr {
+    Expr::include(Helper::ComponentLabels(component.into()))
+}
+
+/// [`selector_labels`] of one component's pods.
+#[track_caller]
+pub fn component_selector_labels(component: impl Into<String>) -> Expr {
+    Expr::include(Helper::ComponentSelectorLabels(component.into()))
 }
 
 /// The reference to an image: registry, repository, tag and digest, each if it is there. Without
@@ -122,4 +166,15 @@ pub fn pull_secrets() -> Expr {
 #[track_caller]
 pub fn service_account_name() -> Expr {
     Expr::include(Helper::ServiceAccountName)
+}
+
+/// The same for one component, whose service account is described at a place of its own. The one that is
+/// created is called like the component's other objects.
+#[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "`v!` makes one for the call")]
+pub fn component_account_name<V>(component: impl Into<String>, account: ValueRef<V>) -> Expr {
+    Expr::include(Helper::ComponentAccountName {
+        component: component.into(),
+        account: account.path().clone(),
+    })
 }

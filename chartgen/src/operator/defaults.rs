@@ -1,17 +1,19 @@
 //! What holds where the user says nothing.
 
 use chartgen::common::{
-    Annotations, ExistingSecret, FreeForm, FreeFormList, Global, Image, IntOrString, Labels, Probe,
-    Resources, ServiceAccount,
+    Annotations, ExistingSecret, FreeForm, FreeFormList, Global, Image, Labels, Resources,
+    ServiceAccount,
 };
 
 use super::people::values::People;
 use super::values::{
-    Devices, LeaderElection, Log, LogFormat, Metrics, MetricsService, Nats, NetworkPolicy,
-    PodDisruptionBudget, PrometheusRule, Rbac, ServiceMonitor, Signing, TopologySpread,
+    Devices, LeaderElection, Metrics, Nats, NetworkPolicy, PrometheusRule, Rbac, Signing,
     UnenrolledLabels, Values,
 };
 use crate::crds::CrdValues;
+use crate::workload::values::{
+    Log, MetricsService, PodDisruptionBudget, ServiceMonitor, TopologySpread, probe_every,
+};
 
 impl Default for Values {
     fn default() -> Self {
@@ -53,14 +55,8 @@ impl Default for Values {
             node_selector: Labels::default(),
             tolerations: FreeFormList::default(),
             affinity: FreeForm::default(),
-            topology_spread: TopologySpread {
-                enabled: true,
-                constraints: FreeFormList::default(),
-            },
-            pod_disruption_budget: PodDisruptionBudget {
-                enabled: true,
-                max_unavailable: IntOrString::Int(1),
-            },
+            topology_spread: TopologySpread::default(),
+            pod_disruption_budget: PodDisruptionBudget::default(),
             network_policy: NetworkPolicy::default(),
             metrics: Metrics::default(),
             extra_args: Vec::new(),
@@ -111,15 +107,6 @@ impl Default for LeaderElection {
     }
 }
 
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Json,
-            filter: "info".to_owned(),
-        }
-    }
-}
-
 impl Default for NetworkPolicy {
     fn default() -> Self {
         Self {
@@ -138,15 +125,8 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             port: 8080,
-            service: MetricsService {
-                enabled: true,
-                annotations: Annotations::default(),
-            },
-            service_monitor: ServiceMonitor {
-                enabled: false,
-                labels: Labels::default(),
-                interval: "30s".to_owned(),
-            },
+            service: MetricsService::default(),
+            service_monitor: ServiceMonitor::default(),
             prometheus_rule: PrometheusRule {
                 enabled: false,
                 labels: Labels::default(),
@@ -160,14 +140,5 @@ fn secret(name: &str, key: &str) -> ExistingSecret {
     ExistingSecret {
         name: name.to_owned(),
         key: key.to_owned(),
-    }
-}
-
-/// Patient with a busy node: a probe that ends too early restarts what only waits for its turn.
-fn probe_every(seconds: u16) -> Probe {
-    Probe {
-        period_seconds: seconds,
-        timeout_seconds: 3,
-        ..Probe::default()
     }
 }

@@ -6,7 +6,6 @@ mod metadata;
 mod monitoring;
 mod notes;
 pub mod people;
-mod pod;
 mod policies;
 mod rbac;
 mod values;
@@ -16,12 +15,13 @@ use chartgen::{Chart, Cond, RenderedChart, Template, v};
 
 use crate::crds::{self, Places};
 use crate::meta::meta;
+use crate::workload::Program;
 use crate::{ChartsError, Release};
 
 pub use values::Values;
 
-/// The name of the operator's container.
-const CONTAINER: &str = "operator";
+/// The operator, the chart's only program.
+const PROGRAM: Program = Program::only("operator");
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {

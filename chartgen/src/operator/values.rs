@@ -1,23 +1,18 @@
 //! The values of the operator's chart.
 
 use chartgen::common::{
-    Annotations, ExistingSecret, FreeForm, FreeFormList, Global, Image, IntOrString, Labels, Probe,
-    PullSecret, Resources, ServiceAccount,
+    Annotations, ExistingSecret, FreeForm, FreeFormList, Global, Image, Labels, Probe, PullSecret,
+    Resources, ServiceAccount,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::values::People;
 use crate::crds::CrdValues;
-
-/// The start of names, and a label's value: no dots, which Services may not have.
-const NAME: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
-/// The name of a Service begins with a letter.
-const FULL_NAME: &str = "^([a-z]([-a-z0-9]*[a-z0-9])?)?$";
-/// The name of most objects.
-const OBJECT_NAME: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$";
-/// 32 bytes in base64.
-const PUBLIC_KEY: &str = "^[A-Za-z0-9+/]{43}=$";
+use crate::workload::values::{
+    FULL_NAME, Log, MetricsService, NAME, NATS_URL, OBJECT_NAME, PUBLIC_KEY, PodDisruptionBudget,
+    ServiceMonitor, TopologySpread,
+};
 
 /// All of them.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -119,7 +114,7 @@ pub struct Values {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Nats {
     /// `nats://host:port` or `tls://host:port`, several separated by commas.
-    #[schemars(regex(pattern = r"^(nats|tls)://[^,\s]+(,(nats|tls)://[^,\s]+)*$"))]
+    #[schemars(regex(pattern = NATS_URL))]
     pub url: String,
     /// The Secret with the operator's nkey seed.
     pub existing_secret: ExistingSecret,
@@ -180,26 +175,6 @@ pub struct LeaderElection {
     pub lease_duration_seconds: u32,
 }
 
-/// What the operator logs.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Log {
-    /// For machines or for people.
-    pub format: LogFormat,
-    /// What is logged, such as `info` or `info,fleet_operator=debug`.
-    pub filter: String,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
 /// Roles.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -208,27 +183,6 @@ pub struct Rbac {
     pub create: bool,
     /// Make roles for people. Those about Deployments join Kubernetes' view, edit and admin.
     pub user_roles: bool,
-}
-
-/// How replicas are spread over the cluster.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TopologySpread {
-    /// Prefer nodes and zones without a replica.
-    pub enabled: bool,
-    /// Constraints instead of those.
-    pub constraints: FreeFormList,
-}
-
-/// How many replicas must stay while nodes are drained.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PodDisruptionBudget {
-    /// Make a budget where there is more than one replica.
-    pub enabled: bool,
-    /// How many may be missing, or a share such as `50%`.
-    #[schemars(range(min = 0), regex(pattern = "^(100|[1-9]?[0-9])%$"))]
-    pub max_unavailable: IntOrString,
 }
 
 /// What may reach pods, and what they may reach.
@@ -263,29 +217,6 @@ pub struct Metrics {
     pub service_monitor: ServiceMonitor,
     /// For the Prometheus operator: alerts.
     pub prometheus_rule: PrometheusRule,
-}
-
-/// The Service of the metrics.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MetricsService {
-    /// Make it.
-    pub enabled: bool,
-    /// Its annotations.
-    pub annotations: Annotations,
-}
-
-/// What the Prometheus operator shall scrape.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ServiceMonitor {
-    /// Make it; needs the Prometheus operator's definitions and `metrics.service.enabled`.
-    pub enabled: bool,
-    /// Its labels, by which a Prometheus selects it.
-    pub labels: Labels,
-    /// How often, such as `30s`.
-    #[schemars(regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
-    pub interval: String,
 }
 
 /// Alerts.

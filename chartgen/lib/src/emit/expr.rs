@@ -7,7 +7,7 @@ use super::{Context, Emitter, Scope};
 use crate::cond::{Literal, Test};
 use crate::error::Problem;
 use crate::expr::{Form, Var};
-use crate::helpers::Helper;
+use crate::helpers::{Helper, LABEL};
 use crate::{Expr, Kind, Path};
 
 /// Writes expressions for one place.
@@ -68,6 +68,7 @@ impl Writer<'_> {
                 Kind::Str => format!("tpl {} $", self.operand(value)),
                 _ => format!("tpl (toYaml {}) $", self.operand(value)),
             },
+            Form::Json(value) => format!("toJson {}", self.operand(value)),
             Form::Checksum(template) => self.checksum(expr, template),
             Form::Merged { maps, without } => self.merged(maps, without),
         }
@@ -129,18 +130,14 @@ impl Writer<'_> {
                 let there = self.context.kind(&repository).is_some();
                 (!there).then_some(Problem::UnknownValue(repository))
             }
-            Helper::FullnameWith { suffix, max } => {
-                let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-                let why =
-                    if !suffix.bytes().all(inner) || suffix.is_empty() || suffix.ends_with('-') {
-                        "it has to be lower case letters, digits and dashes"
-                    } else if suffix.len() + 2 > *max {
-                        "it leaves no room for the name before it"
-                    } else {
-                        return None;
-                    };
-                let (what, name) = ("a suffix", suffix.clone());
-                Some(Problem::BadName { what, name, why })
+            Helper::FullnameWith { suffix, max } => bad_suffix(suffix, *max),
+            Helper::ComponentLabels(component) | Helper::ComponentSelectorLabels(component) => {
+                bad_suffix(component, LABEL)
+            }
+            Helper::ComponentAccountName { component, account } => {
+                let there = self.context.kind(account).is_some();
+                let unknown = (!there).then(|| Problem::UnknownValue(account.clone()));
+                unknown.or_else(|| bad_suffix(component, LABEL))
             }
             _ => None,
         }
@@ -334,7 +331,22 @@ impl fmt::Display for Expr {
                 None => f.write_str("nothing"),
             },
             Form::Join { list, .. } => list.fmt(f),
+            Form::Json(value) => value.fmt(f),
             Form::Checksum(template) => write!(f, "the checksum of {template}"),
         }
     }
+}
+
+/// What is wrong with the end of a name that has at most `max` characters.
+fn bad_suffix(suffix: &str, max: usize) -> Option<Problem> {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let why = if !suffix.bytes().all(inner) || suffix.is_empty() || suffix.ends_with('-') {
+        "it has to be lower case letters, digits and dashes"
+    } else if suffix.len() + 2 > max {
+        "it leaves no room for the name before it"
+    } else {
+        return None;
+    };
+    let (what, name) = ("a suffix", suffix.to_owned());
+    Some(Problem::BadName { what, name, why })
 }

@@ -50,8 +50,18 @@ fn about(helper: &Helper) -> String {
             format!("The same with \"-{suffix}\", in at most {max} characters.")
         }
         Helper::ChartLabel => "The chart and its version, as a label.".to_owned(),
+        Helper::ValuesDigest => "What changes with the chart's version and any value.".to_owned(),
         Helper::SelectorLabels => "Labels for selectors. They never change.".to_owned(),
         Helper::Labels => "Labels of all objects. Fixed ones win over the user's.".to_owned(),
+        Helper::ComponentSelectorLabels(component) => {
+            format!("Labels for selectors of the component {component}. They never change.")
+        }
+        Helper::ComponentLabels(component) => {
+            format!("Labels of the objects of the component {component}.")
+        }
+        Helper::ComponentAccountName { component, .. } => {
+            format!("The service account of the component {component}.")
+        }
         Helper::Image(path) => format!("The reference to the image at {path}."),
         Helper::PullSecrets => "Image pull secrets, global ones first.".to_owned(),
         Helper::ServiceAccountName => "The service account that pods run as.".to_owned(),
@@ -67,11 +77,23 @@ impl Writer<'_> {
             Helper::ChartLabel => action(&format!(
                 "printf \"%s-%s\" .Chart.Name .Chart.Version | {LABEL_VALUE}"
             )),
+            Helper::ValuesDigest => {
+                action("printf \"%s %s\" .Chart.Version (toJson .Values) | sha256sum | trunc 10")
+            }
             Helper::SelectorLabels => self.selector_labels(),
-            Helper::Labels => self.labels(),
+            Helper::Labels => self.labels(&Helper::SelectorLabels),
+            Helper::ComponentSelectorLabels(component) => self.component_selector_labels(component),
+            Helper::ComponentLabels(component) => {
+                self.labels(&Helper::ComponentSelectorLabels(component.clone()))
+            }
             Helper::Image(path) => self.image(path),
             Helper::PullSecrets => self.pull_secrets(),
-            Helper::ServiceAccountName => self.service_account_name(),
+            Helper::ServiceAccountName => {
+                self.service_account_name(&Path::new(["serviceAccount"]), &Helper::Fullname)
+            }
+            Helper::ComponentAccountName { component, account } => {
+                self.service_account_name(account, &Helper::of_component(component))
+            }
         }
     }
 
@@ -141,8 +163,14 @@ impl Writer<'_> {
         lines.join("\n")
     }
 
-    fn labels(&self) -> String {
-        let selector = self.included(&Helper::SelectorLabels);
+    fn component_selector_labels(&self, component: &str) -> String {
+        let all = self.included(&Helper::SelectorLabels);
+        let component = go_string(component);
+        format!("{{{{ {all} }}}}\napp.kubernetes.io/component: {component}")
+    }
+
+    fn labels(&self, selector: &Helper) -> String {
+        let selector = self.included(selector);
         let chart = self.included(&Helper::ChartLabel);
         let mut lines = vec![
             format!("{{{{- $labels := {selector} | fromYaml -}}}}"),
@@ -211,14 +239,14 @@ impl Writer<'_> {
         format!("{{{{- with concat list{lists} | uniq -}}}}\n{{{{- toYaml . -}}}}\n{{{{- end -}}}}")
     }
 
-    fn service_account_name(&self) -> String {
-        let fullname = self.included(&Helper::Fullname);
-        let named = |fallback: &str| match self.known(&["serviceAccount", "name"]) {
+    fn service_account_name(&self, account: &Path, own: &Helper) -> String {
+        let fullname = self.included(own);
+        let named = |fallback: &str| match self.below(&account.join("name")) {
             Some(name) => format!("{{{{- default {fallback} {name} -}}}}"),
             None => action(fallback.trim_start_matches('(').trim_end_matches(')')),
         };
         let created = named(&format!("({fullname})"));
-        match self.known(&["serviceAccount", "create"]) {
+        match self.below(&account.join("create")) {
             Some(create) => {
                 let not = named("\"default\"");
                 format!(

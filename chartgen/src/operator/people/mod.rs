@@ -12,8 +12,9 @@ use fleet_operator_core::rbac::{Part, Reach, USER_ROLES, UserRole};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
 
 use super::Values;
-use super::metadata::{self, Overlay as _};
-use super::rbac::role_ref;
+use super::metadata::labelling;
+use crate::workload::metadata;
+use crate::workload::rbac::role_ref;
 use values::NamespacePeople;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -96,8 +97,8 @@ fn bound(document: Document, role: &UserRole, groups: Vec<Expr>) -> Piece<Docume
         Expr::concat([helpers::fullname(), suffix])
     };
     let anybody = Cond::any(groups.iter().cloned().map(Cond::is));
-    let document = document
-        .labelled()
+    let document = labelling()
+        .anywhere(document)
         .bind("/metadata/name", name())
         .bind("/roleRef/name", name())
         .add_items("/subjects", groups.into_iter().map(subjects));

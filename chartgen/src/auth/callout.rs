@@ -1,0 +1,112 @@
+//! The auth callout's Deployment.
+
+use chartgen::{Cond, Document, Expr, v};
+
+use super::values::Values;
+use super::{CALLOUT, labelling};
+use crate::workload::overlay::{self, Arguments};
+use crate::workload::pod::Shape;
+use crate::workload::{Mounted, Source, deployment_refs};
+
+const NATS: Mounted = Mounted::secret("nats", "/etc/fleet/nats", "seed");
+const ENFORCER: Mounted = Mounted::secret("enforcer", "/etc/fleet/enforcer", "seed");
+const ISSUER: Mounted = Mounted::folder("issuer", "/etc/fleet/issuer");
+const XKEY: Mounted = Mounted::folder("xkey", "/etc/fleet/xkey");
+/// In which the identity provider's keys outlive a restart of the container.
+const CACHE: Mounted = Mounted {
+    volume: "cache",
+    folder: "/var/cache/fleet",
+    file: "keys.json",
+    source: Source::Empty,
+};
+pub(super) const NATS_CA: Mounted = Mounted::secret("nats-ca", "/etc/fleet/nats-ca", "ca.crt");
+pub(super) const OIDC_CA: Mounted = Mounted::secret("oidc-ca", "/etc/fleet/oidc-ca", "ca.crt");
+pub(super) const BAO_CA: Mounted = Mounted::secret("openbao-ca", "/etc/fleet/openbao-ca", "ca.crt");
+
+pub(super) fn document() -> Document {
+    let shape = Shape {
+        program: CALLOUT,
+        args: vec![
+            "callout".to_owned(),
+            NATS.flag("nats-seed-file"),
+            ENFORCER.flag("nats-system-seed-file"),
+            CACHE.flag("keys-cache-file"),
+        ],
+        env: Vec::new(),
+        ports: Vec::new(),
+        files: &[
+            NATS, ENFORCER, ISSUER, XKEY, CACHE, NATS_CA, OIDC_CA, BAO_CA,
+        ],
+    };
+    let base = Document::new(&shape.deployment());
+    let refs = deployment_refs!(Values, callout);
+    overlay::deployment(base, &labelling(CALLOUT), &refs, arguments())
+        .within("/spec/template/spec", secrets)
+        .document_when(v!(Values, callout.enabled))
+}
+
+fn arguments() -> Arguments {
+    Arguments::default()
+        .flag("nats-url", v!(Values, nats.url))
+        .each(
+            "issuer-seed-file",
+            &format!("{}/", ISSUER.path()),
+            v!(Values, keys.issuer.entries),
+        )
+        .each(
+            "xkey-seed-file",
+            &format!("{}/", XKEY.path()),
+            v!(Values, keys.xkey.entries),
+        )
+        .flag("oidc-issuer", v!(Values, oidc.issuer))
+        .flag("oidc-audience", v!(Values, oidc.project))
+        .flag("oidc-organisation", v!(Values, oidc.organisation))
+        .flag("oidc-role", v!(Values, oidc.role))
+        .flag("bao-address", v!(Values, openbao.address))
+        .flag("on-clone", v!(Values, logins.on_clone))
+        .flag("max-lifetime", v!(Values, logins.max_lifetime_seconds))
+        .flag("policy-max-age", v!(Values, logins.policy_max_age_seconds))
+        .flag("login-burst", v!(Values, logins.burst))
+        .flag("logins-per-minute", v!(Values, logins.per_minute))
+        .flag("failure-burst", v!(Values, logins.failure_burst))
+        .flag(
+            "failures-per-minute",
+            v!(Values, logins.failures_per_minute),
+        )
+        .flag("metrics-addr", metrics_addr())
+        .flag("log-format", v!(Values, log.format))
+        .flag_if_set("jwks-url", v!(Values, oidc.jwks_url))
+        .fixed_if_set(v!(Values, nats.ca.name), [NATS_CA.flag("nats-ca-file")])
+        .fixed_if_set(v!(Values, oidc.ca.name), [OIDC_CA.flag("oidc-ca-file")])
+        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
+}
+
+/// All of the pod's addresses.
+pub(super) fn metrics_addr() -> Expr {
+    Expr::concat([Expr::text("0.0.0.0:"), v!(Values, metrics.port).into()])
+}
+
+fn secrets(spec: Document) -> Document {
+    let spec = NATS.taken_from(
+        spec,
+        v!(Values, keys.callout.name),
+        v!(Values, keys.callout.key),
+    );
+    let spec = ENFORCER.taken_from(
+        spec,
+        v!(Values, keys.enforcer.name),
+        v!(Values, keys.enforcer.key),
+    );
+    let spec = ISSUER.taken_whole(spec, v!(Values, keys.issuer.name));
+    let spec = XKEY.taken_whole(spec, v!(Values, keys.xkey.name));
+    let spec = NATS_CA.taken_from(spec, v!(Values, nats.ca.name), v!(Values, nats.ca.key));
+    let spec = NATS_CA.only_when(spec, CALLOUT, &Cond::is(v!(Values, nats.ca.name)));
+    let spec = OIDC_CA.taken_from(spec, v!(Values, oidc.ca.name), v!(Values, oidc.ca.key));
+    let spec = OIDC_CA.only_when(spec, CALLOUT, &Cond::is(v!(Values, oidc.ca.name)));
+    let spec = BAO_CA.taken_from(
+        spec,
+        v!(Values, openbao.ca.name),
+        v!(Values, openbao.ca.key),
+    );
+    BAO_CA.only_when(spec, CALLOUT, &Cond::is(v!(Values, openbao.ca.name)))
+}

@@ -1,0 +1,273 @@
+//! The enrolment service: its Deployment, its Service, and what it is told to approve.
+
+use std::collections::BTreeMap;
+
+use chartgen::tree::{Node, entry};
+use chartgen::{Cond, Document, Expr, v};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapKeySelector, ContainerPort, EnvVar, EnvVarSource, Namespace, Service,
+    ServicePort, ServiceSpec,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::callout::{BAO_CA, OIDC_CA, metrics_addr};
+use super::values::Values;
+use super::{ENROLMENT, labelling};
+use crate::workload::overlay::{self, Arguments, container};
+use crate::workload::pod::{Shape, from_field};
+use crate::workload::{Mounted, Source, deployment_refs, metadata};
+
+/// The name of the port that devices ask at.
+pub(super) const PORT: &str = "https";
+/// Where the program listens, in a pod of its own.
+const LISTEN: u16 = 8443;
+const FILE: &str = "approval.json";
+const MANIFEST_KEYS: &str = "FLEET_MANIFEST_KEYS";
+
+const TOKEN: Mounted = Mounted::secret("idp-token", "/etc/fleet/idp-token", "token");
+const AUTHORITY: Mounted = Mounted::folder("authority", "/etc/fleet/authority");
+const TLS: Mounted = Mounted::folder("tls", "/etc/fleet/tls");
+const DEVICE_NATS_CA: Mounted =
+    Mounted::secret("device-nats-ca", "/etc/fleet/device-nats-ca", "ca.crt");
+const DEVICE_ISSUER_CA: Mounted =
+    Mounted::secret("device-issuer-ca", "/etc/fleet/device-issuer-ca", "ca.crt");
+const APPROVAL: Mounted = Mounted {
+    volume: "approval",
+    folder: "/etc/fleet/approval",
+    file: FILE,
+    source: Source::ConfigMap,
+};
+
+pub(super) fn deployment() -> Document {
+    let shape = Shape {
+        program: ENROLMENT,
+        args: vec![
+            "enrol".to_owned(),
+            format!("--listen=0.0.0.0:{LISTEN}"),
+            TOKEN.flag("idp-token-file"),
+            APPROVAL.flag("approval-policy-file"),
+        ],
+        env: vec![
+            from_field("FLEET_IDENTITY", "metadata.name"),
+            manifest_keys(),
+        ],
+        ports: vec![ContainerPort {
+            name: Some(PORT.to_owned()),
+            container_port: LISTEN.into(),
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }],
+        files: &[
+            TOKEN,
+            APPROVAL,
+            AUTHORITY,
+            TLS,
+            OIDC_CA,
+            BAO_CA,
+            DEVICE_NATS_CA,
+            DEVICE_ISSUER_CA,
+        ],
+    };
+    let base = Document::new(&shape.deployment());
+    let refs = deployment_refs!(Values, enrolment);
+    overlay::deployment(base, &labelling(ENROLMENT), &refs, arguments())
+        .within("/spec/template/spec", files)
+        .document_when(v!(Values, enrolment.enabled))
+}
+
+/// Whose manifests devices follow is known once the keys are made; until then the pod waits.
+fn manifest_keys() -> EnvVar {
+    EnvVar {
+        name: MANIFEST_KEYS.to_owned(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            config_map_key_ref: Some(ConfigMapKeySelector {
+                name: String::new(),
+                key: String::new(),
+                optional: None,
+            }),
+            ..EnvVarSource::default()
+        }),
+    }
+}
+
+fn own_certificate() -> Cond {
+    !Cond::is(v!(Values, enrolment_api.tls_secret))
+}
+
+fn arguments() -> Arguments {
+    let device_nats = Expr::from(v!(Values, devices.nats_url)).or(v!(Values, nats.url));
+    Arguments::default()
+        .flag(
+            "public-url",
+            Expr::join(v!(Values, enrolment_api.public_urls), ","),
+        )
+        .flag("oidc-issuer", v!(Values, oidc.issuer))
+        .flag("oidc-organisation", v!(Values, oidc.organisation))
+        .flag("oidc-project", v!(Values, oidc.project))
+        .flag("oidc-role", v!(Values, oidc.role))
+        .flag("bao-address", v!(Values, openbao.address))
+        .flag("device-nats-url", device_nats)
+        .flag("key-lifetime", v!(Values, devices.key_lifetime_seconds))
+        .flag("token-namespace", v!(Values, enrolment_tokens.namespace))
+        .flag("lease-name", ENROLMENT.fullname())
+        .flag("approval-timeout", v!(Values, approval.timeout_seconds))
+        .flag("call-burst", v!(Values, enrolment_api.call_burst))
+        .flag(
+            "calls-per-minute",
+            v!(Values, enrolment_api.calls_per_minute),
+        )
+        .flag("metrics-addr", metrics_addr())
+        .flag("log-format", v!(Values, log.format))
+        .fixed_when(
+            own_certificate(),
+            [format!("--tls-folder={}", AUTHORITY.path())],
+        )
+        .fixed_when(
+            !own_certificate(),
+            [
+                format!("--tls-cert-file={}/tls.crt", TLS.path()),
+                format!("--tls-key-file={}/tls.key", TLS.path()),
+            ],
+        )
+        .flag_if_set("idp-url", v!(Values, oidc.url))
+        .flag_if_set("idp-host", v!(Values, oidc.host))
+        .fixed_if_set(v!(Values, oidc.ca.name), [OIDC_CA.flag("oidc-ca-file")])
+        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
+        .fixed_if_set(
+            v!(Values, devices.nats_ca.name),
+            [DEVICE_NATS_CA.flag("device-nats-ca-file")],
+        )
+        .fixed_if_set(
+            v!(Values, devices.issuer_ca.name),
+            [DEVICE_ISSUER_CA.flag("device-issuer-ca-file")],
+        )
+}
+
+fn files(spec: Document) -> Document {
+    let keys = container(
+        ENROLMENT,
+        &format!("/env/[name={MANIFEST_KEYS}]/valueFrom/configMapKeyRef"),
+    );
+    let spec = spec
+        .bind(&format!("{keys}/name"), v!(Values, keys.manifests.name))
+        .bind(&format!("{keys}/key"), v!(Values, keys.manifests.key));
+    let spec = TOKEN.taken_from(
+        spec,
+        v!(Values, oidc.token.name),
+        v!(Values, oidc.token.key),
+    );
+    let spec = APPROVAL.taken_whole(spec, ENROLMENT.fullname());
+    let spec = AUTHORITY.taken_whole(spec, v!(Values, enrolment_api.authority_secret));
+    let spec = AUTHORITY.only_when(spec, ENROLMENT, &own_certificate());
+    let spec = TLS.taken_whole(spec, v!(Values, enrolment_api.tls_secret));
+    let spec = TLS.only_when(spec, ENROLMENT, &!own_certificate());
+    let spec = OIDC_CA.taken_from(spec, v!(Values, oidc.ca.name), v!(Values, oidc.ca.key));
+    let spec = OIDC_CA.only_when(spec, ENROLMENT, &Cond::is(v!(Values, oidc.ca.name)));
+    let spec = BAO_CA.taken_from(
+        spec,
+        v!(Values, openbao.ca.name),
+        v!(Values, openbao.ca.key),
+    );
+    let spec = BAO_CA.only_when(spec, ENROLMENT, &Cond::is(v!(Values, openbao.ca.name)));
+    let spec = DEVICE_NATS_CA.taken_from(
+        spec,
+        v!(Values, devices.nats_ca.name),
+        v!(Values, devices.nats_ca.key),
+    );
+    let named = Cond::is(v!(Values, devices.nats_ca.name));
+    let spec = DEVICE_NATS_CA.only_when(spec, ENROLMENT, &named);
+    let spec = DEVICE_ISSUER_CA.taken_from(
+        spec,
+        v!(Values, devices.issuer_ca.name),
+        v!(Values, devices.issuer_ca.key),
+    );
+    let named = Cond::is(v!(Values, devices.issuer_ca.name));
+    DEVICE_ISSUER_CA.only_when(spec, ENROLMENT, &named)
+}
+
+/// The rules, which the program reads anew for each device.
+pub(super) fn approval() -> Document {
+    let map = ConfigMap {
+        metadata: metadata::namespaced(),
+        data: Some(BTreeMap::from([(FILE.to_owned(), String::new())])),
+        ..ConfigMap::default()
+    };
+    let rules = Expr::concat([
+        Expr::text("{\"rules\": "),
+        Expr::json(v!(Values, approval.rules)),
+        Expr::text("}"),
+    ]);
+    labelling(ENROLMENT)
+        .in_namespace(Document::new(&map))
+        .bind("/metadata/name", ENROLMENT.fullname())
+        .bind(&format!("/data/{FILE}"), rules)
+        .document_when(v!(Values, enrolment.enabled))
+}
+
+/// What devices reach.
+pub(super) fn service() -> Document {
+    let service = Service {
+        metadata: metadata::namespaced(),
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(BTreeMap::new()),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT.to_owned()),
+                port: LISTEN.into(),
+                node_port: Some(0),
+                target_port: Some(IntOrString::String(PORT.to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    };
+    labelling(ENROLMENT)
+        .in_namespace(Document::new(&service))
+        .bind("/metadata/name", ENROLMENT.fullname())
+        .splice(
+            "/metadata/annotations",
+            v!(Values, enrolment_api.service.annotations),
+        )
+        .bind("/spec/type", v!(Values, enrolment_api.service.r#type))
+        .splice("/spec/selector", ENROLMENT.selector_labels())
+        .bind("/spec/ports/0/port", v!(Values, enrolment_api.service.port))
+        .bind_if_set(
+            "/spec/ports/0/nodePort",
+            v!(Values, enrolment_api.service.node_port),
+        )
+        .document_when(v!(Values, enrolment.enabled))
+}
+
+/// The namespace of tokens. Helm keeps it, and the tokens in it, when the release goes.
+pub(super) fn token_namespace() -> Document {
+    let namespace = Namespace {
+        metadata: metadata::cluster(),
+        ..Namespace::default()
+    };
+    let keep = [
+        entry("helm.sh/resource-policy", "keep"),
+        entry(
+            "argocd.argoproj.io/sync-options",
+            "Prune=false,Delete=false",
+        ),
+    ];
+    labelling(ENROLMENT)
+        .anywhere(Document::new(&namespace))
+        .add_entries("/metadata/annotations", keep)
+        .bind("/metadata/name", v!(Values, enrolment_tokens.namespace))
+        .set(
+            "/metadata/labels",
+            Node::map([
+                // Nothing runs there.
+                entry("pod-security.kubernetes.io/enforce", "restricted"),
+                chartgen::tree::Part::splice(ENROLMENT.labels()),
+            ]),
+        )
+        .document_when(
+            Cond::is(v!(Values, enrolment.enabled))
+                .and(Cond::is(v!(Values, enrolment_tokens.create_namespace))),
+        )
+}

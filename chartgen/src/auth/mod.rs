@@ -1,0 +1,117 @@
+//! The chart `fleet-auth`.
+
+mod callout;
+mod defaults;
+mod enrolling;
+mod enrolment;
+mod jobs;
+mod monitoring;
+mod notes;
+mod policies;
+mod rbac;
+mod values;
+
+use chartgen::tree::Part;
+use chartgen::{Chart, Cond, RenderedChart, Template, v};
+
+use crate::meta::meta;
+use crate::workload::{Labelling, Program};
+use crate::{ChartsError, Release};
+
+pub use enrolling::{
+    Approval, ApprovalRule, Devices, EnrolmentApi, EnrolmentService, EnrolmentTokens, ServiceType,
+};
+pub use values::{
+    ExistingConfigMap, KeyRing, Keys, Logins, Metrics, Nats, NetworkPolicy, Oidc, OnClone, OpenBao,
+    PrometheusRule, Rbac, Values,
+};
+
+/// Answers the bus who may log in.
+const CALLOUT: Program = Program::component("callout");
+/// Lets devices join.
+const ENROLMENT: Program = Program::component("enrolment");
+/// Makes the platform's keys.
+const SECRETS: Program = Program::component("secrets");
+/// Sets up `OpenBao`.
+const OPENBAO: Program = Program::component("openbao");
+
+/// The labelling of a program's objects.
+fn labelling(program: Program) -> Labelling {
+    Labelling {
+        program,
+        annotations: v!(Values, common_annotations).into(),
+    }
+}
+
+/// The chart of a release.
+pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
+    let about = "Who may use the fleet's bus, and how devices join: the auth callout and the \
+                 enrolment service of fleet-platform.";
+    let chart = Chart::<Values>::new(meta("fleet-auth", about, release))
+        .as_subchart()
+        .readme(include_str!("README.md.j2"))
+        .notes(notes::notes())
+        .template("callout.yaml", callout::document())
+        .template("enrolment.yaml", enrolment::deployment())
+        .template("enrolment-service.yaml", enrolment::service())
+        .template("enrolment-approval.yaml", enrolment::approval())
+        .template("enrolment-namespace.yaml", enrolment::token_namespace())
+        .template("job-secrets.yaml", jobs::secrets())
+        .template("job-openbao.yaml", jobs::openbao())
+        .template("serviceaccounts.yaml", rbac::service_accounts())
+        .template("rbac-enrolment.yaml", rbac::enrolment())
+        .template("rbac-secrets.yaml", rbac::secrets())
+        .template("poddisruptionbudgets.yaml", policies::disruption_budgets())
+        .template("networkpolicies.yaml", policies::network_policies())
+        .template("services-metrics.yaml", monitoring::services())
+        .template("servicemonitors.yaml", monitoring::service_monitors())
+        .template("prometheusrules.yaml", monitoring::prometheus_rules())
+        .template(
+            "extra-objects.yaml",
+            Template::from(Part::splice(v!(Values, extra_objects))),
+        );
+    Ok(refusals(chart).build()?)
+}
+
+/// What contradicts itself or is not enough, each with what to do.
+fn refusals(chart: Chart<Values>) -> Chart<Values> {
+    let is = |value| Cond::is(value);
+    let any_program = || is(v!(Values, callout.enabled)).or(is(v!(Values, enrolment.enabled)));
+    chart
+        .refuse(
+            any_program().and(!is(v!(Values, oidc.issuer))),
+            "oidc.issuer is empty: set it to the identity provider's issuer, such as \
+             https://id.example",
+        )
+        .refuse(
+            any_program().and(!is(v!(Values, oidc.project))),
+            "oidc.project is empty: set it to the id that `fleet-auth provision zitadel` prints, or to \
+             the audience of devices' tokens",
+        )
+        .refuse(
+            any_program().and(!is(v!(Values, oidc.organisation))),
+            "oidc.organisation is empty: set it to the id of the organisation that devices belong to",
+        )
+        .refuse(
+            any_program()
+                .or(is(v!(Values, openbao_job.enabled)))
+                .and(!is(v!(Values, openbao.address))),
+            "openbao.address is empty: set it to the https:// address of OpenBao, which keeps what was \
+             decided about devices",
+        )
+        .refuse(
+            is(v!(Values, enrolment.enabled)).and(!is(v!(Values, enrolment_api.public_urls))),
+            "enrolmentApi.publicUrls is empty: list the https:// URLs by which devices reach the \
+             enrolment service",
+        )
+        .refuse(
+            is(v!(Values, oidc.host)).and(!is(v!(Values, oidc.url))),
+            "oidc.host needs oidc.url: it is the host to ask for there",
+        )
+        .refuse(
+            is(v!(Values, metrics.service_monitor.enabled))
+                .and(!is(v!(Values, metrics.service.enabled))),
+            "metrics.serviceMonitor.enabled needs metrics.service.enabled: a ServiceMonitor finds \
+             pods through a Service",
+        )
+}

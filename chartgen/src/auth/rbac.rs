@@ -1,0 +1,65 @@
+//! Service accounts, roles and bindings. The rules and their reasons are the programs' own.
+
+use chartgen::tree::{Node, item};
+use chartgen::{Cond, Document, Template, v};
+use fleet_auth_core::enrol::rbac as enrol;
+use fleet_keys::rbac as keys;
+
+use super::values::Values;
+use super::{CALLOUT, ENROLMENT, OPENBAO, SECRETS, labelling};
+use crate::workload::rbac::{self, account_refs};
+
+pub(super) fn service_accounts() -> Template {
+    let accounts = [
+        rbac::service_account(&labelling(CALLOUT), &account_refs!(Values, callout))
+            .document_when(v!(Values, callout.enabled)),
+        rbac::service_account(&labelling(ENROLMENT), &account_refs!(Values, enrolment))
+            .document_when(v!(Values, enrolment.enabled)),
+        rbac::service_account(&labelling(SECRETS), &account_refs!(Values, secrets_job))
+            .document_when(v!(Values, secrets_job.enabled)),
+        rbac::service_account(&labelling(OPENBAO), &account_refs!(Values, openbao_job))
+            .document_when(v!(Values, openbao_job.enabled)),
+    ];
+    Template::from(accounts)
+}
+
+/// Of the enrolment service.
+pub(super) fn enrolment() -> Vec<Document> {
+    let rules = |scope| {
+        rbac::rules(enrol::GRANTS, &scope, |names| match names {
+            enrol::Names::Any => None,
+            enrol::Names::Lease => Some(Node::seq([item(ENROLMENT.fullname())])),
+        })
+    };
+    let refs = account_refs!(Values, enrolment);
+    let create = Cond::is(v!(Values, rbac.create)).and(Cond::is(v!(Values, enrolment.enabled)));
+    let everywhere = rules(enrol::Scope::Cluster);
+    let tokens = rules(enrol::Scope::Namespace);
+    // Where tokens are, not where the release is.
+    let elsewhere = |document: Document| {
+        document.bind(
+            "/metadata/namespace",
+            v!(Values, enrolment_tokens.namespace),
+        )
+    };
+    let labelling = labelling(ENROLMENT);
+    let roles = rbac::role(&labelling, &refs, tokens, &create).map(elsewhere);
+    rbac::cluster_role(&labelling, &refs, everywhere, &create)
+        .into_iter()
+        .chain(roles)
+        .collect()
+}
+
+/// Of the Job that makes keys. It never turns one, which takes more.
+pub(super) fn secrets() -> Vec<Document> {
+    let refs = account_refs!(Values, secrets_job);
+    let create = Cond::is(v!(Values, rbac.create)).and(Cond::is(v!(Values, secrets_job.enabled)));
+    let rules = [keys::Role::Ensure, keys::Role::Seal].map(|role| {
+        rbac::rules(keys::GRANTS, &role, |names| {
+            let names = fleet_rbac::Names::names(names, &())?;
+            Some(Node::seq(names.into_iter().map(item)))
+        })
+    });
+    let rules = rules.into_iter().flatten().collect();
+    rbac::role(&labelling(SECRETS), &refs, rules, &create).into()
+}
