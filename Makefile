@@ -80,7 +80,14 @@ images: ## Container images for amd64 and arm64 in target/images; into podman wh
 
 .PHONY: generate
 generate: ## Write the committed generated files anew from the types
-	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api -p fleet-chartgen -p fleet-gitops --test drift
+	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api -p fleet-chartgen -p fleet-gitops -p fleet-cli --test drift
+
+# More after it, such as ARGS='--before -n my-namespace'.
+ARGS ?=
+
+.PHONY: doctor
+doctor: ## What is wrong with the cluster of the current kubeconfig context, before and after an installation
+	@cargo run --locked --quiet -p fleet-cli -- doctor $(ARGS)
 
 ##@ Check
 

@@ -1,7 +1,7 @@
 //! The command line of the fleet: `fleet`, also as `kubectl fleet`.
 //!
-//! It writes Deployments, and shows devices, deployments, plans and the buckets on the bus; it logs
-//! people in. It must never do anything that `kubectl` with the same kubeconfig could not: it holds
+//! It writes Deployments, and shows devices, deployments, plans and the buckets on the bus; it checks
+//! clusters; it logs people in. It must never do anything that `kubectl` with the same kubeconfig could not: it holds
 //! no rights of its own.
 //!
 //! Each command is a folder: a core without I/O decides (the object to apply, the plan, the text to
@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod decide;
 pub mod deploy;
 pub mod describe;
+pub mod doctor;
 pub mod document;
 pub mod file;
 pub mod get;
@@ -48,6 +49,8 @@ enum CliError {
     #[error(transparent)]
     Deploy(#[from] deploy::DeployError),
     #[error(transparent)]
+    Doctor(#[from] doctor::DoctorError),
+    #[error(transparent)]
     Get(#[from] get::GetError),
     #[error(transparent)]
     Describe(#[from] describe::DescribeError),
@@ -69,6 +72,8 @@ enum CliError {
 const FAILED: u8 = 1;
 /// `fleet plan --detailed-exitcode`: it would change something, as terraform has it.
 const CHANGES: u8 = 2;
+/// `fleet doctor`, whose 1 says that it found an error: it was wrongly used.
+const MISUSED: u8 = 2;
 
 /// The program: parses the arguments, runs the command, prints what failed.
 pub fn main() -> ExitCode {
@@ -91,7 +96,7 @@ pub fn main() -> ExitCode {
             // A closed standard error leaves nobody to tell.
             let _ = error.print();
             return if error.use_stderr() {
-                ExitCode::from(FAILED)
+                ExitCode::from(usage_code(&arguments))
             } else {
                 ExitCode::SUCCESS
             };
@@ -112,6 +117,16 @@ fn command(arguments: &[OsString]) -> clap::Command {
         Cli::command().bin_name("kubectl fleet")
     } else {
         Cli::command()
+    }
+}
+
+/// The exit code of wrong usage, which depends on the command that was meant.
+fn usage_code(arguments: &[OsString]) -> u8 {
+    let lenient = command(arguments).ignore_errors(true);
+    let meant = lenient.try_get_matches_from(arguments).ok();
+    match meant.as_ref().and_then(clap::ArgMatches::subcommand_name) {
+        Some("doctor") => MISUSED,
+        _ => FAILED,
     }
 }
 
@@ -145,6 +160,14 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
             let outcome = plan::run(&cli.cluster, args).await?;
             if args.detailed_exitcode && outcome == plan::Outcome::Changes {
                 return Ok(ExitCode::from(CHANGES));
+            }
+        }
+        Command::Doctor(args) => {
+            if Box::pin(doctor::run(&cli.cluster, args))
+                .await?
+                .has_errors()
+            {
+                return Ok(ExitCode::from(FAILED));
             }
         }
         Command::Login(args) => login::login(&cli.cluster, args).await?,

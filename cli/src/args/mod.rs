@@ -1,6 +1,7 @@
 //! The command line as types. What a flag's text may be is decided here, once, by parsing.
 
 mod authentication;
+mod doctor;
 mod keys;
 mod kv;
 mod login;
@@ -14,6 +15,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use authentication::AuthenticationConfigArgs;
+pub use doctor::{DEFAULT_NAMESPACE, DoctorArgs, ReportFormat};
 pub use keys::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
 pub use kv::{BusFlags, KvCommand, KvGetArgs, KvListArgs};
 pub use login::{LoginArgs, LogoutArgs, ProviderFlags, TokenArgs};
@@ -73,6 +75,9 @@ pub enum Command {
     Deny(DecideArgs),
     /// Show what a deployment would change on which devices, before it is applied
     Plan(Box<PlanArgs>),
+    /// Check a cluster before and after an installation, and say what is wrong and how to mend it
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(DoctorArgs),
     /// Log in at the identity provider, for this cluster
     #[command(after_help = login::LOGIN_EXAMPLES)]
     Login(LoginArgs),

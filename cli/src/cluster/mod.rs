@@ -64,6 +64,11 @@ impl Cluster {
         })
     }
 
+    /// Where the API server is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The Deployments of the current namespace.
     pub fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(self.client.clone(), &self.namespace)

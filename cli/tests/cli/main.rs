@@ -9,6 +9,7 @@ mod bed;
 mod bus;
 mod deployments;
 mod devices;
+mod doctor;
 mod enrolments;
 mod keys;
 mod kubectl;

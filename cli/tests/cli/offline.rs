@@ -25,6 +25,7 @@ fn web(more: &[&'static str]) -> Said {
 #[rstest]
 #[case(&["--help"])]
 #[case(&["deploy", "--help"])]
+#[case(&["doctor", "--help"])]
 #[case(&["get", "--help"])]
 #[case(&["describe", "--help"])]
 #[case(&["plan", "--help"])]
