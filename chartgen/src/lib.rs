@@ -1,3 +1,4 @@
+//! The charts of fleet-platform as Rust values.
 //!
 //! `charts/` is written from this crate and from nothing else. Objects are those of k8s-openapi,
 //! permissions those of the operator's core, custom resource definitions those of `fleet-api`; the
@@ -8,6 +9,7 @@ pub mod auth;
 pub mod crds;
 mod meta;
 pub mod operator;
+pub mod platform;
 pub mod workload;
 
 use chartgen::RenderedChart;
@@ -63,5 +65,6 @@ pub fn charts_of(release: &Release) -> Result<Vec<RenderedChart>, ChartsError> {
         crds::chart(release)?,
         operator::chart(release)?,
         auth::chart(release)?,
+        platform::chart(release)?,
     ])
 }

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use chartgen::common::Global;
+use chartgen::common::{Global, Toggle};
 use chartgen::{Chart, ChartMeta, Dependency, Document, Problem, RenderedChart, v};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -261,6 +261,29 @@ fn what_is_shared_is_chosen_in_one_place() {
     assert_eq!(web["required"], json!(["greeting"]));
     assert_eq!(web["properties"]["global"]["type"], "object");
     assert_eq!(web["properties"]["global"].get("properties"), None);
+}
+
+/// Values of somebody else, in which a struct of ours is.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("additionalProperties" = true))]
+struct Mixed {
+    /// A struct that knows one key.
+    box_: Toggle,
+}
+
+/// The values of an umbrella that would refuse what the other chart takes.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Narrow {
+    /// The bus.
+    bus: Mixed,
+}
+
+#[test]
+fn values_of_somebody_else_are_open_all_the_way() {
+    let chart = Chart::<Narrow>::new(meta("narrow", Vec::new()));
+    let error = chart.build().expect_err("refused").to_string();
+    assert!(error.contains("`bus.box`: it refuses keys"), "{error}");
 }
 
 fn problems(chart: &Chart<Umbrella>) -> Vec<String> {

@@ -23,7 +23,7 @@ const SCHEMA_LIMIT: usize = 200_000;
 /// - A struct refuses keys it does not know, with or without `deny_unknown_fields`.
 /// - The exception is a struct with the values of a chart of somebody else, of which it has those
 ///   that are set here: `#[schemars(extend("additionalProperties" = true))]`. It takes any other key,
-///   and its own keys are as the other chart has them, renamed in whatever way.
+///   and so do the structs in it; its own keys are as the other chart has them, renamed in whatever way.
 /// - A user who sets a key to `null` removes it: that is how Helm merges values. The schema demands
 ///   every key that has a default, so the removal is refused with the name of the key; only an
 ///   `Option` may be removed.

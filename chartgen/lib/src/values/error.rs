@@ -28,6 +28,14 @@ pub enum ValuesError {
         /// The value.
         path: Path,
     },
+    /// A struct in the values of somebody else's chart that would refuse other keys of that chart.
+    #[error(
+        "`{path}`: it refuses keys it does not know, and the struct it is in takes them; put #[schemars(extend(\"additionalProperties\" = true))] on its struct"
+    )]
+    Closed {
+        /// The value.
+        path: Path,
+    },
     /// A key that Helm would read as something other than a string.
     #[error(
         "`{path}`: YAML 1.1 does not read this key as a string when a user writes it; rename the field"

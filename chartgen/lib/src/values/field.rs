@@ -62,6 +62,8 @@ pub(super) fn fields(
         let path = path.join(key.as_str());
         if ours {
             check_key(&path, key)?;
+        } else if schema::is_closed(below) {
+            return Err(ValuesError::Closed { path });
         }
         field(path, below, default)
     })

@@ -173,6 +173,11 @@ pub(super) fn is_open(schema: &Value) -> bool {
     schema.get("additionalProperties") == Some(&Value::Bool(true))
 }
 
+/// Whether a struct refuses keys it does not know.
+pub(super) fn is_closed(schema: &Value) -> bool {
+    schema.get("properties").is_some() && !is_open(schema)
+}
+
 /// Makes the top what every level of structs is. A struct without fields looks like an open object
 /// everywhere else; at the top it is a chart without values. False for a map and all else.
 pub(super) fn close_top(schema: &mut Value) -> bool {

@@ -1,0 +1,21 @@
+//! What the parts of the platform are called in a namespace. A parent cannot compute the names that a
+//! dependency gives its objects, so they are fixed: they do not depend on the release's name.
+
+/// The operator's objects.
+pub const OPERATOR: &str = "fleet-operator";
+/// The bus: its Service and `StatefulSet`.
+pub const NATS: &str = "fleet-nats";
+/// Where decisions about devices are kept: its Service and `StatefulSet`.
+pub const OPENBAO: &str = "fleet-openbao";
+/// The identity provider: its Service and Deployment.
+pub const ZITADEL: &str = "fleet-zitadel";
+
+/// The address of the bus.
+pub const NATS_URL: &str = "nats://fleet-nats:4222";
+/// The address of `OpenBao`.
+pub const OPENBAO_URL: &str = "http://fleet-openbao:8200";
+
+/// The Secret with Zitadel's master key, 32 characters below `masterkey`.
+pub const ZITADEL_MASTERKEY: &str = "fleet-zitadel-masterkey";
+/// The Secret with the address of Zitadel's database and the login there, below `dsn`.
+pub const ZITADEL_DATABASE: &str = "fleet-zitadel-database";

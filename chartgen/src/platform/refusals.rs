@@ -1,0 +1,63 @@
+//! Values that contradict each other, each with what to do.
+
+use chartgen::{Chart, Cond, v};
+
+use super::names;
+use super::values::Values;
+
+pub(super) fn refusals(chart: Chart<Values>) -> Chart<Values> {
+    bus(zitadel(chart))
+}
+
+fn bus(chart: Chart<Values>) -> Chart<Values> {
+    let on = || Cond::is(v!(Values, nats.enabled));
+    let clustered = || Cond::is(v!(Values, nats.config.cluster.enabled));
+    let copies = |more_than| Cond::more_than(v!(Values, operator.nats.stream_replicas), more_than);
+    let servers = |more_than| Cond::more_than(v!(Values, nats.config.cluster.replicas), more_than);
+    chart
+        .refuse(
+            (!on()).and(Cond::equals(
+                v!(Values, operator.nats.url),
+                names::NATS_URL,
+            )),
+            "nats.enabled is false, and the operator would look for the bus that is not installed: set \
+             operator.nats.url to your own bus",
+        )
+        .refuse(
+            on().and(copies(1)).and(!clustered()),
+            "one server cannot keep several copies of a stream: set nats.config.cluster.enabled, or \
+             operator.nats.streamReplicas to 1",
+        )
+        .refuse(
+            on().and(clustered()).and(!servers(2)),
+            "servers decide by majority, so fewer than three are no safer than one: set \
+             nats.config.cluster.replicas to 3 or 5",
+        )
+        .refuse(
+            on().and(clustered()).and(copies(3)).and(!servers(4)),
+            "there are more copies of a stream than servers: set operator.nats.streamReplicas to 3, or \
+             nats.config.cluster.replicas to 5",
+        )
+        .refuse(
+            on().and(!Cond::is(v!(Values, nats.config.jetstream.enabled))),
+            "the platform keeps all that devices are told in streams: leave \
+             nats.config.jetstream.enabled on",
+        )
+        .refuse(
+            on().and(!Cond::is(v!(
+                Values,
+                nats.config.jetstream.memory_store.enabled
+            ))),
+            "heartbeats are a stream in memory: leave nats.config.jetstream.memoryStore.enabled on",
+        )
+}
+
+fn zitadel(chart: Chart<Values>) -> Chart<Values> {
+    let domain = v!(Values, zitadel.zitadel.configmap_config.ExternalDomain);
+    chart.refuse(
+        Cond::is(v!(Values, zitadel.enabled)).and(!Cond::is(domain)),
+        "Zitadel needs a host that people and devices know it by: set \
+         zitadel.zitadel.configmapConfig.ExternalDomain, such as id.example.com, and make the Secrets \
+         that the README names; or set zitadel.enabled to false for a provider of your own",
+    )
+}

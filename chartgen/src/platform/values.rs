@@ -1,0 +1,58 @@
+//! The values of the platform's chart.
+
+use chartgen::common::{Global, Toggle};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::names;
+use super::nats::Nats;
+use super::openbao::OpenBao;
+use super::zitadel::Zitadel;
+use crate::operator;
+
+/// All of them. Those of parts that are charts of this project are as strict as these charts are; those
+/// of other people's charts are typed where they are set here, and open beside it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Values {
+    /// Settings shared by the parts.
+    pub global: Global,
+    /// The operator, by the chart `fleet-operator`.
+    pub operator: operator::Values,
+    /// The bus, by its own chart, `nats`. Any other value of that chart can be set here too.
+    pub nats: Nats,
+    /// Where decisions about devices are kept, by its own chart, `openbao`. Any other value of that
+    /// chart can be set here too.
+    pub openbao: OpenBao,
+    /// The identity provider, by its own chart, `zitadel`. Any other value of that chart can be set here
+    /// too. It needs a database (Postgres) and two Secrets that are there before.
+    pub zitadel: Zitadel,
+    /// A `NetworkPolicy` that lets nobody but servers of the bus into the port between them, where
+    /// nobody is asked who they are. The other ports of the bus stay open.
+    pub routes_policy: Toggle,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            global: Global::default(),
+            operator: operator_values(),
+            nats: Nats::default(),
+            openbao: OpenBao::default(),
+            zitadel: Zitadel::default(),
+            routes_policy: Toggle { enabled: true },
+        }
+    }
+}
+
+/// The operator's own defaults, but for what its neighbours are called.
+fn operator_values() -> operator::Values {
+    let mut values = operator::Values {
+        // As a part it would be called by its key here.
+        name_override: names::OPERATOR.to_owned(),
+        fullname_override: names::OPERATOR.to_owned(),
+        ..operator::Values::default()
+    };
+    names::NATS_URL.clone_into(&mut values.nats.url);
+    values
+}
