@@ -43,7 +43,7 @@ fn text(report: &Report) -> String {
     text += &remedies(report);
     let counts = Severity::ALL.iter().rev();
     let counts: Vec<_> = counts
-        .map(|severity| format!("{} {severity}", report.count(*severity)))
+        .map(|severity| format!("{severity} {}", report.count(*severity)))
         .collect();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -73,4 +73,50 @@ fn remedies(report: &Report) -> String {
         let _ = writeln!(text, "  {}: {}", this.0, printable(remedy));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::{Check, Finding, Reason};
+
+    #[test]
+    fn a_report_names_each_remedy_once_and_counts() {
+        let secret = |name: &str| {
+            Finding::new(Check::Secrets, Reason::SecretMissing, "it is not there")
+                .about(format!("secret/{name}"))
+                .mend("fleet-auth secrets ensure --namespace fleet-system")
+        };
+        let report = Report {
+            namespace: "fleet-system".to_owned(),
+            findings: vec![
+                Finding::fine(Check::ApiServer, "Kubernetes v1.36.0"),
+                secret("a"),
+                secret("b"),
+                Finding::new(
+                    Check::Nats,
+                    Reason::ImageNotPulled,
+                    "no\u{1b}[2J such image",
+                ),
+            ],
+        };
+        insta::assert_snapshot!(text(&report), @r"
+        SEVERITY   CHECK        REASON           OBJECT     MESSAGE
+        ok         api-server   Fine             -          Kubernetes v1.36.0
+        error      secrets      SecretMissing    secret/a   it is not there
+        error      secrets      SecretMissing    secret/b   it is not there
+        error      nats         ImageNotPulled   -          no?[2J such image
+
+        What to do:
+          SecretMissing: fleet-auth secrets ensure --namespace fleet-system
+          ImageNotPulled: check registry, tag and pull secret in the values
+
+        Namespace fleet-system: error 3, warning 0, unknown 0, ok 1
+        ");
+        let json = render(&report, ReportFormat::Json).expect("JSON");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let expected = serde_json::json!({"check": "api-server", "severity": "ok", "reason": "Fine",
+            "message": "Kubernetes v1.36.0"});
+        assert_eq!(json["findings"][0], expected);
+    }
 }

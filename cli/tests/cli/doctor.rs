@@ -125,7 +125,7 @@ async fn an_empty_cluster_is_told_what_an_installation_will_miss() {
     assert!(table.contains("\nWhat to do:\n"), "{table}");
     assert!(table.contains(remedy), "{table}");
     assert!(
-        table.contains("Namespace fleet-system: 0 error, "),
+        table.contains("Namespace fleet-system: error 0, "),
         "{table}"
     );
 }

@@ -7,6 +7,9 @@ mod pods;
 mod versions;
 mod workloads;
 
+#[cfg(test)]
+mod tests;
+
 use super::facts::{Component, Fact, Snapshot, Unread, Why, Workload};
 use super::finding::{Check, Finding, Reason, Report};
 

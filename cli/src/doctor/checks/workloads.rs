@@ -68,10 +68,20 @@ pub(super) fn openbao(snapshot: &Snapshot) -> Vec<Finding> {
         .iter()
         .filter_map(|pod| closed(snapshot, pod))
         .collect();
-    if closed.is_empty() {
-        return component(snapshot, check, Component::OpenBao);
+    if !closed.is_empty() {
+        return closed;
     }
-    closed
+    let mut findings = component(snapshot, check, Component::OpenBao);
+    let is_here = findings.iter().any(|finding| finding.object.is_some());
+    if let Err(unknown) = &snapshot.pods
+        && is_here
+    {
+        // Ready it may be, and closed all the same.
+        findings.retain(|finding| finding.reason != Reason::Fine);
+        findings.push(super::unread(check, unknown));
+        findings.dedup();
+    }
+    findings
 }
 
 fn closed(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {

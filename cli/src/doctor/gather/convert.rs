@@ -269,3 +269,72 @@ pub(super) fn by_time(events: Vec<Event>) -> Vec<Event> {
 pub(super) fn labels(metadata: &ObjectMeta) -> BTreeMap<String, String> {
     metadata.labels.clone().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_pod_cannot_do_without_is_found_wherever_it_is_named() {
+        let spec = json!({
+            "volumes": [
+                {"name": "a", "secret": {"secretName": "whole"}},
+                {"name": "b", "secret": {"secretName": "one", "items": [{"key": "seed", "path": "s"}]}},
+                {"name": "c", "secret": {"secretName": "perhaps", "optional": true}},
+                {"name": "d", "projected": {"sources": [
+                    {"secret": {"name": "part", "items": [{"key": "ca.crt", "path": "c"}]}},
+                    {"configMap": {"name": "mapped"}},
+                ]}},
+                {"name": "e", "configMap": {"name": "volume"}},
+            ],
+            "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "all"}}]}],
+            "containers": [{"name": "c", "env": [
+                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "variable", "key": "k"}}},
+                {"name": "B", "valueFrom": {"secretKeyRef": {"name": "no", "key": "k", "optional": true}}},
+                {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "setting", "key": "k"}}},
+            ]}],
+        });
+        let needs = Needs::of(&serde_json::from_value(spec).expect("a pod"));
+        let named: Vec<_> = needs
+            .secrets
+            .iter()
+            .map(|(name, entry)| (name.as_str(), entry.as_deref()))
+            .collect();
+        let expected = [
+            ("all", None),
+            ("one", None),
+            ("one", Some("seed")),
+            ("part", None),
+            ("part", Some("ca.crt")),
+            ("variable", None),
+            ("variable", Some("k")),
+            ("whole", None),
+        ];
+        assert_eq!(named, expected);
+        let maps: Vec<_> = needs.config_maps.iter().map(String::as_str).collect();
+        assert_eq!(maps, ["mapped", "setting", "volume"]);
+    }
+
+    #[test]
+    fn of_a_key_only_the_public_half_stays() {
+        let name = Name::Callout;
+        let key = SecretKey::make(name.kind()).expect("a key");
+        let found = json!({"metadata": {"name": name.secret()}});
+        let mut found: core::Secret = serde_json::from_value(found).expect("a Secret");
+        let bytes = |text: &str| k8s_openapi::ByteString(text.as_bytes().to_vec());
+        found.data = Some(BTreeMap::from([
+            ("seed".to_owned(), bytes(key.expose())),
+            ("seed.next".to_owned(), bytes("SU")),
+            ("note".to_owned(), bytes("hands off")),
+        ]));
+        let facts = secret(found);
+        let expected = [
+            ("note", Entry::Other),
+            ("seed", Entry::Key(key.public().to_owned())),
+            ("seed.next", Entry::NoKey),
+        ];
+        let expected = expected.map(|(entry, what)| (entry.to_owned(), what));
+        assert_eq!(facts.entries, BTreeMap::from(expected));
+    }
+}
