@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use fleet_images::product::{self, Product};
 use fleet_testbed::Testbed;
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
@@ -59,8 +60,7 @@ impl Cluster {
     /// # Errors
     /// When the testbed has no node, or the operator is not built.
     pub async fn of_testbed(bed: &Testbed) -> Result<Self, Error> {
-        let (archive, image) = operator_image(bed.folder())?;
-        bed.node()?.import_image(&archive).await?;
+        let image = bring(bed, product::OPERATOR).await?;
         Ok(Self {
             client: bed.kube_client().await?,
             kubeconfig: Some(bed.kubeconfig()?.to_owned()),
@@ -167,7 +167,7 @@ impl Context {
 }
 
 async fn load_image(context: &Context, folder: &Path) -> Result<ImageName, Error> {
-    let (archive, image) = operator_image(folder)?;
+    let (archive, image) = image_of(product::OPERATOR, folder)?;
     let command = context.loader(&archive).ok_or_else(|| {
         Error::Unexpected(format!(
             "nobody knows how to bring an image to the nodes of context {}: push it to a registry of \
@@ -192,12 +192,23 @@ async fn load_image(context: &Context, folder: &Path) -> Result<ImageName, Error
     Err(Error::Unexpected(format!("`{line}` failed: {said}")))
 }
 
-/// The operator as cargo built it, as an archive and under its name.
-fn operator_image(folder: &Path) -> Result<(PathBuf, ImageName), Error> {
-    let program = fleet_testbed::program(OPERATOR)?;
+/// Gives the testbed's node a program as cargo built it.
+///
+/// # Errors
+/// When the testbed has no node, or the program is not built.
+pub async fn bring(bed: &Testbed, product: Product) -> Result<ImageName, Error> {
+    let (archive, image) = image_of(product, bed.folder())?;
+    bed.node()?.import_image(&archive).await?;
+    Ok(image)
+}
+
+/// A program as cargo built it, as an archive and under its name.
+fn image_of(product: Product, folder: &Path) -> Result<(PathBuf, ImageName), Error> {
+    let program = fleet_testbed::program(product.name)?;
     let version = env!("CARGO_PKG_VERSION");
-    let kept = fleet_images::product::operator_image(&program, version, folder)
-        .map_err(|error| Error::Unexpected(format!("cannot make the operator's image: {error}")))?;
+    let kept = product::test_image(product, &program, version, folder).map_err(|e| {
+        Error::Unexpected(format!("cannot make the image of {}: {e}", product.name))
+    })?;
     let name = kept.reference.to_string();
     let image = ImageName::parse(&name)
         .ok_or_else(|| Error::Unexpected(format!("{name} is no reference of an image")))?;

@@ -108,6 +108,17 @@ impl Installation {
         })
     }
 
+    /// Another chart of the same release, in the same namespace, with values of its own.
+    #[must_use]
+    pub fn beside(&self, chart: &str, values: Value) -> Self {
+        Self {
+            chart: self.chart.with_file_name(chart),
+            release: chart.to_owned(),
+            values,
+            ..self.clone()
+        }
+    }
+
     /// The same under another name.
     #[must_use]
     pub fn named(&self, release: &str) -> Self {
@@ -341,22 +352,35 @@ async fn make_secrets(client: &kube::Client, bed: &Testbed, namespace: &str) -> 
             bed.signing_key_file(),
         ),
     ];
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     for (name, key, path) in secrets {
         let content = fs::read(path).map_err(|e| file(path, &e))?;
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            data: Some([(key.to_owned(), ByteString(content))].into()),
-            ..Secret::default()
-        };
-        let params = PatchParams::apply(MANAGER).force();
-        api.patch(name, &params, &Patch::Apply(&secret))
-            .await
-            .map_err(Error::kube(format!("make Secret {name}")))?;
+        make_secret(client, namespace, name, (key, content)).await?;
     }
+    Ok(())
+}
+
+/// Makes a Secret with one entry.
+///
+/// # Errors
+/// When the cluster refuses.
+pub async fn make_secret(
+    client: &kube::Client,
+    namespace: &str,
+    name: &str,
+    (key, content): (&str, Vec<u8>),
+) -> Result<(), Error> {
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some([(key.to_owned(), ByteString(content))].into()),
+        ..Secret::default()
+    };
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let params = PatchParams::apply(MANAGER).force();
+    let made = api.patch(name, &params, &Patch::Apply(&secret)).await;
+    made.map_err(Error::kube(format!("make Secret {name}")))?;
     Ok(())
 }
 

@@ -14,6 +14,8 @@ use super::values::{
 };
 use crate::workload::values::{Log, MetricsService, ServiceMonitor, Task, Workload};
 
+/// The API server, inside of the cluster.
+pub(super) const KUBERNETES: &str = "https://kubernetes.default.svc";
 /// A week.
 const WEEK: u32 = 7 * 24 * 3600;
 
@@ -35,8 +37,9 @@ impl Default for Values {
             openbao: OpenBao {
                 address: String::new(),
                 ca: ExistingSecret::with_key("ca.crt"),
+                external: false,
                 provisioner_role: "fleet-provisioner".to_owned(),
-                kubernetes_host: "https://kubernetes.default.svc".to_owned(),
+                kubernetes_host: KUBERNETES.to_owned(),
             },
             keys: Keys::default(),
             log: Log::default(),

@@ -9,6 +9,9 @@ use crate::workload::overlay::{self, Arguments};
 use crate::workload::pod::Shape;
 use crate::workload::pod_refs;
 
+/// Where Kubernetes puts the API server's authority into pods.
+const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
 /// Keys that are not there. Pods that need one wait for its Secret, so no order has to be kept.
 pub(super) fn secrets() -> Document {
     let shape = Shape {
@@ -49,7 +52,11 @@ pub(super) fn openbao() -> Document {
             "enrol-account",
             ENROLMENT.account_name(v!(Values, enrolment.service_account)),
         )
-        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")]);
+        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
+        .fixed_if_set(
+            v!(Values, openbao.external),
+            [format!("--kubernetes-ca-file={CLUSTER_CA}")],
+        );
     let base = Document::new(&shape.job());
     let refs = pod_refs!(Values, openbao_job);
     overlay::job(base, &labelling(OPENBAO), &refs, arguments)

@@ -61,6 +61,7 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("serviceaccounts.yaml", rbac::service_accounts())
         .template("rbac-enrolment.yaml", rbac::enrolment())
         .template("rbac-secrets.yaml", rbac::secrets())
+        .template("rbac-openbao.yaml", rbac::token_reviews())
         .template("poddisruptionbudgets.yaml", policies::disruption_budgets())
         .template("networkpolicies.yaml", policies::network_policies())
         .template("services-metrics.yaml", monitoring::services())
@@ -107,6 +108,14 @@ fn refusals(chart: Chart<Values>) -> Chart<Values> {
         .refuse(
             is(v!(Values, oidc.host)).and(!is(v!(Values, oidc.url))),
             "oidc.host needs oidc.url: it is the host to ask for there",
+        )
+        .refuse(
+            is(v!(Values, openbao.external)).and(Cond::equals(
+                v!(Values, openbao.kubernetes_host),
+                defaults::KUBERNETES,
+            )),
+            "openbao.external needs openbao.kubernetesHost: the address at which an OpenBao outside of \
+             the cluster reaches its API server",
         )
         .refuse(
             is(v!(Values, metrics.service_monitor.enabled))

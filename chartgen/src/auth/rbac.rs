@@ -63,3 +63,19 @@ pub(super) fn secrets() -> Vec<Document> {
     let rules = rules.into_iter().flatten().collect();
     rbac::role(&labelling(SECRETS), &refs, rules, &create).into()
 }
+
+/// Of both services, where `OpenBao` asks about their tokens as them.
+pub(super) fn token_reviews() -> [Document; 2] {
+    let external = || Cond::is(v!(Values, rbac.create)).and(Cond::is(v!(Values, openbao.external)));
+    let callout = account_refs!(Values, callout);
+    let enrolment = account_refs!(Values, enrolment);
+    [
+        rbac::bound_to(&labelling(CALLOUT), &callout, DELEGATOR)
+            .document_when(external().and(Cond::is(v!(Values, callout.enabled)))),
+        rbac::bound_to(&labelling(ENROLMENT), &enrolment, DELEGATOR)
+            .document_when(external().and(Cond::is(v!(Values, enrolment.enabled)))),
+    ]
+}
+
+/// Kubernetes' own role for asking about tokens, as whoever has one.
+const DELEGATOR: &str = "system:auth-delegator";

@@ -124,6 +124,10 @@ pub struct OpenBao {
     pub address: String,
     /// The Secret with its certificate authority. Without a name: the public ones.
     pub ca: ExistingSecret,
+    /// It runs outside of this cluster: `openbaoJob` tells it the API server's authority, and it asks the
+    /// API server about a service's token with that token, for which both services are bound to
+    /// `system:auth-delegator`.
+    pub external: bool,
     /// The role at `auth/kubernetes` that may set everything up, for `openbaoJob`.
     #[schemars(length(min = 1))]
     pub provisioner_role: String,

@@ -108,6 +108,28 @@ pub(crate) fn role<V>(
     ]
 }
 
+/// The binding to a role of the cluster's own.
+pub(crate) fn bound_to<V>(labelling: &Labelling, refs: &AccountRefs<V>, role: &str) -> Document {
+    let binding = ClusterRoleBinding {
+        metadata: metadata::cluster(),
+        role_ref: RoleRef {
+            name: role.to_owned(),
+            ..role_ref("ClusterRole")
+        },
+        subjects: Some(vec![subject()]),
+    };
+    let program = labelling.program;
+    let (_, suffix) = role.split_once(':').unwrap_or(("", role));
+    labelling
+        .anywhere(Document::new(&binding))
+        .bind("/metadata/name", program.fullname_with(suffix))
+        .bind(
+            "/subjects/0/name",
+            program.account_name(refs.account.clone()),
+        )
+        .bind("/subjects/0/namespace", Expr::release_namespace())
+}
+
 /// Role and account are called as the program's other objects are.
 fn bound<V>(binding: Document, labelling: &Labelling, refs: &AccountRefs<V>) -> Document {
     let program = labelling.program;

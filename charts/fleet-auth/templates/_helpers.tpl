@@ -21,6 +21,11 @@
 {{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 55 | trimAll "-.") "callout" -}}
 {{- end }}
 
+{{- /* The same with "-callout-auth-delegator", in at most 63 characters. */ -}}
+{{- define "fleet-auth.fullname.callout-auth-delegator" -}}
+{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 40 | trimAll "-.") "callout-auth-delegator" -}}
+{{- end }}
+
 {{- /* The same with "-callout-metrics", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.callout-metrics" -}}
 {{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 47 | trimAll "-.") "callout-metrics" -}}
@@ -29,6 +34,11 @@
 {{- /* The same with "-enrolment", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.enrolment" -}}
 {{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 53 | trimAll "-.") "enrolment" -}}
+{{- end }}
+
+{{- /* The same with "-enrolment-auth-delegator", in at most 63 characters. */ -}}
+{{- define "fleet-auth.fullname.enrolment-auth-delegator" -}}
+{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 38 | trimAll "-.") "enrolment-auth-delegator" -}}
 {{- end }}
 
 {{- /* The same with "-enrolment-metrics", in at most 63 characters. */ -}}
