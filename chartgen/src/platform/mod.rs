@@ -25,14 +25,18 @@ use chartgen::{Chart, Dependency, RenderedChart, v};
 use crate::meta::meta;
 use crate::{ChartsError, Release};
 
-pub use profiles::MIRROR;
+pub use profiles::{MIRROR, all as profiles};
 pub use values::Values;
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
-    let about = "Fleet-platform as a whole: operator, bus, secrets and identity provider.";
+    let about = "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and identity \
+                 provider.";
     let mut meta = meta("fleet-platform", about, release);
-    meta.dependencies = vec![ours("fleet-operator", "operator", release)];
+    meta.dependencies = vec![
+        ours("fleet-operator", "operator", release),
+        ours("fleet-auth", "auth", release),
+    ];
     let theirs = upstream::ALL.iter().map(upstream::Upstream::dependency);
     meta.dependencies.extend(theirs);
     let chart = Chart::<Values>::new(meta)

@@ -3,6 +3,8 @@
 
 /// The operator's objects.
 pub const OPERATOR: &str = "fleet-operator";
+/// Who may use the bus, and how devices join: the start of the names of its objects.
+pub const AUTH: &str = "fleet-auth";
 /// The bus: its Service and `StatefulSet`.
 pub const NATS: &str = "fleet-nats";
 /// Where decisions about devices are kept: its Service and `StatefulSet`.
@@ -13,8 +15,16 @@ pub const ZITADEL: &str = "fleet-zitadel";
 /// The address of the bus.
 pub const NATS_URL: &str = "nats://fleet-nats:4222";
 /// The address of `OpenBao`.
-pub const OPENBAO_URL: &str = "http://fleet-openbao:8200";
+pub const OPENBAO_URL: &str = "https://fleet-openbao:8200";
 
+/// The Secret with the certificate of `OpenBao`, which the names in its address have to be in.
+pub const OPENBAO_TLS: &str = "fleet-openbao-tls";
+/// Its entry with the authority, by which others know the certificate for genuine.
+pub const OPENBAO_CA: &str = "ca.crt";
+/// The role at `OpenBao`'s `auth/kubernetes` that may set everything up.
+pub const PROVISIONER: &str = "fleet-provisioner";
+/// The service account that takes it: that of the job in the chart `fleet-auth`.
+pub const PROVISIONER_ACCOUNT: &str = "fleet-auth-openbao";
 /// The Secret with Zitadel's master key, 32 characters below `masterkey`.
 pub const ZITADEL_MASTERKEY: &str = "fleet-zitadel-masterkey";
 /// The Secret with the address of Zitadel's database and the login there, below `dsn`.

@@ -29,7 +29,7 @@ const INCLUDED: &str = "fleet-public-keys";
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("additionalProperties" = true))]
 pub struct Nats {
-    /// Install it. Without it name another one in `operator.nats.url`.
+    /// Install it. Without it name another one in `operator.nats.url` and `auth.nats.url`.
     pub enabled: bool,
     /// What its objects are called; other parts of the platform look for them.
     pub fullname_override: String,

@@ -11,7 +11,7 @@ use super::values::Values;
 pub const MIRROR: &str = "registry.example.com/fleet";
 
 /// All of them.
-pub(super) fn all() -> [Profile<Values>; 4] {
+pub fn all() -> [Profile<Values>; 4] {
     [high_availability(), openshift(), external(), air_gap()]
 }
 
@@ -40,6 +40,12 @@ fn high_availability() -> Profile<Values> {
             "One leads; the other takes over. Their spread and their budget are in the defaults.",
             |values| values.operator.replicas = 2,
         )
+        .set("Both answer; the bus asks either.", |values| {
+            values.auth.callout.replicas = 2;
+        })
+        .set("Both let devices in.", |values| {
+            values.auth.enrolment.replicas = 2;
+        })
         .set("Each server has every stream.", |values| {
             values.operator.nats.stream_replicas = 3;
         })
@@ -86,8 +92,22 @@ fn external() -> Profile<Values> {
         .set("Where the bus is.", |values| {
             "tls://nats.example.com:4222".clone_into(&mut values.operator.nats.url);
         })
+        .set("The same.", |values| {
+            "tls://nats.example.com:4222".clone_into(&mut values.auth.nats.url);
+        })
         .set("Your own.", |values| values.openbao.enabled = false)
+        .set(
+            "Where OpenBao is. Empty the name below if a public authority vouches for it.",
+            |values| {
+                let openbao = &mut values.auth.openbao;
+                "https://openbao.example.com:8200".clone_into(&mut openbao.address);
+                "openbao-ca".clone_into(&mut openbao.ca.name);
+            },
+        )
         .set("Your own.", |values| values.zitadel.enabled = false)
+        .set("Who gives people and devices their tokens.", |values| {
+            "https://id.example.com".clone_into(&mut values.auth.oidc.issuer);
+        })
 }
 
 fn air_gap() -> Profile<Values> {

@@ -6,7 +6,7 @@ use super::names;
 use super::values::Values;
 
 pub(super) fn refusals(chart: Chart<Values>) -> Chart<Values> {
-    bus(zitadel(chart))
+    bus(openbao(zitadel(chart)))
 }
 
 fn bus(chart: Chart<Values>) -> Chart<Values> {
@@ -14,14 +14,14 @@ fn bus(chart: Chart<Values>) -> Chart<Values> {
     let clustered = || Cond::is(v!(Values, nats.config.cluster.enabled));
     let copies = |more_than| Cond::more_than(v!(Values, operator.nats.stream_replicas), more_than);
     let servers = |more_than| Cond::more_than(v!(Values, nats.config.cluster.replicas), more_than);
+    let ours = |url| Cond::equals(url, names::NATS_URL);
     chart
         .refuse(
-            (!on()).and(Cond::equals(
-                v!(Values, operator.nats.url),
-                names::NATS_URL,
-            )),
-            "nats.enabled is false, and the operator would look for the bus that is not installed: set \
-             operator.nats.url to your own bus",
+            (!on()).and(
+                ours(v!(Values, operator.nats.url)).or(ours(v!(Values, auth.nats.url))),
+            ),
+            "nats.enabled is false, and nobody would find the bus that is not installed: set \
+             operator.nats.url and auth.nats.url to your own bus",
         )
         .refuse(
             on().and(copies(1)).and(!clustered()),
@@ -50,6 +50,15 @@ fn bus(chart: Chart<Values>) -> Chart<Values> {
             ))),
             "heartbeats are a stream in memory: leave nats.config.jetstream.memoryStore.enabled on",
         )
+}
+
+fn openbao(chart: Chart<Values>) -> Chart<Values> {
+    let address = Cond::equals(v!(Values, auth.openbao.address), names::OPENBAO_URL);
+    chart.refuse(
+        (!Cond::is(v!(Values, openbao.enabled))).and(address),
+        "openbao.enabled is false, and nobody would find the OpenBao that is not installed: set \
+         auth.openbao.address to your own, and auth.openbao.ca.name to the Secret with its authority",
+    )
 }
 
 fn zitadel(chart: Chart<Values>) -> Chart<Values> {

@@ -1,6 +1,6 @@
 //! The values of the platform's chart.
 
-use chartgen::common::{Global, Toggle};
+use chartgen::common::{ExistingSecret, Global, Toggle};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::names;
 use super::nats::Nats;
 use super::openbao::OpenBao;
 use super::zitadel::Zitadel;
-use crate::operator;
+use crate::{auth, operator};
 
 /// All of them. Those of parts that are charts of this project are as strict as these charts are; those
 /// of other people's charts are typed where they are set here, and open beside it.
@@ -19,6 +19,8 @@ pub struct Values {
     pub global: Global,
     /// The operator, by the chart `fleet-operator`.
     pub operator: operator::Values,
+    /// Who may use the bus, and how devices join, by the chart `fleet-auth`.
+    pub auth: auth::Values,
     /// The bus, by its own chart, `nats`. Any other value of that chart can be set here too.
     pub nats: Nats,
     /// Where decisions about devices are kept, by its own chart, `openbao`. Any other value of that
@@ -37,6 +39,7 @@ impl Default for Values {
         Self {
             global: Global::default(),
             operator: operator_values(),
+            auth: auth_values(),
             nats: Nats::default(),
             openbao: OpenBao::default(),
             zitadel: Zitadel::default(),
@@ -54,5 +57,22 @@ fn operator_values() -> operator::Values {
         ..operator::Values::default()
     };
     names::NATS_URL.clone_into(&mut values.nats.url);
+    values
+}
+
+/// The same of the services that let devices in.
+fn auth_values() -> auth::Values {
+    let mut values = auth::Values {
+        name_override: names::AUTH.to_owned(),
+        fullname_override: names::AUTH.to_owned(),
+        ..auth::Values::default()
+    };
+    names::NATS_URL.clone_into(&mut values.nats.url);
+    names::OPENBAO_URL.clone_into(&mut values.openbao.address);
+    names::PROVISIONER.clone_into(&mut values.openbao.provisioner_role);
+    values.openbao.ca = ExistingSecret {
+        name: names::OPENBAO_TLS.to_owned(),
+        key: names::OPENBAO_CA.to_owned(),
+    };
     values
 }

@@ -91,7 +91,13 @@ fn high_availability_has_three_servers_apart_and_two_of_the_rest() {
         }
     }
     assert_eq!(spread.map(Vec::len), Some(2));
-    for name in ["fleet-operator", "fleet-zitadel", "fleet-zitadel-login"] {
+    for name in [
+        "fleet-auth-callout",
+        "fleet-auth-enrolment",
+        "fleet-operator",
+        "fleet-zitadel",
+        "fleet-zitadel-login",
+    ] {
         assert_eq!(
             objects.get(&format!("Deployment {name}"))["spec"]["replicas"],
             2
@@ -106,7 +112,7 @@ fn high_availability_has_three_servers_apart_and_two_of_the_rest() {
 }
 
 #[test]
-fn with_parts_of_ones_own_only_the_operator_is_installed() {
+fn with_parts_of_ones_own_only_ours_are_installed() {
     let Some(scene) = Scene::with_real_charts("the profile for parts of one's own") else {
         return;
     };
@@ -115,7 +121,11 @@ fn with_parts_of_ones_own_only_the_operator_is_installed() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .collect();
-    assert_eq!(pods, ["Deployment fleet-operator"]);
+    assert!(
+        pods.iter()
+            .all(|name| name.contains(" fleet-operator") || name.contains(" fleet-auth-")),
+        "{pods:?}"
+    );
     let operator = objects.get("Deployment fleet-operator").to_string();
     assert!(
         operator.contains("--nats-url=tls://nats.example.com:4222"),

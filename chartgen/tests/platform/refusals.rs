@@ -2,28 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, domain};
+use crate::scene::{Scene, unknown};
 use crate::support::Case;
 
-fn check(domain: Option<Value>, values: Value, says: &[&str]) {
+fn refused(values: Value, says: &[&str]) {
     let scene = Scene::with_stand_ins();
     let shown = values.to_string();
-    let mut case = Case::of(&scene.chart());
-    if let Some(domain) = domain {
-        case = case.values(domain);
-    }
+    let case = Case::of(&scene.chart()).values(unknown());
     for error in case.values(values).refused() {
         for word in says {
-            assert!(
-                error.contains(word),
-                "{shown}: {word:?} is not said:\n{error}"
-            );
+            let told = error.contains(word);
+            assert!(told, "{shown}: {word:?} is not said:\n{error}");
         }
     }
-}
-
-fn refused(values: Value, says: &[&str]) {
-    check(Some(domain()), values, says);
 }
 
 #[test]
@@ -32,13 +23,41 @@ fn zitadel_without_a_host() {
         "zitadel.zitadel.configmapConfig.ExternalDomain",
         "zitadel.enabled to false",
     ];
-    check(None, json!({}), &says);
+    let nothing = json!({"zitadel": {"zitadel": {"configmapConfig": {"ExternalDomain": ""}}}});
+    refused(nothing, &says);
 }
 
 #[test]
 fn no_bus_at_all() {
-    let says = ["nats.enabled is false", "operator.nats.url to your own bus"];
+    let says = [
+        "nats.enabled is false",
+        "operator.nats.url and auth.nats.url to your own bus",
+    ];
     refused(json!({"nats": {"enabled": false}}), &says);
+    // One of them is not enough.
+    let own = json!({"nats": {"url": "nats://bus.example.com:4222"}});
+    for part in ["operator", "auth"] {
+        let values = json!({"nats": {"enabled": false}, part: own});
+        refused(values, &says);
+    }
+}
+
+#[test]
+fn no_openbao_at_all() {
+    let says = [
+        "openbao.enabled is false",
+        "auth.openbao.address to your own",
+    ];
+    refused(json!({"openbao": {"enabled": false}}), &says);
+}
+
+#[test]
+fn no_identity_provider_at_all() {
+    let values = json!({"zitadel": {"enabled": false}, "auth": {"oidc": {"issuer": ""}}});
+    refused(
+        values,
+        &["oidc.issuer is empty", "identity provider's issuer"],
+    );
 }
 
 #[test]
@@ -88,6 +107,7 @@ fn keys_that_do_not_exist_and_values_of_another_type() {
         (json!({"nat": {"enabled": false}}), "'nat'"),
         (json!({"operator": {"replica": 2}}), "'replica'"),
         (json!({"operator": {"enabled": false}}), "'enabled'"),
+        (json!({"auth": {"oidc": {"isuer": "x"}}}), "'isuer'"),
         (
             json!({"global": {"imageRegistry": 5}}),
             "/global/imageRegistry",

@@ -48,8 +48,12 @@ impl Scene {
         let folder = tempfile::tempdir().expect("a folder");
         let scene = Self { folder, real };
         copy(&charts().join("fleet-platform"), &scene.chart());
-        let operator = scene.chart().join("charts/fleet-operator");
-        copy(&charts().join("fleet-operator"), &operator);
+        for chart in ["fleet-operator", "fleet-auth"] {
+            copy(
+                &charts().join(chart),
+                &scene.chart().join("charts").join(chart),
+            );
+        }
         scene
     }
 
@@ -78,10 +82,17 @@ impl Scene {
         fs::read_to_string(self.chart().join(file)).expect(file)
     }
 
+    /// All of them, with those of its dependencies.
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        list(&self.chart(), &mut files);
+        files
+    }
+
     /// The chart with its defaults and one of its profiles, and with all that nobody can know
     /// beforehand.
     pub(crate) fn case(&self, profile: Option<&str>) -> Case {
-        let mut case = Case::of(&self.chart()).values(domain());
+        let mut case = Case::of(&self.chart()).values(unknown());
         if let Some(profile) = profile {
             let file = self.chart().join(format!("values-{profile}.yaml"));
             case = case.args(["--values", path(&file)]);
@@ -94,9 +105,17 @@ impl Scene {
     }
 }
 
-/// The one value without a default.
-pub(crate) fn domain() -> Value {
-    json!({"zitadel": {"zitadel": {"configmapConfig": {"ExternalDomain": "id.example.com"}}}})
+/// The values without a default.
+pub(crate) fn unknown() -> Value {
+    json!({
+        "auth": {
+            "oidc": {
+                "issuer": "https://id.example.com", "project": "1", "organisation": "2",
+            },
+            "enrolmentApi": {"publicUrls": ["https://join.example.com"]},
+        },
+        "zitadel": {"zitadel": {"configmapConfig": {"ExternalDomain": "id.example.com"}}},
+    })
 }
 
 /// What both Helms make of it, which has to be the same. Hooks and tests are among it.
@@ -155,6 +174,18 @@ pub(crate) fn images(objects: &Objects) -> Vec<String> {
     images.sort();
     images.dedup();
     images
+}
+
+fn list(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            list(&path, files);
+        } else {
+            let content = fs::read(&path).expect("read");
+            files.push((path.display().to_string(), content));
+        }
+    }
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -4,7 +4,7 @@ use fleet_chartgen::platform::{Values, names, upstream};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, domain, rendered};
+use crate::scene::{Scene, pods, rendered, unknown};
 use crate::support::{Objects, helms, path};
 
 /// The values that the stand-in for a chart got.
@@ -63,7 +63,12 @@ fn a_part_that_is_switched_off_is_not_there() {
         assert!(base.0.contains_key(&name));
         let mut off = json!({chart.name: {"enabled": false}});
         if chart.name == "nats" {
-            off["operator"] = json!({"nats": {"url": "nats://bus.example.com:4222"}});
+            let own = json!({"nats": {"url": "nats://bus.example.com:4222"}});
+            off["operator"] = own.clone();
+            off["auth"] = own;
+        }
+        if chart.name == "openbao" {
+            off["auth"] = json!({"openbao": {"address": "https://bao.example.com"}});
         }
         let objects = Objects::read(&rendered(&scene.case(None).values(off)));
         assert!(!objects.0.contains_key(&name), "{name}");
@@ -87,9 +92,51 @@ fn names_do_not_depend_on_the_release() {
         assert_eq!(labels["app.kubernetes.io/instance"], release);
         let bus = format!("--nats-url={}", names::NATS_URL);
         assert!(operator.to_string().contains(&bus), "{operator}");
+        let callout = objects.get(&format!("Deployment {}-callout", names::AUTH));
+        assert!(callout.to_string().contains(&bus), "{callout}");
+        assert_eq!(
+            callout["metadata"]["labels"]["app.kubernetes.io/name"],
+            names::AUTH
+        );
     }
     assert!(names::NATS_URL.contains(&format!("//{}:", names::NATS)));
     assert!(names::OPENBAO_URL.contains(&format!("//{}:", names::OPENBAO)));
+}
+
+#[test]
+fn the_job_that_sets_openbao_up_is_whom_openbao_lets_in() {
+    let scene = Scene::with_stand_ins();
+    let objects = Objects::read(&rendered(&scene.case(None)));
+    let setup = objects
+        .of("Job")
+        .find(|job| job.to_string().contains("\"provision\",\"openbao\""))
+        .expect("a job");
+    let spec = &setup["spec"]["template"]["spec"];
+    assert_eq!(spec["serviceAccountName"], names::PROVISIONER_ACCOUNT);
+    let args = spec["containers"][0]["args"].to_string();
+    for argument in [
+        format!("--bao-role={}", names::PROVISIONER),
+        format!("--bao-address={}", names::OPENBAO_URL),
+    ] {
+        assert!(args.contains(&argument), "{argument} is not in {args}");
+    }
+    let told = told(&objects, "openbao");
+    let config = told["server"]["standalone"]["config"].as_str();
+    let config = config.expect("text");
+    let account = format!(
+        "bound_service_account_names = [\"{}\"]",
+        names::PROVISIONER_ACCOUNT
+    );
+    assert!(config.contains(&account), "{config}");
+    assert!(config.contains(&format!("auth/kubernetes/role/{}", names::PROVISIONER)));
+    // The authority that the job trusts is in the Secret with the server's certificate.
+    let mounted = spec["volumes"].to_string();
+    assert!(mounted.contains(names::OPENBAO_TLS), "{mounted}");
+    assert!(
+        told["server"]["extraVolumes"]
+            .to_string()
+            .contains(names::OPENBAO_TLS)
+    );
 }
 
 #[test]
@@ -99,21 +146,26 @@ fn images_are_taken_from_one_registry_for_all_of_ours() {
         "imageRegistry": "mirror.example.com/x", "imagePullSecrets": [{"name": "mirror"}],
     }});
     let objects = Objects::read(&rendered(&scene.case(None).values(mirror)));
-    let spec = objects.pod();
-    let image = spec["containers"][0]["image"].as_str().expect("text");
-    assert!(
-        image.starts_with("mirror.example.com/x/fleet-operator:"),
-        "{image}"
-    );
-    assert_eq!(spec["imagePullSecrets"], json!([{"name": "mirror"}]));
+    for (name, spec) in pods(&objects) {
+        let image = spec["containers"][0]["image"].as_str().expect("text");
+        assert!(
+            image.starts_with("mirror.example.com/x/fleet-"),
+            "{name}: {image}"
+        );
+        assert_eq!(
+            spec["imagePullSecrets"],
+            json!([{"name": "mirror"}]),
+            "{name}"
+        );
+    }
 }
 
 #[test]
 fn helms_linter_finds_nothing() {
     let scene = Scene::with_stand_ins();
     let chart = scene.chart();
-    let values = chart.join("domain.json");
-    std::fs::write(&values, domain().to_string()).expect("written");
+    let values = chart.join("unknown.json");
+    std::fs::write(&values, unknown().to_string()).expect("written");
     for helm in helms() {
         for profile in [
             "",

@@ -140,3 +140,19 @@ fn nothing_of_the_others_needs_another_image_or_a_secret_in_values() {
         json!(["v1", "PersistentVolumeClaim"])
     );
 }
+
+#[test]
+fn a_release_fits_into_its_secret() {
+    let Some(scene) = Scene::with_real_charts("the size of a release") else {
+        return;
+    };
+    let text = rendered(&scene.case(Some("ha")));
+    // Values are kept without their comments, and charts that are switched off not at all.
+    let kept = |name: &str| !name.ends_with("/values.yaml") && !name.ends_with(".tgz");
+    let mut files = scene.files();
+    files.retain(|(name, _)| kept(name));
+    let size = chartgen_lint::release_size(&text, &files);
+    // What Kubernetes counts, and refuses above 1 MiB.
+    let in_secret = size.compressed * 4 / 3;
+    assert!(in_secret < 700_000, "{in_secret} of {size:?}");
+}

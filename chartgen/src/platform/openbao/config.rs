@@ -4,13 +4,11 @@ use std::num::NonZeroU32;
 
 use fleet_keys::catalogue::{SEAL_ENTRY, seal_secret};
 
-use super::hcl::{Body, Switch};
+use super::hcl::Body;
+use crate::platform::names;
 
 /// Where the chart mounts a Secret that it is given by name.
 const SECRETS: &str = "/openbao/userconfig";
-/// Who may set up the rest: `fleet-auth provision openbao`, as this service account and policy.
-pub const PROVISIONER: &str = "fleet-auth-provision";
-
 /// What the provisioner may do. Whoever writes policies and roles can give itself everything, so this
 /// shows what is needed, and keeps nobody from more.
 const PROVISIONER_RULES: [(&str, &[&str]); 11] = [
@@ -40,12 +38,12 @@ pub(super) fn text() -> String {
     let listener = Body::default()
         .set("address", "[::]:8200")
         .set("cluster_address", "[::]:8201")
-        .comment("The network of the cluster; give it a certificate where that is not trusted.")
-        .switch("tls_disable", Switch::On);
-    let key = format!("file://{SECRETS}/{}/{SEAL_ENTRY}", seal());
+        .set("tls_cert_file", &secret(names::OPENBAO_TLS, "tls.crt"))
+        .set("tls_key_file", &secret(names::OPENBAO_TLS, "tls.key"));
+    let key = format!("file://{}", secret(&seal(), SEAL_ENTRY));
     let number = NonZeroU32::MIN.to_string();
     Body::default()
-        .switch("ui", Switch::Off)
+        .off("ui")
         .block("listener", &["tcp"], listener)
         .block(
             "storage",
@@ -71,13 +69,18 @@ pub(super) fn text() -> String {
         .text()
 }
 
+/// Where an entry of a Secret is.
+fn secret(name: &str, entry: &str) -> String {
+    format!("{SECRETS}/{name}/{entry}")
+}
+
 /// How the provisioner logs in, and what it may do.
 fn initialize() -> Body {
-    let role = format!("auth/kubernetes/role/{PROVISIONER}");
+    let role = format!("auth/kubernetes/role/{}", names::PROVISIONER);
     let requests = [
         (
             "policy",
-            format!("sys/policies/acl/{PROVISIONER}"),
+            format!("sys/policies/acl/{}", names::PROVISIONER),
             Body::default().lines("policy", &policy()),
         ),
         (
@@ -94,13 +97,13 @@ fn initialize() -> Body {
             "role",
             role,
             Body::default()
-                .list("bound_service_account_names", &[PROVISIONER])
+                .list("bound_service_account_names", &[names::PROVISIONER_ACCOUNT])
                 // The chart fills it in.
                 .list(
                     "bound_service_account_namespaces",
                     &["{{ .Release.Namespace }}"],
                 )
-                .list("token_policies", &[PROVISIONER])
+                .list("token_policies", &[names::PROVISIONER])
                 .set("token_ttl", "5m")
                 .set("token_max_ttl", "1h"),
         ),

@@ -45,14 +45,10 @@ impl Body {
         self
     }
 
-    /// A switch.
-    pub(super) fn switch(mut self, key: &str, on: Switch) -> Self {
-        let value = match on {
-            Switch::On => "true",
-            Switch::Off => "false",
-        };
-        self.entries
-            .push(Entry::Set(key.to_owned(), value.to_owned()));
+    /// Something that is not wanted.
+    pub(super) fn off(mut self, key: &str) -> Self {
+        let value = "false".to_owned();
+        self.entries.push(Entry::Set(key.to_owned(), value));
         self
     }
 
@@ -99,13 +95,6 @@ impl Body {
             };
         }
     }
-}
-
-/// Whether something is so.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Switch {
-    On,
-    Off,
 }
 
 /// A string in quotes. HCL reads the escapes of JSON; nothing here holds its `${`.

@@ -14,8 +14,6 @@ use serde::Serialize;
 use super::part::Part;
 use super::{context, names};
 
-pub use config::PROVISIONER;
-
 /// Where decisions about devices are kept, by its own chart, `openbao`. Any other value of that chart
 /// can be set here too.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -36,10 +34,13 @@ pub struct OpenBao {
 
 /// Settings of all its pods.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(extend("additionalProperties" = true))]
 pub struct OpenBaoGlobal {
     /// The cluster chooses the ids that pods run as.
     pub openshift: bool,
+    /// Whether its listener goes without TLS; the configuration below has to say the same.
+    pub tls_disable: bool,
 }
 
 /// The server.
@@ -54,7 +55,8 @@ pub struct Server {
     /// Processor and memory.
     #[schemars(with = "FreeForm")]
     pub resources: Resources,
-    /// Secrets that are mounted: the key that unseals it. With a list of your own keep it.
+    /// Secrets that are mounted: its certificate and the key that unseals it. With a list of your own
+    /// keep both.
     #[schemars(with = "FreeFormList")]
     pub extra_volumes: Vec<ExtraVolume>,
     /// The volume with all that it keeps.
@@ -127,7 +129,10 @@ impl Default for OpenBao {
         Self {
             enabled: true,
             fullname_override: names::OPENBAO.to_owned(),
-            global: OpenBaoGlobal { openshift: false },
+            global: OpenBaoGlobal {
+                openshift: false,
+                tls_disable: false,
+            },
             injector: Part { enabled: false },
             server: Server::default(),
         }
@@ -146,12 +151,10 @@ impl Default for Server {
                 .request("cpu", "50m")
                 .request("memory", "128Mi")
                 .limit("memory", "512Mi"),
-            extra_volumes: vec![ExtraVolume {
-                kind: "secret",
-                name: config::seal(),
-                // Its user has no other rights to it than those of the pod's group.
-                default_mode: 0o440,
-            }],
+            extra_volumes: vec![
+                secret(names::OPENBAO_TLS.to_owned()),
+                secret(config::seal()),
+            ],
             data_storage: DataStorage {
                 size: "2Gi".to_owned(),
             },
@@ -165,5 +168,14 @@ impl Default for Server {
                 },
             },
         }
+    }
+}
+
+fn secret(name: String) -> ExtraVolume {
+    ExtraVolume {
+        kind: "secret",
+        name,
+        // Its user has no other rights to it than those of the pod's group.
+        default_mode: 0o440,
     }
 }
