@@ -82,6 +82,10 @@ images: ## Container images for amd64 and arm64 in target/images; into podman wh
 generate: ## Write the committed generated files anew from the types
 	UPDATE_GENERATED=1 cargo test --quiet -p fleet-api -p fleet-chartgen -p fleet-gitops -p fleet-cli --test drift
 
+.PHONY: package
+package: ## The charts as packages with checksums in target/charts; signed where FLEET_CHART_SIGNING_KEY names a key of gpg
+	cargo run --locked --quiet -p fleet-chartgen -- package --out $(OUT)/charts
+
 # More after it, such as ARGS='--before -n my-namespace'.
 ARGS ?=
 

@@ -5,7 +5,11 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tar::{Builder, Header};
+
+use crate::RenderedChart;
 
 /// What gzip writes for an operating system it does not name.
 const NO_SYSTEM: u8 = 255;
@@ -42,6 +46,9 @@ pub enum PackageError {
         /// Why.
         source: io::Error,
     },
+    /// Its provenance would be read as something else.
+    #[error("Chart.yaml is no text that a provenance file can hold")]
+    Provenance,
     /// The archive could not be finished.
     #[error("cannot compress the archive")]
     Compress(#[source] io::Error),
@@ -54,6 +61,41 @@ pub struct Package {
     pub file_name: String,
     /// The archive.
     pub bytes: Vec<u8>,
+}
+
+/// What stands between the two documents of a provenance file.
+const END: &str = "\n...\n";
+
+impl Package {
+    /// The SHA-256 of the archive, in hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        format!("{:x}", Sha256::digest(&self.bytes))
+    }
+
+    /// What Helm wants to see signed of a package: what the chart says of itself, and the archive's
+    /// digest. In the clear text of an `OpenPGP` signature it is the file `<package>.prov`, which
+    /// `helm verify` and `helm pull --verify` ask for.
+    ///
+    /// `chart` is the `Chart.yaml` in the package.
+    pub fn provenance(&self, chart: &[u8]) -> Result<String, PackageError> {
+        let chart = std::str::from_utf8(chart).map_err(|_| PackageError::Provenance)?;
+        let chart = chart.trim_end();
+        if chart.is_empty() || chart.contains(END) || chart.contains('\r') {
+            return Err(PackageError::Provenance);
+        }
+        let digest = format!("sha256:{}", self.sha256());
+        // JSON is YAML, and has one way to write a name.
+        let sums = json!({"files": {self.file_name.as_str(): digest}});
+        Ok(format!("{chart}{END}{sums}\n"))
+    }
+}
+
+impl RenderedChart {
+    /// The chart as a package; see [`package`]. Charts that it brings are not in it: put theirs into
+    /// `files` below `charts/`.
+    pub fn package(&self, mtime: u64) -> Result<Package, PackageError> {
+        package(&self.files, &self.name, &self.version, mtime)
+    }
 }
 
 /// Packs a chart, to the same bytes whenever and wherever it is done.

@@ -198,6 +198,7 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
         Ok(RenderedChart {
             name: self.meta.name.clone(),
             version: self.meta.version.clone(),
+            dependencies: self.meta.dependencies.clone(),
             files: files.files,
         })
     }

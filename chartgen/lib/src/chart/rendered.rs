@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use super::Dependency;
 use crate::emit::HEADER;
 
 /// What a chart with dependencies has.
@@ -18,6 +19,8 @@ pub struct RenderedChart {
     pub name: String,
     /// The chart's version.
     pub version: String,
+    /// The charts that it brings. They are not among its files.
+    pub dependencies: Vec<Dependency>,
     /// Their content, by their path below the chart's folder.
     pub files: BTreeMap<PathBuf, Vec<u8>>,
 }

@@ -1,0 +1,158 @@
+//! Packages of our charts in a registry: pushed, pulled and installed by both Helms, and what the
+//! registry holds of them.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fleet_chartgen::Release;
+use fleet_e2e::helm::{Helm, Major};
+use fleet_testbed::Testbed;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, ListParams};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A version as a build from between two releases has it. Tags know no `+`.
+const VERSION: &str = "0.1.0+build.7";
+const TAG: &str = "0.1.0_build.7";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// What the registry answers to a question about a chart.
+async fn ask(bed: &Testbed, path: &str) -> Value {
+    let address = bed.registry().expect("a registry").address();
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let path = format!("/v2/charts/{path}");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept: {MANIFEST}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
+    assert!(head.contains(" 200 "), "{path}: {answer}");
+    serde_json::from_str(body).expect("JSON")
+}
+
+/// The packages of a release, in a folder.
+fn packed(folder: &Path) -> Vec<PathBuf> {
+    let release = Release {
+        version: VERSION.to_owned(),
+        ..Release::current().expect("definitions")
+    };
+    let charts = fleet_chartgen::charts_of(&release).expect("charts");
+    let alone = charts.iter().filter(|c| c.dependencies.is_empty());
+    let packages = alone.map(|chart| {
+        let package = chart.package(0).expect("a package");
+        let path = folder.join(&package.file_name);
+        fs::write(&path, package.bytes).expect("written");
+        path
+    });
+    packages.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_go_through_a_registry_unchanged_and_install_from_it() {
+    let bed = Testbed::builder("packages")
+        .control_plane()
+        .registry()
+        .start()
+        .await;
+    let bed = bed.expect("a cluster and a registry");
+    let registry = format!(
+        "oci://{}/charts",
+        bed.registry().expect("a registry").address()
+    );
+    let folder = bed.folder().join("packages");
+    fs::create_dir_all(&folder).expect("a folder");
+    let packages = packed(&folder);
+    assert!(packages.len() >= 3, "{packages:?}");
+    for major in Major::BOTH {
+        let home = folder.join(major.to_string());
+        let pulled = home.join("pulled");
+        fs::create_dir_all(&pulled).expect("a folder");
+        let helm = Helm::offline(major, &home).expect("a helm");
+        let helm = helm.with_cluster(bed.kubeconfig().expect("a kubeconfig"));
+        for package in &packages {
+            let name = package
+                .file_name()
+                .and_then(|n| n.to_str())
+                .expect("a name");
+            let chart = name
+                .strip_suffix(&format!("-{VERSION}.tgz"))
+                .expect("its version");
+            let path = package.display().to_string();
+            let push = ["push", &path, &registry, "--plain-http"];
+            helm.run(push).await.expect("pushed");
+
+            let tags = ask(&bed, &format!("{chart}/tags/list")).await;
+            assert_eq!(tags["tags"], json!([TAG]), "{major}: {chart}");
+            let manifest = ask(&bed, &format!("{chart}/manifests/{TAG}")).await;
+            let config = "application/vnd.cncf.helm.config.v1+json";
+            assert_eq!(manifest["config"]["mediaType"], config, "{major}: {chart}");
+            let layers = manifest["layers"].as_array().expect("layers");
+            let content = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+            assert_eq!(layers[0]["mediaType"], content, "{major}: {chart}");
+            assert_eq!(
+                layers[0]["size"],
+                fs::metadata(package).expect("a file").len()
+            );
+
+            let reference = format!("{registry}/{chart}");
+            let to = pulled.display().to_string();
+            let pull = [
+                "pull",
+                &reference,
+                "--version",
+                VERSION,
+                "--plain-http",
+                "--destination",
+                &to,
+            ];
+            helm.run(pull).await.expect("pulled");
+            let same =
+                fs::read(pulled.join(name)).expect("read") == fs::read(package).expect("read");
+            assert!(same, "{major}: {chart} came back changed");
+        }
+        install(&bed, &helm, &registry).await;
+    }
+}
+
+/// The definitions need no node.
+async fn install(bed: &Testbed, helm: &Helm, registry: &str) {
+    let chart = format!("{registry}/fleet-crds");
+    let place = ["--namespace", "fleet-system"];
+    let install = ["install", "fleet-crds", &chart, "--version", VERSION];
+    let more = [
+        "--plain-http",
+        "--create-namespace",
+        "--set",
+        "crds.keep=false",
+    ];
+    helm.run([&install[..], &place, &more].concat())
+        .await
+        .expect("installed");
+    let api: Api<CustomResourceDefinition> = Api::all(bed.kube_client().await.expect("a client"));
+    let ours = || async {
+        let all = api.list(&ListParams::default()).await.expect("listed");
+        let ours = all
+            .into_iter()
+            .filter(|crd| crd.spec.group == fleet_api::GROUP);
+        ours.filter_map(|crd| crd.metadata.labels)
+            .collect::<Vec<_>>()
+    };
+    let labels = ours().await;
+    assert_eq!(labels.len(), 3);
+    for labels in labels {
+        assert_eq!(labels["app.kubernetes.io/version"], TAG);
+        assert_eq!(labels["helm.sh/chart"], format!("fleet-crds-{TAG}"));
+    }
+    let uninstall = ["uninstall", "fleet-crds", "--wait"];
+    helm.run([&uninstall[..], &place].concat())
+        .await
+        .expect("uninstalled");
+    assert_eq!(
+        ours().await.len(),
+        0,
+        "nothing stays that was not to be kept"
+    );
+}
