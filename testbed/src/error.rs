@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::argocd::ArgoCdError;
 use crate::control_plane::ControlPlaneError;
 use crate::device::DeviceError;
 use crate::idp::IdpError;
@@ -65,6 +66,9 @@ pub enum Error {
     /// Keycloak.
     #[error(transparent)]
     Keycloak(#[from] KeycloakError),
+    /// Argo CD.
+    #[error(transparent)]
+    ArgoCd(#[from] ArgoCdError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -98,6 +98,7 @@
 //! Parts that were not built in answer with [`Error::NoPart`]. [`wait::until`] is the predicate
 //! with a deadline.
 
+mod argocd;
 mod binaries;
 mod builder;
 mod callout;
@@ -133,6 +134,7 @@ mod testbed;
 mod tls;
 pub mod wait;
 
+pub use argocd::{ArgoCd, ArgoCdError};
 pub use builder::Builder;
 pub use callout::{Callout, CalloutOptions};
 pub use certificate::CertificateError;
