@@ -1,11 +1,18 @@
 #!/bin/sh
 # The system packages that demo and tests need: says nothing when all are there, installs what is
 # missing when root, and otherwise prints the command to run and exits with 1.
-# `--check` never installs.
+# `--check` never installs. `--with-gitops` asks for what the tests of Argo CD need, too.
 set -eu
 
-mode=${1:-install}
-case $mode in install | --check) ;; *) echo "usage: $0 [--check]" >&2; exit 2 ;; esac
+mode=install
+gitops=
+for argument; do
+    case $argument in
+        install | --check) mode=$argument ;;
+        --with-gitops) gitops=yes ;;
+        *) echo "usage: $0 [--check] [--with-gitops]" >&2; exit 2 ;;
+    esac
+done
 
 # has FILE...: whether one of these programs or files is there.
 has() {
@@ -77,6 +84,11 @@ has docker-registry registry /usr/libexec/docker-distribution/registry ||
 python3 -m pip --version > /dev/null 2>&1 || need python3-pip python3-pip python-pip
 # The demo's menu and these scripts.
 has curl || need curl curl curl
+if [ -n "$gitops" ]; then
+    # Argo CD's parts tell each other what they know through it.
+    has redis-server || need redis-server redis redis
+    has git || need git git git
+fi
 
 [ -n "$missing" ] || exit 0
 missing=${missing# }
