@@ -18,7 +18,7 @@ use crate::meta::meta;
 use crate::workload::Program;
 use crate::{ChartsError, Release};
 
-pub use values::Values;
+pub use values::{UnenrolledLabels, Values};
 
 /// The operator, the chart's only program.
 const PROGRAM: Program = Program::only("operator");

@@ -6,7 +6,7 @@ use super::names;
 use super::values::Values;
 
 pub(super) fn refusals(chart: Chart<Values>) -> Chart<Values> {
-    bus(openbao(zitadel(chart)))
+    bus(devices(openbao(zitadel(chart))))
 }
 
 fn bus(chart: Chart<Values>) -> Chart<Values> {
@@ -50,6 +50,17 @@ fn bus(chart: Chart<Values>) -> Chart<Values> {
             ))),
             "heartbeats are a stream in memory: leave nats.config.jetstream.memoryStore.enabled on",
         )
+}
+
+fn devices(chart: Chart<Values>) -> Chart<Values> {
+    let told = Cond::is(v!(Values, auth.devices.nats_url));
+    let enrol = Cond::is(v!(Values, auth.enrolment.enabled));
+    let inside = Cond::equals(v!(Values, auth.nats.url), names::NATS_URL);
+    chart.refuse(
+        enrol.and(inside).and(!told),
+        "devices that join would be told where the bus is inside of the cluster: set auth.devices.natsUrl \
+         to the address at which they reach it",
+    )
 }
 
 fn openbao(chart: Chart<Values>) -> Chart<Values> {

@@ -57,6 +57,8 @@ fn operator_values() -> operator::Values {
         ..operator::Values::default()
     };
     names::NATS_URL.clone_into(&mut values.nats.url);
+    // Every device enrols: none has to be believed without.
+    values.devices.unenrolled_labels = operator::UnenrolledLabels::None;
     values
 }
 

@@ -43,6 +43,12 @@ fn no_bus_at_all() {
 }
 
 #[test]
+fn devices_that_would_look_for_the_bus_inside_of_the_cluster() {
+    let values = json!({"auth": {"devices": {"natsUrl": ""}}});
+    refused(values, &["set auth.devices.natsUrl"]);
+}
+
+#[test]
 fn no_openbao_at_all() {
     let says = [
         "openbao.enabled is false",

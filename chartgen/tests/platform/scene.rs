@@ -112,6 +112,7 @@ pub(crate) fn unknown() -> Value {
             "oidc": {
                 "issuer": "https://id.example.com", "project": "1", "organisation": "2",
             },
+            "devices": {"natsUrl": "tls://bus.example.com:4222"},
             "enrolmentApi": {"publicUrls": ["https://join.example.com"]},
         },
         "zitadel": {"zitadel": {"configmapConfig": {"ExternalDomain": "id.example.com"}}},

@@ -98,6 +98,9 @@ fn names_do_not_depend_on_the_release() {
             callout["metadata"]["labels"]["app.kubernetes.io/name"],
             names::AUTH
         );
+        // Named in the README.
+        let service = objects.get(&format!("Service {}-enrolment", names::AUTH));
+        assert_eq!(service["spec"]["ports"][0]["port"], 8443);
     }
     assert!(names::NATS_URL.contains(&format!("//{}:", names::NATS)));
     assert!(names::OPENBAO_URL.contains(&format!("//{}:", names::OPENBAO)));
