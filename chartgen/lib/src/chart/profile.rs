@@ -87,6 +87,11 @@ impl<V> Profile<V> {
         self
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The name of the file.
     pub(super) fn file_name(&self) -> String {
         format!("values-{}.yaml", self.name)
@@ -98,6 +103,27 @@ impl<V> Profile<V> {
 }
 
 impl<V: Serialize + Default> Profile<V> {
+    /// What the file holds, for who installs the chart's dependencies by themselves. Choices that a
+    /// chart would refuse are left out.
+    pub fn values(&self) -> Value {
+        let mut values = Map::new();
+        let mut now = V::default();
+        for step in &self.steps {
+            let changed = match &step.change {
+                Change::Set(change) => {
+                    let before = plain(&now);
+                    change(&mut now);
+                    differences(&before, &plain(&now)).unwrap_or_default()
+                }
+                Change::Remove(path) => vec![(path.clone(), Value::Null)],
+            };
+            for (path, value) in changed {
+                put(&mut values, path.keys(), value);
+            }
+        }
+        Value::Object(values)
+    }
+
     /// The text of the file, or all that is wrong with it.
     pub(super) fn text(
         &self,
