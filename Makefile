@@ -14,7 +14,7 @@ OUT := $${CARGO_TARGET_DIR:-target}
 help: ## This menu
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 
 # own: a cluster with a node when root, so that the operator is a pod; none: the operator is a process;
@@ -106,6 +106,15 @@ test-full: ## The same, and what takes longer: outages of ten minutes, the bench
 .PHONY: attacks
 attacks: servers build ## Every attack that must fail, by name, and what refused it; a part of `make test`
 	$(OUT)/debug/fleet-attacks
+
+.PHONY: e2e-argocd
+e2e-argocd: servers ## The manifests of gitops/ on a real Argo CD, which it builds first: five minutes, once
+	tools/system-packages.sh --with-gitops
+	cargo run --locked --quiet -p fleet-tools -- ensure --profile node
+	cargo run --locked --quiet -p fleet-tools -- ensure --profile gitops
+	cargo build --locked --bins -p fleet-operator -p fleet-agent
+	@# Each has an Argo CD of its own, of a third of a gigabyte.
+	FLEET_ARGOCD=1 cargo test --locked -p fleet-e2e --test argocd -- --nocapture --test-threads=2
 
 .PHONY: lint
 lint: ## Format, clippy, licences, duplicates, known vulnerabilities

@@ -25,6 +25,7 @@ longer() {
 	phase "tests: images" cargo test --locked -p fleet-images made
 	# Each part of the chain away for ten minutes, with the life times of an installation.
 	phase "tests: long outages" env FLEET_OUTAGE_SECONDS=600 cargo test --locked -p fleet-e2e --test outages
+	phase "tests: Argo CD" make --no-print-directory e2e-argocd
 	phase "benchmark: agent" make --no-print-directory bench-agent
 	phase "benchmark: loop" make --no-print-directory bench-loop
 	phase "benchmark: callout" make --no-print-directory bench-callout

@@ -1,4 +1,5 @@
-//! fleet-platform for GitOps: Argo CD applications, health scripts and a Flux example, from Rust values.
+//! What a tool that follows git installs of fleet-platform: Argo CD applications, health scripts and a
+//! Flux example, from Rust values.
 //!
 //! `gitops/manifests/` is written from this crate and from nothing else. The crate makes text and
 //! never talks to a cluster or a repository. It must not hold a rule that is somebody else's: conditions
@@ -12,7 +13,7 @@ pub mod platform;
 pub mod sample;
 pub mod values;
 
-pub use manifests::{Files, ManifestError};
+pub use manifests::{Files, ManifestError, customizations};
 pub use params::{
     ChartVersion, Cluster, InvalidParameter, Parameters, Registry, RepoUrl, Revision, Supply,
 };

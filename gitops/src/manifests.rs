@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use crate::health::{Kind, application_script, cases};
-use crate::params::{Parameters, Supply};
+use crate::params::Parameters;
 use crate::platform::{ARGOCD, Component, application, defaults, projects, root};
 use crate::{sample, values};
 
@@ -126,9 +126,6 @@ impl Files {
         let purpose =
             "A first Deployment: what it runs goes to devices with the label in its selector.";
         self.add("defaults/hello.yaml", purpose, &sample::hello()?)?;
-        for component in Component::ALL {
-            self.add_values(&values::base(component)?)?;
-        }
         Ok(())
     }
 
@@ -142,13 +139,8 @@ impl Files {
         let mut applications = vec![defaults(parameters)];
         for component in Component::ALL {
             applications.push(application(component, parameters)?);
-            if let Some(file) = values::for_cluster(component, parameters.cluster)? {
-                self.add_values(&file)?;
-            }
-            if let Supply::Mirror(registry) = &parameters.supply
-                && let Some(file) = values::for_mirror(component, registry)?
-            {
-                self.add_values(&file)?;
+            for file in values::files(component, parameters)? {
+                self.add(&format!("values/{}", file.name), file.purpose, &file.values)?;
             }
         }
         for application in applications {
@@ -156,10 +148,6 @@ impl Files {
             self.add(&path, "", &application)?;
         }
         Ok(())
-    }
-
-    fn add_values(&mut self, file: &values::ValueFile) -> Result<(), ManifestError> {
-        self.add(&format!("values/{}", file.name), file.purpose, &file.values)
     }
 
     /// A script and its tests, as Argo CD's own lie in its repository.
@@ -221,8 +209,9 @@ struct HealthStatus {
     message: String,
 }
 
-/// What has to be in Argo CD's `ConfigMap`. Applied by the server's merge it leaves the rest as it is.
-fn customizations() -> ConfigMap {
+/// What has to be in Argo CD's `ConfigMap`: our health scripts. Applied by the server, and not by a client,
+/// it leaves the rest as it is.
+pub fn customizations() -> ConfigMap {
     let scripts = Kind::ALL.map(|kind| (kind.key(), kind.script()));
     let data = scripts.into_iter().chain([application_script()]);
     ConfigMap {

@@ -180,7 +180,7 @@ fn make_targets() -> BTreeSet<String> {
     let makefile = read(&root().join("Makefile"));
     let rules = makefile.lines().filter_map(|line| {
         let (target, _) = line.split_once(':')?;
-        let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         (!target.is_empty() && target.chars().all(is_name)).then_some((target, line))
     });
     rules

@@ -71,6 +71,8 @@ pub enum Finalizer {
 pub enum Wave {
     /// The definitions: without them nothing of ours can be described.
     Definitions,
+    /// Keys and certificates: pods of all later waves wait for them.
+    Keys,
     /// OpenBao: identities keep their policies there.
     Secrets,
     /// The identity provider.
@@ -88,7 +90,8 @@ impl Wave {
     /// Its number. Room is left between them for what an installation adds.
     pub const fn number(self) -> i32 {
         match self {
-            Self::Definitions => -30,
+            Self::Definitions => -40,
+            Self::Keys => -30,
             Self::Secrets => -20,
             Self::Identity => -10,
             Self::Platform => 0,

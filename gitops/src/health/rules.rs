@@ -95,9 +95,10 @@ const fn unready_enrolment(reason: ConditionReason) -> Option<Health> {
         | Reason::KeyExpired
         | Reason::KeyUnusable => Some(Health::Degraded),
         // Of enrolments that are ready, or of their other conditions.
-        Reason::Provisioned | Reason::ApprovedByPolicy => None,
+        Reason::Provisioned
+        | Reason::ApprovedByPolicy
         // Of Deployments and Devices.
-        Reason::AllSucceeded
+        | Reason::AllSucceeded
         | Reason::NoDevicesMatched
         | Reason::DevicesPending
         | Reason::DevicesFailed

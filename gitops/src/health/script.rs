@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// Under which key of Argo CD's ConfigMap its script lies.
+    /// Under which key of Argo CD's `ConfigMap` its script lies.
     pub fn key(self) -> String {
         format!("resource.customizations.health.{GROUP}_{}", self.as_str())
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use fleet_chartgen::platform::upstream::Upstream;
+
 use super::{
     ARGOCD, Chart, Component, Ending, FOLDER, PROJECT, ROOT_PROJECT, SITE_FOLDER, SYSTEM, Schema,
-    Upstream, WORKLOADS,
+    WORKLOADS,
 };
 use crate::argo::{
     Application, ApplicationSpec, Automated, Destination, Directory, Finalizer, Helm, IN_CLUSTER,
@@ -111,11 +113,11 @@ fn sources(
             helm: Some(helm("", Schema::Local)?),
             ..Source::folder(repository, revision, path)
         }],
-        Chart::Upstream(upstream) => {
+        Chart::Upstream(upstream, schema) => {
             let place = Mirrors(&parameters.supply).repository(&upstream);
             let chart = Source {
-                helm: Some(helm("$values", upstream.schema)?),
-                ..Source::chart(&place, upstream.version, upstream.chart)
+                helm: Some(helm("$values", schema)?),
+                ..Source::chart(&place, upstream.version, upstream.name)
             };
             vec![chart, Source::values(repository, revision)]
         }
@@ -128,24 +130,10 @@ fn value_files(
     parameters: &Parameters,
     root: &str,
 ) -> Result<Vec<String>, serde_json::Error> {
-    let ours = value_names(component, parameters)?;
-    let ours = ours
-        .into_iter()
-        .map(|name| format!("{root}/{FOLDER}/values/{name}"));
+    let ours = values::files(component, parameters)?.into_iter();
+    let ours = ours.map(|file| format!("{root}/{FOLDER}/values/{}", file.name));
     let site = format!("{root}/{SITE_FOLDER}/{}.yaml", component.name());
     Ok(ours.chain([site]).collect())
-}
-
-fn value_names(
-    component: Component,
-    parameters: &Parameters,
-) -> Result<Vec<String>, serde_json::Error> {
-    let mut files = vec![values::base(component)?];
-    files.extend(values::for_cluster(component, parameters.cluster)?);
-    if let Supply::Mirror(registry) = &parameters.supply {
-        files.extend(values::for_mirror(component, registry)?);
-    }
-    Ok(files.into_iter().map(|file| file.name).collect())
 }
 
 /// Whether the application makes its namespace, and with which level of Pod Security.

@@ -6,12 +6,16 @@ mod projects;
 pub use applications::{Mirrors, application, defaults, root};
 pub use projects::{ALLOWED_CLUSTER_KINDS, ALLOWED_KINDS, projects};
 
+use fleet_chartgen::platform::upstream::{self, Upstream};
+
 use crate::argo::Wave;
 
 /// The namespace of Argo CD.
 pub const ARGOCD: &str = "argocd";
 /// The namespace of the platform.
 pub const SYSTEM: &str = "fleet-system";
+/// The namespace of enrolment tokens, which the chart `fleet-auth` makes.
+pub const ENROLMENT: &str = "fleet-enrolment";
 /// The namespace of the first Deployments.
 pub const WORKLOADS: &str = "fleet-workloads";
 /// The project of the root application: it makes applications and nothing else.
@@ -28,6 +32,8 @@ pub const SITE_FOLDER: &str = "gitops/site";
 pub enum Component {
     /// The definitions of our resources.
     Definitions,
+    /// The job that makes keys and certificates as Secrets, of the chart `fleet-auth`.
+    Keys,
     /// Where policies of devices are kept.
     OpenBao,
     /// The identity provider.
@@ -36,28 +42,17 @@ pub enum Component {
     Nats,
     /// The operator.
     Operator,
+    /// Who may use the bus, and how devices join: the rest of the chart `fleet-auth`.
+    Auth,
 }
 
 /// Where a chart comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Chart {
     /// A folder of this repository.
     Ours(&'static str),
-    /// A chart of others, in exactly one version.
-    Upstream(Upstream),
-}
-
-/// A chart of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Upstream {
-    /// The repository of charts.
-    pub repository: &'static str,
-    /// The chart.
-    pub chart: &'static str,
-    /// The version.
-    pub version: &'static str,
-    /// Whether its schema can be checked without the internet.
-    pub schema: Schema,
+    /// A chart of others, in exactly the version that the umbrella has.
+    Upstream(Upstream, Schema),
 }
 
 /// What a chart's schema refers to.
@@ -80,32 +75,55 @@ pub enum Ending {
 
 impl Component {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Definitions,
+        Self::Keys,
         Self::OpenBao,
         Self::Zitadel,
         Self::Nats,
         Self::Operator,
+        Self::Auth,
     ];
 
     /// The name of application and release.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Definitions => "fleet-crds",
+            Self::Keys => "fleet-secrets",
             Self::OpenBao => "openbao",
             Self::Zitadel => "zitadel",
             Self::Nats => "nats",
             Self::Operator => "fleet-operator",
+            Self::Auth => "fleet-auth",
         }
     }
 
-    /// When it is synced.
+    /// Its key among the values of `charts/fleet-platform`.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Definitions => "crds",
+            Self::Keys | Self::Auth => "auth",
+            Self::OpenBao => "openbao",
+            Self::Zitadel => "zitadel",
+            Self::Nats => "nats",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Whether its chart knows the settings that parts of an umbrella share.
+    pub const fn reads_global(self) -> bool {
+        matches!(self, Self::Keys | Self::Operator | Self::Auth)
+    }
+
+    /// When it is synced. Keys come before everything whose pods wait for them: an application that waits
+    /// is not healthy, and the next wave would not begin.
     pub const fn wave(self) -> Wave {
         match self {
             Self::Definitions => Wave::Definitions,
+            Self::Keys => Wave::Keys,
             Self::OpenBao => Wave::Secrets,
             Self::Zitadel => Wave::Identity,
-            Self::Nats | Self::Operator => Wave::Platform,
+            Self::Nats | Self::Operator | Self::Auth => Wave::Platform,
         }
     }
 
@@ -113,7 +131,7 @@ impl Component {
     pub const fn ending(self) -> Ending {
         match self {
             Self::Definitions | Self::OpenBao | Self::Zitadel => Ending::Kept,
-            Self::Nats | Self::Operator => Ending::Removed,
+            Self::Keys | Self::Nats | Self::Operator | Self::Auth => Ending::Removed,
         }
     }
 
@@ -122,24 +140,10 @@ impl Component {
         match self {
             Self::Definitions => Chart::Ours("charts/fleet-crds"),
             Self::Operator => Chart::Ours("charts/fleet-operator"),
-            Self::OpenBao => Chart::Upstream(Upstream {
-                repository: "https://openbao.github.io/openbao-helm",
-                chart: "openbao",
-                version: "0.29.2",
-                schema: Schema::Local,
-            }),
-            Self::Zitadel => Chart::Upstream(Upstream {
-                repository: "https://charts.zitadel.com",
-                chart: "zitadel",
-                version: "9.34.0",
-                schema: Schema::Remote,
-            }),
-            Self::Nats => Chart::Upstream(Upstream {
-                repository: "https://nats-io.github.io/k8s/helm/charts/",
-                chart: "nats",
-                version: "2.14.2",
-                schema: Schema::Local,
-            }),
+            Self::Keys | Self::Auth => Chart::Ours("charts/fleet-auth"),
+            Self::OpenBao => Chart::Upstream(upstream::OPENBAO, Schema::Local),
+            Self::Zitadel => Chart::Upstream(upstream::ZITADEL, Schema::Remote),
+            Self::Nats => Chart::Upstream(upstream::NATS, Schema::Local),
         }
     }
 }

@@ -7,7 +7,9 @@
 
 use fleet_api::GROUP;
 
-use super::{ARGOCD, Chart, Component, Mirrors, PROJECT, ROOT_PROJECT, SYSTEM, WORKLOADS};
+use super::{
+    ARGOCD, Chart, Component, ENROLMENT, Mirrors, PROJECT, ROOT_PROJECT, SYSTEM, WORKLOADS,
+};
 use crate::argo::{AppProject, AppProjectSpec, Destination, GroupKind, IN_CLUSTER, Metadata};
 use crate::params::Parameters;
 
@@ -25,11 +27,10 @@ pub const ALLOWED_CLUSTER_KINDS: [GroupKind; 4] = [
     kind("rbac.authorization.k8s.io", "ClusterRoleBinding"),
 ];
 
-/// Kinds in namespaces that the platform brings.
-pub const ALLOWED_KINDS: [GroupKind; 14] = [
+/// Kinds in namespaces that the platform brings. Secrets are not among them: they are made in the cluster,
+/// and one that comes from git is a mistake.
+pub const ALLOWED_KINDS: [GroupKind; 13] = [
     kind("", "ConfigMap"),
-    // Of charts of others. Ours make none.
-    kind("", "Secret"),
     kind("", "Service"),
     kind("", "ServiceAccount"),
     kind("apps", "Deployment"),
@@ -57,7 +58,7 @@ pub fn projects(parameters: &Parameters) -> [AppProject; 2] {
     let platform = AppProjectSpec {
         description: "What the applications of fleet-platform install".to_owned(),
         source_repos: repositories(parameters),
-        destinations: vec![destination(SYSTEM), destination(WORKLOADS)],
+        destinations: [SYSTEM, ENROLMENT, WORKLOADS].map(destination).into(),
         cluster_resource_whitelist: ALLOWED_CLUSTER_KINDS.to_vec(),
         namespace_resource_whitelist: ALLOWED_KINDS.to_vec(),
     };
@@ -76,7 +77,7 @@ fn project(name: &str, spec: AppProjectSpec) -> AppProject {
 /// Exactly those that the applications name.
 fn repositories(parameters: &Parameters) -> Vec<String> {
     let upstream = Component::ALL.into_iter().filter_map(|c| match c.chart() {
-        Chart::Upstream(upstream) => Some(upstream),
+        Chart::Upstream(upstream, _) => Some(upstream),
         Chart::Ours(_) => None,
     });
     let mirrors = Mirrors(&parameters.supply);
