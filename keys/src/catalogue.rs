@@ -145,6 +145,14 @@ pub const AUTHORITY_CERTIFICATE: &str = "ca.crt";
 /// Its entry with the key.
 pub const AUTHORITY_KEY: &str = "ca.key";
 
+/// The Secret with the certificate by which OpenBao is known inside of the cluster, of type
+/// `kubernetes.io/tls`, with its authority in [`AUTHORITY_CERTIFICATE`].
+pub const OPENBAO_TLS_NAME: &str = "fleet-openbao-tls";
+/// The Secret with the key that Zitadel encrypts its database with.
+pub const ZITADEL_NAME: &str = "fleet-zitadel-masterkey";
+/// Its entry: 32 letters and digits.
+pub const ZITADEL_ENTRY: &str = "masterkey";
+
 /// The entry of a seal key's Secret.
 pub const SEAL_ENTRY: &str = "seal.key";
 

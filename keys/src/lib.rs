@@ -67,7 +67,7 @@ impl SecretKey {
     pub fn make(kind: KeyKind) -> Result<Self, KeyError> {
         let seed = |pair: KeyPair| pair.seed().map_err(|_| KeyError::Make);
         let text = match kind {
-            KeyKind::Manifest => random_base64()?,
+            KeyKind::Manifest => random_base64::<32>()?,
             KeyKind::User => seed(KeyPair::new_user())?,
             KeyKind::Account => seed(KeyPair::new_account())?,
             KeyKind::Curve => XKey::new().seed().map_err(|_| KeyError::Make)?,
@@ -132,11 +132,20 @@ impl fmt::Debug for SecretKey {
 /// # Errors
 /// [`KeyError::Make`].
 pub fn make_seal_key() -> Result<String, KeyError> {
-    random_base64()
+    random_base64::<32>()
 }
 
-fn random_base64() -> Result<String, KeyError> {
-    let mut bytes = [0; 32];
+/// A new key for Zitadel, which wants 32 characters.
+///
+/// # Errors
+/// [`KeyError::Make`].
+pub fn make_master_key() -> Result<String, KeyError> {
+    // Each 3 bytes become 4 characters.
+    random_base64::<24>()
+}
+
+fn random_base64<const BYTES: usize>() -> Result<String, KeyError> {
+    let mut bytes = [0; BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Make)?;
     Ok(STANDARD.encode(bytes))
 }

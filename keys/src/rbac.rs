@@ -1,6 +1,6 @@
 //! What `secrets ensure` may do in a cluster, each rule with the reason it exists.
 //!
-//! Nobody here may list or delete, and nothing reads a seal key.
+//! Nobody here may list or delete, and nothing reads a seal key, OpenBao's certificate or Zitadel's key.
 
 use fleet_rbac::{Names, Verb};
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -61,7 +61,7 @@ pub const GRANTS: &[Grant] = &[
         resource: "secrets",
         verbs: &[Verb::Create],
         names: Objects::Any,
-        reason: "a key that is not there is made",
+        reason: "a key or certificate that is not there is made",
     },
     Grant {
         scope: Role::Ensure,

@@ -31,6 +31,17 @@ pub struct EnsureArgs {
     /// ones stay.
     #[arg(long, env = "FLEET_SEAL_NUMBER", default_value = "1")]
     pub seal_number: NonZeroU32,
+    /// A name by which OpenBao is known in the cluster, such as `fleet-openbao`; repeatable. Makes a
+    /// certificate for all of them, with an authority of its own.
+    #[arg(
+        long = "openbao-host",
+        env = "FLEET_OPENBAO_HOSTS",
+        value_delimiter = ','
+    )]
+    pub openbao_hosts: Vec<String>,
+    /// Make the key that Zitadel encrypts its database with.
+    #[arg(long, env = "FLEET_ZITADEL_MASTERKEY")]
+    pub zitadel_masterkey: bool,
     /// Only say what would be done.
     #[arg(long)]
     pub dry_run: bool,

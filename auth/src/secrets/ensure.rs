@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fleet_keys::{KeyError, SecretKey, make_seal_key};
+use fleet_keys::{KeyError, SecretKey, make_master_key, make_seal_key};
 use fleet_service::cluster::{self, ConfigError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -10,9 +10,10 @@ use kube::Client;
 
 use super::args::EnsureArgs;
 use super::catalogue::{
-    AUTHORITY_CERTIFICATE, AUTHORITY_KEY, AUTHORITY_NAME, Name, PUBLIC_NAME, SEAL_ENTRY,
-    seal_secret,
+    AUTHORITY_CERTIFICATE, AUTHORITY_KEY, AUTHORITY_NAME, Name, OPENBAO_TLS_NAME, PUBLIC_NAME,
+    SEAL_ENTRY, ZITADEL_ENTRY, ZITADEL_NAME, seal_secret,
 };
+use super::certificate;
 use super::public::{Rings, entries};
 use super::ring::{Ring, RingError, Turn};
 use super::store::{Store, StoreError, Write, public, secret};
@@ -40,6 +41,9 @@ pub enum EnsureError {
     /// No key could be made.
     #[error(transparent)]
     Make(#[from] KeyError),
+    /// There can be no certificate for these names.
+    #[error("cannot make a certificate for the names of --openbao-host")]
+    Certificate(#[source] rcgen::Error),
     /// Somebody has put something else there.
     #[error(
         "the Secret {AUTHORITY_NAME} has no certificate in `{AUTHORITY_CERTIFICATE}`: put the \
@@ -68,6 +72,10 @@ pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<()
         tell,
     };
     run.seal(args).await?;
+    run.openbao(&args.openbao_hosts).await?;
+    if args.zitadel_masterkey {
+        run.zitadel().await?;
+    }
     for name in Name::ALL {
         let turn = args.turn().filter(|(turned, _)| *turned == name);
         run.key(name, turn.map(|(_, turn)| turn)).await?;
@@ -97,11 +105,42 @@ impl<T: FnMut(Step)> Run<'_, T> {
         let key = ByteString(make_seal_key()?.into());
         let mut object = secret(&name, BTreeMap::from([(SEAL_ENTRY.to_owned(), key)]));
         object.immutable = Some(true);
-        let outcome = match self.store.seals.create(&name, &object).await? {
+        self.unread(&name, &object).await
+    }
+
+    /// The certificate that the pods of the namespace know OpenBao by.
+    async fn openbao(&mut self, hosts: &[String]) -> Result<(), EnsureError> {
+        if hosts.is_empty() {
+            return Ok(());
+        }
+        let made = certificate::for_hosts(hosts).map_err(EnsureError::Certificate)?;
+        let entries = [
+            ("tls.crt", made.certificate),
+            ("tls.key", made.key),
+            (AUTHORITY_CERTIFICATE, made.authority),
+        ];
+        let entries = entries.map(|(entry, pem)| (entry.to_owned(), ByteString(pem.into())));
+        let mut object = secret(OPENBAO_TLS_NAME, BTreeMap::from(entries));
+        object.type_ = Some("kubernetes.io/tls".to_owned());
+        self.unread(OPENBAO_TLS_NAME, &object).await
+    }
+
+    /// Cannot be changed: without it Zitadel's database is worthless.
+    async fn zitadel(&mut self) -> Result<(), EnsureError> {
+        let key = ByteString(make_master_key()?.into());
+        let entry = (ZITADEL_ENTRY.to_owned(), key);
+        let mut object = secret(ZITADEL_NAME, BTreeMap::from([entry]));
+        object.immutable = Some(true);
+        self.unread(ZITADEL_NAME, &object).await
+    }
+
+    /// Makes a Secret of others, who are beside OpenBao. What is there stays, whatever it is.
+    async fn unread(&mut self, name: &str, object: &Secret) -> Result<(), EnsureError> {
+        let outcome = match self.store.seals.create(name, object).await? {
             Write::Done => Outcome::Created,
             Write::Late => Outcome::Kept,
         };
-        self.note(self.store.seals.path(&name), outcome);
+        self.note(self.store.seals.path(name), outcome);
         Ok(())
     }
 
@@ -164,7 +203,7 @@ impl<T: FnMut(Step)> Run<'_, T> {
         for _ in 0..ATTEMPTS {
             let found = self.store.secrets.find(AUTHORITY_NAME).await?;
             let outcome = if let Some(object) = found {
-                self.authority = certificate(object.data.unwrap_or_default())?;
+                self.authority = published(object.data.unwrap_or_default())?;
                 Outcome::Kept
             } else {
                 let made = authority::make().map_err(|_| KeyError::Make)?;
@@ -240,7 +279,7 @@ impl<T: FnMut(Step)> Run<'_, T> {
 }
 
 /// What an authority's Secret tells others.
-fn certificate(data: BTreeMap<String, ByteString>) -> Result<String, EnsureError> {
+fn published(data: BTreeMap<String, ByteString>) -> Result<String, EnsureError> {
     let mut data = data;
     let pem = data.remove(AUTHORITY_CERTIFICATE).unwrap_or_default();
     let pem = String::from_utf8(pem.0).ok();

@@ -15,6 +15,7 @@
 pub mod args;
 pub mod ring;
 
+mod certificate;
 mod ensure;
 mod public;
 mod store;

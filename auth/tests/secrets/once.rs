@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 
 use fleet_testbed::Testbed;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::json;
 
 use crate::scene::{Kept, OPENBAO, SYSTEM, Scene, lines, make, named};
@@ -79,6 +85,41 @@ async fn the_key_that_everything_in_openbao_hangs_on_cannot_be_changed_and_a_fur
     let new = after.remove("fleet-openbao-seal-2").expect("made");
     assert_eq!(after, before, "backups need it");
     assert_ne!(new.1, before["fleet-openbao-seal-1"].1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_of_the_platform_need_is_made_where_it_is_asked_for() {
+    let scene = Scene::start("secrets-others").await;
+    let hosts = "fleet-openbao,fleet-openbao.fleet-openbao.svc";
+    let args = ["--openbao-host", hosts, "--zitadel-masterkey"];
+    let made = scene.ensured(&args);
+    for name in ["fleet-openbao-tls", "fleet-zitadel-masterkey"] {
+        assert!(made.contains(&format!("created   Secret {OPENBAO}/{name}")));
+    }
+    let kept = scene.kept(OPENBAO).await;
+    let (_, key) = &kept["fleet-zitadel-masterkey"];
+    assert_eq!(key["masterkey"].len(), 32);
+
+    // Who trusts the authority takes the certificate for each of the names, and for no other.
+    let (_, tls) = &kept["fleet-openbao-tls"];
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(tls["ca.crt"].as_bytes()).expect("PEM");
+    roots.add(authority).expect("an authority");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = verifier.build().expect("a verifier");
+    let leaf = CertificateDer::from_pem_slice(tls["tls.crt"].as_bytes()).expect("PEM");
+    let taken = |host: &'static str| {
+        let name = ServerName::try_from(host).expect("a name");
+        let verified = verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now());
+        verified.is_ok()
+    };
+    assert!(taken("fleet-openbao") && taken("fleet-openbao.fleet-openbao.svc"));
+    assert!(!taken("openbao"));
+
+    let again = scene.ensured(&args);
+    assert!(again.iter().all(|line| line.starts_with("unchanged ")));
+    assert_eq!(scene.kept(OPENBAO).await, kept);
 }
 
 #[tokio::test(flavor = "multi_thread")]

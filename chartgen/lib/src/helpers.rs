@@ -101,7 +101,7 @@ pub fn fullname() -> Expr {
 }
 
 /// [`fullname`] with `-` and a suffix, which stays whole: what is cut to 63 characters is the
-/// part before it.
+/// part before it, and then ends in a digest of all of it, so that names that were different stay so.
 #[track_caller]
 pub fn fullname_with(suffix: impl Into<String>) -> Expr {
     fullname_within(suffix, LABEL)

@@ -407,14 +407,21 @@ fn templates_read_well() {
 
 #[test]
 fn names_are_cut_where_they_may_be() {
-    let long = "r".repeat(53);
     let chart = chart().build().expect("a chart");
     for helm in support::helms() {
-        let objects = helm.objects(&chart, &json!({}), &["--name-template", &long]);
-        let name = find(&objects, "ConfigMap")["metadata"]["name"]
-            .as_str()
-            .expect("a name");
-        assert_eq!(name, format!("{long}-ki-config"));
+        let name = |release: &str| {
+            let objects = helm.objects(&chart, &json!({}), &["--name-template", release]);
+            let name = &find(&objects, "ConfigMap")["metadata"]["name"];
+            name.as_str().expect("a name").to_owned()
+        };
+        let (long, other) = ("r".repeat(53), format!("{}s", "r".repeat(52)));
+        assert_eq!(name("short"), "short-kitchen-config");
+        let cut = name(&long);
+        assert!(
+            cut.len() <= 63 && cut.starts_with("rrr") && cut.ends_with("-config"),
+            "{cut}"
+        );
+        assert_ne!(cut, name(&other), "what is cut off still counts");
     }
     let named = |values: &Value| {
         let objects = render(values, &["--name-template", "my-kitchen"]);

@@ -115,6 +115,8 @@ impl Default for Keys {
             issuer: ring(Name::Issuer),
             xkey: ring(Name::Xkey),
             seal_number: 1,
+            openbao_hosts: Vec::new(),
+            zitadel_masterkey: false,
             manifests: ExistingConfigMap {
                 name: catalogue::PUBLIC_NAME.to_owned(),
                 key: catalogue::MANIFEST_KEYS_ENTRY.to_owned(),

@@ -23,7 +23,12 @@ pub(super) fn secrets() -> Document {
     };
     let arguments = Arguments::default()
         .flag("namespace", Expr::release_namespace())
-        .flag("seal-number", v!(Values, keys.seal_number));
+        .flag("seal-number", v!(Values, keys.seal_number))
+        .list_if_set("openbao-host", v!(Values, keys.openbao_hosts))
+        .fixed_if_set(
+            v!(Values, keys.zitadel_masterkey),
+            ["--zitadel-masterkey".to_owned()],
+        );
     let base = Document::new(&shape.job());
     let refs = pod_refs!(Values, secrets_job);
     overlay::job(base, &labelling(SECRETS), &refs, arguments)

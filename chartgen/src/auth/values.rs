@@ -152,6 +152,13 @@ pub struct Keys {
     /// ones stay.
     #[schemars(range(min = 1))]
     pub seal_number: u32,
+    /// Names by which `OpenBao` is known in the cluster: `secretsJob` makes a certificate for them, once,
+    /// as the Secret `fleet-openbao-tls`. Empty where it has one of yours.
+    #[schemars(inner(length(min = 1)))]
+    pub openbao_hosts: Vec<String>,
+    /// Let `secretsJob` make the key that Zitadel encrypts its database with, once, as the Secret
+    /// `fleet-zitadel-masterkey`.
+    pub zitadel_masterkey: bool,
     /// The public keys whose manifests devices follow: an entry of a `ConfigMap`, separated by commas.
     pub manifests: ExistingConfigMap,
 }

@@ -18,52 +18,92 @@
 
 {{- /* The same with "-callout", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.callout" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 55 | trimAll "-.") "callout" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 55 -}}
+{{- $name = printf "%s-%s" (trunc 46 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "callout" -}}
 {{- end }}
 
 {{- /* The same with "-callout-auth-delegator", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.callout-auth-delegator" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 40 | trimAll "-.") "callout-auth-delegator" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 40 -}}
+{{- $name = printf "%s-%s" (trunc 31 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "callout-auth-delegator" -}}
 {{- end }}
 
 {{- /* The same with "-callout-metrics", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.callout-metrics" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 47 | trimAll "-.") "callout-metrics" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 47 -}}
+{{- $name = printf "%s-%s" (trunc 38 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "callout-metrics" -}}
 {{- end }}
 
 {{- /* The same with "-enrolment", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.enrolment" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 53 | trimAll "-.") "enrolment" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 53 -}}
+{{- $name = printf "%s-%s" (trunc 44 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "enrolment" -}}
 {{- end }}
 
 {{- /* The same with "-enrolment-auth-delegator", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.enrolment-auth-delegator" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 38 | trimAll "-.") "enrolment-auth-delegator" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 38 -}}
+{{- $name = printf "%s-%s" (trunc 29 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "enrolment-auth-delegator" -}}
 {{- end }}
 
 {{- /* The same with "-enrolment-metrics", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.enrolment-metrics" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 45 | trimAll "-.") "enrolment-metrics" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 45 -}}
+{{- $name = printf "%s-%s" (trunc 36 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "enrolment-metrics" -}}
 {{- end }}
 
 {{- /* The same with "-openbao", in at most 52 characters. */ -}}
 {{- define "fleet-auth.fullname.openbao.52" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 44 | trimAll "-.") "openbao" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 44 -}}
+{{- $name = printf "%s-%s" (trunc 35 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "openbao" -}}
 {{- end }}
 
 {{- /* The same with "-openbao", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.openbao" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 55 | trimAll "-.") "openbao" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 55 -}}
+{{- $name = printf "%s-%s" (trunc 46 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "openbao" -}}
 {{- end }}
 
 {{- /* The same with "-secrets", in at most 52 characters. */ -}}
 {{- define "fleet-auth.fullname.secrets.52" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 44 | trimAll "-.") "secrets" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 44 -}}
+{{- $name = printf "%s-%s" (trunc 35 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "secrets" -}}
 {{- end }}
 
 {{- /* The same with "-secrets", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.secrets" -}}
-{{- printf "%s-%s" (include "fleet-auth.fullname" . | trunc 55 | trimAll "-.") "secrets" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 55 -}}
+{{- $name = printf "%s-%s" (trunc 46 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "secrets" -}}
 {{- end }}
 
 {{- /* The chart and its version, as a label. */ -}}

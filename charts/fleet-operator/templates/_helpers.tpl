@@ -18,7 +18,11 @@
 
 {{- /* The same with "-metrics", in at most 63 characters. */ -}}
 {{- define "fleet-operator.fullname.metrics" -}}
-{{- printf "%s-%s" (include "fleet-operator.fullname" . | trunc 55 | trimAll "-.") "metrics" -}}
+{{- $name := include "fleet-operator.fullname" . -}}
+{{- if gt (len $name) 55 -}}
+{{- $name = printf "%s-%s" (trunc 46 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "metrics" -}}
 {{- end }}
 
 {{- /* The chart and its version, as a label. */ -}}

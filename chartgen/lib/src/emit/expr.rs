@@ -337,12 +337,15 @@ impl fmt::Display for Expr {
     }
 }
 
+/// What has to be left of a name before its end: a dash, a digest with another, and a letter.
+const SHORTEST: usize = 1 + 9 + 1;
+
 /// What is wrong with the end of a name that has at most `max` characters.
 fn bad_suffix(suffix: &str, max: usize) -> Option<Problem> {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     let why = if !suffix.bytes().all(inner) || suffix.is_empty() || suffix.ends_with('-') {
         "it has to be lower case letters, digits and dashes"
-    } else if suffix.len() + 2 > max {
+    } else if suffix.len() + SHORTEST > max {
         "it leaves no room for the name before it"
     } else {
         return None;

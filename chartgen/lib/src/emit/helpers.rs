@@ -145,13 +145,23 @@ impl Writer<'_> {
             .join("\n")
     }
 
+    /// Names that are cut keep apart by a digest of what was cut.
     fn fullname_with(&self, suffix: &str, max: usize) -> String {
         let room = max.saturating_sub(suffix.len() + 1);
+        let start = room.saturating_sub(DIGEST + 1);
         let name = self.included(&Helper::Fullname);
         let suffix = go_string(suffix);
-        action(&format!(
-            "printf \"%s-%s\" ({name} | trunc {room} | trimAll \"-.\") {suffix}"
-        ))
+        let lines = [
+            format!("{{{{- $name := {name} -}}}}"),
+            format!("{{{{- if gt (len $name) {room} -}}}}"),
+            format!(
+                "{{{{- $name = printf \"%s-%s\" (trunc {start} $name | trimAll \"-.\") (sha256sum $name | \
+                 trunc {DIGEST}) -}}}}"
+            ),
+            "{{- end -}}".to_owned(),
+            action(&format!("printf \"%s-%s\" $name {suffix}")),
+        ];
+        lines.join("\n")
     }
 
     fn selector_labels(&self) -> String {
@@ -258,6 +268,8 @@ impl Writer<'_> {
     }
 }
 
+/// Of a digest, enough to keep the names of a cluster apart.
+const DIGEST: usize = 8;
 /// Cut to what a DNS label holds. A cut may leave a mark at the end. Helm lets a release be called
 /// `web-1.5`; a Service cannot.
 const NAME: &str = "replace \".\" \"-\" | trunc 63 | trimAll \"-.\"";
