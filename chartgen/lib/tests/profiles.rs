@@ -93,7 +93,7 @@ fn big() -> Profile<Values> {
             let spread = &mut values.bus.spread;
             spread.insert("kubernetes.io/hostname".to_owned(), 1);
         })
-        .remove("The cluster chooses it.", ["bus", "security", "user"])
+        .remove("The cluster chooses it.", [["bus", "security", "user"]])
         .set("One may fail.", |values| values.replicas = 2)
         .set("Lists are replaced.", |values| {
             values.names.push("c".to_owned());
@@ -202,7 +202,7 @@ fn only_defaults_of_a_dependency_are_taken_away() {
         &["bus"],
         &["other", "key"],
     ] {
-        let said = refused(empty().remove("Away.", keys.iter().copied()));
+        let said = refused(empty().remove("Away.", [keys.iter().copied()]));
         let expected = format!("`{}` cannot be taken away", keys.join("."));
         assert!(said.contains(&expected), "{said}");
     }

@@ -82,6 +82,7 @@ pub struct Cluster {
     /// More than one server.
     pub enabled: bool,
     /// How many: 3 or 5, for they decide by majority.
+    #[schemars(range(min = 1))]
     pub replicas: u32,
 }
 

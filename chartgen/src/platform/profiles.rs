@@ -54,7 +54,7 @@ fn high_availability() -> Profile<Values> {
             zitadel.replica_count = 2;
             zitadel.pdb.enabled = true;
         })
-        .set("The same.", |values| {
+        .set("Neither are people kept from logging in.", |values| {
             let login = &mut values.zitadel.login;
             login.replica_count = 2;
             login.pdb.enabled = true;
@@ -64,7 +64,7 @@ fn high_availability() -> Profile<Values> {
 fn openshift() -> Profile<Values> {
     let about = "OpenShift and OKD, in a namespace with restricted-v2: the cluster chooses the ids that \
                  pods run as, and refuses those of others.";
-    let chosen = "The cluster chooses it. A default of the chart goes only by null.";
+    let chosen = "The cluster chooses ids. Defaults of the chart go only by null.";
     Profile::<Values>::new("okd", about)
         .set("Without ids; the volume stays.", |values| {
             values.nats.pod_template.patch = pod_patch(Ids::Clusters);
@@ -75,13 +75,21 @@ fn openshift() -> Profile<Values> {
         .set("The image that its makers mean for OpenShift.", |values| {
             values.openbao.server.image.repository.push_str("-ubi");
         })
-        .set("The chart's own would be left out.", |values| {
-            let contexts = &mut values.openbao.server.stateful_set.security_context;
-            contexts.pod = context::pod();
-        })
-        .remove(chosen, ["zitadel", "podSecurityContext", "runAsUser"])
-        .remove(chosen, ["zitadel", "podSecurityContext", "fsGroup"])
-        .remove(chosen, ["zitadel", "securityContext", "runAsUser"])
+        .set(
+            "Here the chart sets none, and \"restricted\" asks for these.",
+            |values| {
+                let contexts = &mut values.openbao.server.stateful_set.security_context;
+                contexts.pod = context::pod();
+            },
+        )
+        .remove(
+            chosen,
+            [
+                ["zitadel", "podSecurityContext", "runAsUser"],
+                ["zitadel", "podSecurityContext", "fsGroup"],
+                ["zitadel", "securityContext", "runAsUser"],
+            ],
+        )
 }
 
 fn external() -> Profile<Values> {
@@ -92,9 +100,12 @@ fn external() -> Profile<Values> {
         .set("Where the bus is.", |values| {
             "tls://nats.example.com:4222".clone_into(&mut values.operator.nats.url);
         })
-        .set("The same.", |values| {
-            "tls://nats.example.com:4222".clone_into(&mut values.auth.nats.url);
-        })
+        .set(
+            "Where the services that let devices in find it.",
+            |values| {
+                "tls://nats.example.com:4222".clone_into(&mut values.auth.nats.url);
+            },
+        )
         .set("Your own.", |values| values.openbao.enabled = false)
         .set(
             "Where OpenBao is. Empty the name below if a public authority vouches for it.",

@@ -1,4 +1,9 @@
 //! The charts of others that come with the platform.
+//!
+//! For a newer version: change it here, and the images with it; run the tests with
+//! `FLEET_UPSTREAM_CHARTS` naming a folder in which each chart is unpacked under its name. They say
+//! which keys of the presets the chart no longer has, which images its pods run, what is not
+//! restricted any more, and whether the bus is still configured as the test bed's.
 
 use chartgen::Dependency;
 

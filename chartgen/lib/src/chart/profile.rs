@@ -41,7 +41,7 @@ struct Step<V> {
 
 enum Change<V> {
     Set(Box<dyn Fn(&mut V)>),
-    Remove(Path),
+    Remove(Vec<Path>),
 }
 
 impl<V> Profile<V> {
@@ -65,16 +65,19 @@ impl<V> Profile<V> {
         self.step(why, Change::Set(Box::new(change)))
     }
 
-    /// Takes away a default of a dependency, which stands in no struct: its key becomes null. Helm
+    /// Takes away defaults of a dependency, which stand in no struct: their keys become null. Helm
     /// honours that in a file that a user gives, but not in every version in the chart's own values.
     #[must_use]
     #[track_caller]
-    pub fn remove<'k>(
+    pub fn remove<'k, K: IntoIterator<Item = &'k str>>(
         self,
         why: impl Into<String>,
-        keys: impl IntoIterator<Item = &'k str>,
+        paths: impl IntoIterator<Item = K>,
     ) -> Self {
-        self.step(why, Change::Remove(Path::new(keys)))
+        self.step(
+            why,
+            Change::Remove(paths.into_iter().map(Path::new).collect()),
+        )
     }
 
     #[track_caller]
@@ -115,7 +118,7 @@ impl<V: Serialize + Default> Profile<V> {
                     change(&mut now);
                     differences(&before, &plain(&now)).unwrap_or_default()
                 }
-                Change::Remove(path) => vec![(path.clone(), Value::Null)],
+                Change::Remove(paths) => nulls(paths),
             };
             for (path, value) in changed {
                 put(&mut values, path.keys(), value);
@@ -142,7 +145,7 @@ impl<V: Serialize + Default> Profile<V> {
                     change(&mut now);
                     differences(&before, &plain(&now)).map_err(|path| Problem::Removed { path })
                 }
-                Change::Remove(path) => removed(path, values, dependencies),
+                Change::Remove(paths) => removed(paths, values, dependencies),
             };
             match changed {
                 Ok(changed) if changed.is_empty() => {
@@ -236,21 +239,30 @@ fn compare(path: Path, before: &Value, after: &Value, changed: &mut Changed) -> 
     Ok(())
 }
 
-/// A key below a dependency's that no struct has.
+/// Keys below a dependency's that no struct has.
 fn removed(
-    path: &Path,
+    paths: &[Path],
     values: &ValuesDoc,
     dependencies: &[Dependency],
 ) -> Result<Changed, Problem> {
-    let theirs = |dependency: &Dependency| {
+    let theirs = |path: &Path, dependency: &Dependency| {
         path.keys().len() > 1 && path.keys().first().is_some_and(|k| k == dependency.key())
     };
-    if dependencies.iter().any(theirs) && values.kind(path).is_none() {
-        Ok(vec![(path.clone(), Value::Null)])
-    } else {
-        let path = path.clone();
-        Err(Problem::Removed { path })
+    let ours = |path: &&Path| {
+        !dependencies.iter().any(|one| theirs(path, one)) || values.kind(path).is_some()
+    };
+    match paths.iter().find(ours) {
+        None => Ok(nulls(paths)),
+        Some(path) => {
+            let path = path.clone();
+            Err(Problem::Removed { path })
+        }
     }
+}
+
+fn nulls(paths: &[Path]) -> Changed {
+    let null = |path: &Path| (path.clone(), Value::Null);
+    paths.iter().map(null).collect()
 }
 
 /// What goes into the file.
