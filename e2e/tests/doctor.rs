@@ -2,7 +2,11 @@
 //! well, and of the mistakes that people make.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-use std::path::PathBuf;
+#[allow(dead_code, reason = "the scenarios of `cluster` use the rest")]
+#[path = "cluster/bed.rs"]
+mod platform;
+
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,8 +15,8 @@ use fleet_e2e::cluster::Cluster;
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE, Wait};
 use fleet_testbed::{Error, NodeError, Testbed, wait};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, PostParams};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -53,6 +57,13 @@ impl Report {
 }
 
 impl Doctor {
+    fn at(kubeconfig: &Path) -> Self {
+        Self {
+            program: fleet_testbed::program("fleet").expect("fleet is built"),
+            kubeconfig: kubeconfig.to_owned(),
+        }
+    }
+
     async fn asks(&self, args: &[&str]) -> Report {
         let done = Command::new(&self.program)
             .args(["doctor", "-n", NAMESPACE, "-o", "json"])
@@ -98,11 +109,18 @@ async fn bed(name: &str) -> Option<(Testbed, Installation, Doctor)> {
     let cluster = Cluster::of_testbed(&bed).await.expect("an image");
     let admission = Admission::Restricted;
     let chart = Installation::prepare(&cluster, &bed, Major::Four, NAMESPACE, admission).await;
-    let doctor = Doctor {
-        program: fleet_testbed::program("fleet").expect("fleet is built"),
-        kubeconfig: bed.kubeconfig().expect("a kubeconfig").to_owned(),
-    };
+    let doctor = Doctor::at(bed.kubeconfig().expect("a kubeconfig"));
     Some((bed, chart.expect("a namespace with Secrets"), doctor))
+}
+
+/// Deletes a Secret, and gives it as it can be made again.
+async fn taken(secrets: &Api<Secret>, name: &str) -> Secret {
+    let mut secret = secrets.get(name).await.expect("the Secret");
+    let deleted = secrets.delete(name, &DeleteParams::default()).await;
+    deleted.expect("deleted");
+    secret.metadata.resource_version = None;
+    secret.metadata.uid = None;
+    secret
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,9 +137,7 @@ async fn a_missing_secret_is_named_and_what_is_mended_is_well() {
 
     let client = bed.kube_client().await.expect("a client");
     let secrets: Api<Secret> = Api::namespaced(client, NAMESPACE);
-    let mut secret = secrets.get(SIGNING).await.expect("the key");
-    let deleted = secrets.delete(SIGNING, &DeleteParams::default()).await;
-    deleted.expect("deleted");
+    let secret = taken(&secrets, SIGNING).await;
     chart.install(Wait::No, &[]).await.expect("installed");
     let report = doctor
         .until("the pod says what it waits for", |report| {
@@ -138,8 +154,6 @@ async fn a_missing_secret_is_named_and_what_is_mended_is_well() {
         "{report:#?}"
     );
 
-    secret.metadata.resource_version = None;
-    secret.metadata.uid = None;
     let made = secrets.create(&PostParams::default(), &secret).await;
     made.expect("made");
     let report = doctor
@@ -189,6 +203,94 @@ async fn a_wrong_image_and_a_pod_that_is_not_let_in_are_named() {
     doctor
         .until("it is well", |report| {
             report.code == 0 && report.severity("operator") == ["ok"]
+        })
+        .await;
+}
+
+/// The checks of a platform whose bus, `OpenBao` and identity provider are elsewhere.
+const PLATFORM: [&str; 7] = [
+    "definitions",
+    "secrets",
+    "public-keys",
+    "operator",
+    "callout",
+    "enrolment",
+    "versions",
+];
+
+fn is_well(report: &Report) -> bool {
+    let well = |check: &&str| {
+        let found = report.severity(check);
+        !found.is_empty() && found.iter().all(|severity| *severity == "ok")
+    };
+    report.code == 0 && PLATFORM.iter().all(well)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_of_pods_is_well_until_something_is_taken_from_it() {
+    let Some(bed) = platform::Bed::start("doctor-platform", Major::Four).await else {
+        return;
+    };
+    let doctor = Doctor::at(bed.parts.kubeconfig().expect("a kubeconfig"));
+    bed.auth.install(Wait::No, &[]).await.expect("installed");
+    bed.operator
+        .install(Wait::No, &[])
+        .await
+        .expect("installed");
+    doctor.until("it is well", is_well).await;
+
+    // The callout waits for a key that somebody deleted.
+    let secrets: Api<Secret> = bed.namespaced();
+    let issuer = taken(&secrets, "fleet-auth-issuer").await;
+    let pods: Api<Pod> = bed.namespaced();
+    let callouts = ListParams::default().labels("app.kubernetes.io/component=callout");
+    let deleted = pods
+        .delete_collection(&DeleteParams::default(), &callouts)
+        .await;
+    deleted.expect("deleted");
+    let report = doctor
+        .until("the callout's pod says what it waits for", |report| {
+            report.says(
+                "WaitsForSecret",
+                "pod/fleet-auth-callout-",
+                "fleet-auth-issuer",
+            )
+        })
+        .await;
+    assert!(
+        report.says("SecretMissing", "secret/fleet-auth-issuer", "callout"),
+        "{report:#?}"
+    );
+    let remedy = report
+        .with("SecretMissing")
+        .next()
+        .map(|f| f["remedy"].clone());
+    let expected = format!("fleet-auth secrets ensure --namespace {NAMESPACE}");
+    assert_eq!(remedy, Some(json!(expected)));
+    let made = secrets.create(&PostParams::default(), &issuer).await;
+    made.expect("made");
+    doctor.until("it is well again", is_well).await;
+
+    // Without a bus neither is ready, and says so.
+    let nats = bed.parts.nats().expect("a bus");
+    nats.stop().await.expect("stopped");
+    let report = doctor
+        .until("both are not ready", |report| {
+            let not_ready = |pod: &str| report.says("NotReady", pod, "503");
+            not_ready("pod/fleet-operator-") && not_ready("pod/fleet-auth-callout-")
+        })
+        .await;
+    assert_eq!(report.code, 1);
+    nats.start().await.expect("started");
+    doctor.until("it is well again", is_well).await;
+
+    // OpenShift gives the user id; who chooses one is not let in.
+    let chosen = json!({"podSecurityContext": {"runAsUser": 1000}});
+    let chosen = bed.operator.with(&chosen);
+    chosen.upgrade(Wait::No).await.expect("upgraded");
+    doctor
+        .until("the refusal is told", |report| {
+            report.says("PodRefused", "deployment/fleet-operator", "restricted-v2")
         })
         .await;
 }

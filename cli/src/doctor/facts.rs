@@ -122,7 +122,9 @@ pub enum Component {
     OpenBao,
     /// The identity provider.
     Zitadel,
-    /// Another of `fleet-auth`: a Job that prepares something.
+    /// `fleet-auth provision openbao`, a Job.
+    Provision,
+    /// Another Job of `fleet-auth`, which makes keys.
     AuthJob,
 }
 
@@ -137,6 +139,7 @@ impl Component {
             ("fleet-operator", _) => Self::Operator,
             ("fleet-auth", "callout") => Self::Callout,
             ("fleet-auth", "enrolment") => Self::Enrolment,
+            ("fleet-auth", "openbao") => Self::Provision,
             ("fleet-auth", _) => Self::AuthJob,
             ("nats", _) => Self::Nats,
             ("openbao", _) => Self::OpenBao,

@@ -62,7 +62,7 @@ fn run(check: Check, snapshot: &Snapshot, stage: Stage) -> Vec<Finding> {
         (Check::Secrets, Stage::Before) => keys::awaited(snapshot),
         (Check::Secrets, Stage::After) => {
             let mut findings = keys::secrets(snapshot);
-            findings.extend(workloads::unfinished(snapshot, check));
+            findings.extend(workloads::unfinished(snapshot, check, Component::AuthJob));
             findings
         }
         (Check::PublicKeys, _) => keys::public(snapshot, stage),

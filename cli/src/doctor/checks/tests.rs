@@ -42,6 +42,7 @@ fn labels(component: Component) -> BTreeMap<String, String> {
         Component::Callout => ("fleet-auth", "callout"),
         Component::Enrolment => ("fleet-auth", "enrolment"),
         Component::AuthJob => ("fleet-auth", "secrets"),
+        Component::Provision => ("fleet-auth", "openbao"),
         Component::Nats => ("nats", ""),
         Component::OpenBao => ("openbao", ""),
         Component::Zitadel => ("zitadel", ""),
@@ -353,6 +354,23 @@ const CASES: &[Case] = &[
     ("nobody decided", AFTER, |s| s.enrolments = Ok(vec![enrolment(None, &[])]), Reason::EnrolmentsWait, ""),
     ("stuck", AFTER, |s| s.enrolments = Ok(vec![enrolment(Some("Approved"), &[condition("Ready", "False", "PolicyStoreFailed", "")])]), Reason::EnrolmentStuck, ""),
 ];
+
+#[test]
+fn a_job_belongs_to_what_it_prepares() {
+    for (job, check) in [
+        (Component::AuthJob, Check::Secrets),
+        (Component::Provision, Check::OpenBao),
+    ] {
+        let mut snapshot = well();
+        let mut failing = workload(job, "job", "fleet-auth-job");
+        failing.ready = 0;
+        snapshot.workloads.as_mut().expect("known").push(failing);
+        let report = diagnose(&snapshot, None);
+        let trouble = trouble(&report.findings);
+        let found: Vec<_> = trouble.iter().map(|f| (f.check, f.reason)).collect();
+        assert_eq!(found, [(check, Reason::Starting)]);
+    }
+}
 
 fn trouble(findings: &[Finding]) -> Vec<&Finding> {
     let bad = |finding: &&Finding| finding.severity != Severity::Ok;

@@ -49,10 +49,10 @@ pub(super) fn component(snapshot: &Snapshot, check: Check, part: Component) -> V
     findings.flatten().collect()
 }
 
-/// Jobs of ours that make Secrets and the like, and have not come to their end.
-pub(super) fn unfinished(snapshot: &Snapshot, check: Check) -> Vec<Finding> {
+/// Jobs of ours that have not come to their end.
+pub(super) fn unfinished(snapshot: &Snapshot, check: Check, job: Component) -> Vec<Finding> {
     let workloads = snapshot.workloads.iter().flatten();
-    let open = workloads.filter(|w| w.component == Component::AuthJob && w.ready < w.wanted);
+    let open = workloads.filter(|w| w.component == job && w.ready < w.wanted);
     open.flat_map(|workload| judged(snapshot, check, workload))
         .collect()
 }
@@ -72,6 +72,7 @@ pub(super) fn openbao(snapshot: &Snapshot) -> Vec<Finding> {
         return closed;
     }
     let mut findings = component(snapshot, check, Component::OpenBao);
+    findings.extend(unfinished(snapshot, check, Component::Provision));
     let is_here = findings.iter().any(|finding| finding.object.is_some());
     if let Err(unknown) = &snapshot.pods
         && is_here
