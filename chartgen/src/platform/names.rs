@@ -1,6 +1,8 @@
 //! What the parts of the platform are called in a namespace. A parent cannot compute the names that a
 //! dependency gives its objects, so they are fixed: they do not depend on the release's name.
 
+use fleet_keys::catalogue;
+
 /// The operator's objects.
 pub const OPERATOR: &str = "fleet-operator";
 /// Who may use the bus, and how devices join: the start of the names of its objects.
@@ -18,14 +20,14 @@ pub const NATS_URL: &str = "nats://fleet-nats:4222";
 pub const OPENBAO_URL: &str = "https://fleet-openbao:8200";
 
 /// The Secret with the certificate of `OpenBao`, which the names in its address have to be in.
-pub const OPENBAO_TLS: &str = "fleet-openbao-tls";
+pub const OPENBAO_TLS: &str = catalogue::OPENBAO_TLS_NAME;
 /// Its entry with the authority, by which others know the certificate for genuine.
-pub const OPENBAO_CA: &str = "ca.crt";
+pub const OPENBAO_CA: &str = catalogue::AUTHORITY_CERTIFICATE;
 /// The role at `OpenBao`'s `auth/kubernetes` that may set everything up.
 pub const PROVISIONER: &str = "fleet-provisioner";
 /// The service account that takes it: that of the job in the chart `fleet-auth`.
 pub const PROVISIONER_ACCOUNT: &str = "fleet-auth-openbao";
 /// The Secret with Zitadel's master key, 32 characters below `masterkey`.
-pub const ZITADEL_MASTERKEY: &str = "fleet-zitadel-masterkey";
+pub const ZITADEL_MASTERKEY: &str = catalogue::ZITADEL_NAME;
 /// The Secret with the address of Zitadel's database and the login there, below `dsn`.
 pub const ZITADEL_DATABASE: &str = "fleet-zitadel-database";

@@ -27,7 +27,7 @@ pub struct Values {
     /// chart can be set here too.
     pub openbao: OpenBao,
     /// The identity provider, by its own chart, `zitadel`. Any other value of that chart can be set here
-    /// too. It needs a database (Postgres) and two Secrets that are there before.
+    /// too. It needs a database (Postgres) and two Secrets that are there before it.
     pub zitadel: Zitadel,
     /// A `NetworkPolicy` that lets nobody but servers of the bus into the port between them, where
     /// nobody is asked who they are. The other ports of the bus stay open.
@@ -72,6 +72,8 @@ fn auth_values() -> auth::Values {
     names::NATS_URL.clone_into(&mut values.nats.url);
     names::OPENBAO_URL.clone_into(&mut values.openbao.address);
     names::PROVISIONER.clone_into(&mut values.openbao.provisioner_role);
+    values.keys.openbao_hosts = vec![names::OPENBAO.to_owned()];
+    values.keys.zitadel_masterkey = true;
     values.openbao.ca = ExistingSecret {
         name: names::OPENBAO_TLS.to_owned(),
         key: names::OPENBAO_CA.to_owned(),

@@ -1,6 +1,9 @@
 //! What the parts are told, seen by stand-ins for the charts of others.
 
+use std::num::NonZeroU32;
+
 use fleet_chartgen::platform::{Values, names, upstream};
+use fleet_keys::catalogue;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -140,6 +143,38 @@ fn the_job_that_sets_openbao_up_is_whom_openbao_lets_in() {
             .to_string()
             .contains(names::OPENBAO_TLS)
     );
+}
+
+#[test]
+fn the_keys_that_others_mount_are_those_that_the_job_makes() {
+    let scene = Scene::with_stand_ins();
+    let objects = Objects::read(&rendered(&scene.case(None)));
+    let ensure = objects
+        .of("Job")
+        .find(|job| job.to_string().contains("\"secrets\",\"ensure\""))
+        .expect("a job");
+    let args = &ensure["spec"]["template"]["spec"]["containers"][0]["args"];
+    let args = args.as_array().expect("arguments");
+    let host = format!("--openbao-host={}", names::OPENBAO);
+    for argument in [host.as_str(), "--zitadel-masterkey", "--seal-number=1"] {
+        assert!(
+            args.iter().any(|a| a == argument),
+            "{argument} is not in {args:?}"
+        );
+    }
+    let mounted: Vec<_> = told(&objects, "openbao")["server"]["extraVolumes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|volume| volume["name"].as_str().expect("a name").to_owned())
+        .collect();
+    let made = [
+        catalogue::OPENBAO_TLS_NAME.to_owned(),
+        catalogue::seal_secret(NonZeroU32::MIN),
+    ];
+    assert_eq!(mounted, made);
+    let zitadel = &told(&objects, "zitadel")["zitadel"];
+    assert_eq!(zitadel["masterkeySecretName"], catalogue::ZITADEL_NAME);
 }
 
 #[test]
