@@ -21,7 +21,7 @@ struct Report {
 }
 
 impl Report {
-    fn of(said: Said) -> Self {
+    fn of(said: &Said) -> Self {
         let report: Value = serde_json::from_str(&said.out).expect("JSON");
         let findings = report["findings"].as_array().expect("findings").clone();
         Self {
@@ -51,7 +51,7 @@ impl Report {
 }
 
 fn doctor(bed: &Bed, args: &[&str]) -> Report {
-    Report::of(bed.fleet(&[&["doctor", "-o", "json"], args].concat()))
+    Report::of(&bed.fleet(&[&["doctor", "-o", "json"], args].concat()))
 }
 
 async fn create<K>(bed: &Bed, object: Value)
@@ -259,7 +259,7 @@ async fn what_may_not_be_read_is_unknown_and_not_well() {
     let mut command = program(env!("CARGO_BIN_EXE_fleet"));
     // Known to the server, and allowed nothing.
     command.env("KUBECONFIG", server.operator_kubeconfig());
-    let report = Report::of(run(command, ["doctor", "-o", "json", "--after"]));
+    let report = Report::of(&run(command, ["doctor", "-o", "json", "--after"]));
     assert_eq!(report.code, 0, "{:#?}", report.findings);
     assert_eq!(report.severity("api-server"), ["ok"]);
     for check in [
@@ -277,7 +277,7 @@ async fn what_may_not_be_read_is_unknown_and_not_well() {
     }
     let mut command = program(env!("CARGO_BIN_EXE_fleet"));
     command.env("KUBECONFIG", server.operator_kubeconfig());
-    let report = Report::of(run(command, ["doctor", "-o", "json", "--before"]));
+    let report = Report::of(&run(command, ["doctor", "-o", "json", "--before"]));
     assert_eq!(report.code, 1);
     let message = report.one("NotAllowed")["message"].clone();
     let message = message.as_str().expect("text");

@@ -486,12 +486,11 @@ fn hide(snapshot: &mut Snapshot, fact: usize) -> &'static [Check] {
         0 => &[Check::Namespace],
         1 => &[Check::Definitions],
         2 => &[Check::Storage],
-        3 => &[Check::PublicKeys],
         4 => &[Check::Operator, Check::Callout, Check::Nats, Check::OpenBao],
         5 => &[Check::Devices],
         6 => &[Check::Deployments],
         7 => &[Check::Enrolments],
-        8 => &[Check::PublicKeys],
+        3 | 8 => &[Check::PublicKeys],
         9 => &[Check::OpenBao],
         _ => &[],
     }
