@@ -6,6 +6,7 @@
 //! and reasons are those of `fleet-api`, what a status says is the operator's own function.
 
 pub mod argo;
+pub mod flux;
 pub mod health;
 mod manifests;
 mod params;
@@ -17,6 +18,15 @@ pub use manifests::{Files, ManifestError, customizations};
 pub use params::{
     ChartVersion, Cluster, InvalidParameter, Parameters, Registry, RepoUrl, Revision, Supply,
 };
+
+/// Where the example takes fleet-platform's own charts from, and which version of them: this one.
+///
+/// # Errors
+/// Never, as with [`examples`].
+pub fn flux_example() -> Result<(Registry, ChartVersion), InvalidParameter> {
+    let registry = "registry.example.com/fleet".parse()?;
+    Ok((registry, env!("CARGO_PKG_VERSION").parse()?))
+}
 
 /// The installations that are committed as examples, of a repository that everybody replaces with
 /// their own.

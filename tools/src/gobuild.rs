@@ -77,14 +77,33 @@ fn write_module(module: GoModule, tools: &[Tool], folder: &Path, bin: &Path) -> 
 
 /// The folder of the module that `tool` is built from.
 pub(crate) fn source(module: GoModule, tool: Tool, folder: &Path) -> Result<PathBuf, BuildError> {
-    let prepared = write_module(module, &[tool], folder, folder);
-    prepared.map_err(|source| BuildError::Folder {
+    prepare(module, &[tool], folder)?;
+    let list = ["list", "-mod=readonly", "-find", "-f", "{{.Module.Dir}}"];
+    folder_said(module, folder, &[&list[..], &[tool.package()]].concat())
+}
+
+/// The folder of a module that is required and of which nothing is built.
+pub(crate) fn library(module: GoModule, path: &str, folder: &Path) -> Result<PathBuf, BuildError> {
+    prepare(module, &[], folder)?;
+    let output = go(folder).args(["mod", "download", path]).output();
+    let output = output.map_err(BuildError::NoGo)?;
+    if !output.status.success() {
+        return Err(failed(module, &output));
+    }
+    let list = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path];
+    folder_said(module, folder, &list)
+}
+
+fn prepare(module: GoModule, tools: &[Tool], folder: &Path) -> Result<(), BuildError> {
+    write_module(module, tools, folder, folder).map_err(|source| BuildError::Folder {
         path: folder.to_owned(),
         source,
-    })?;
-    let args = ["list", "-mod=readonly", "-find", "-f", "{{.Module.Dir}}"];
-    let output = go(folder).args(args).arg(tool.package()).output();
-    let output = output.map_err(BuildError::NoGo)?;
+    })
+}
+
+/// The folder that Go names.
+fn folder_said(module: GoModule, folder: &Path, args: &[&str]) -> Result<PathBuf, BuildError> {
+    let output = go(folder).args(args).output().map_err(BuildError::NoGo)?;
     let said = String::from_utf8_lossy(&output.stdout);
     if output.status.success() && !said.trim().is_empty() {
         return Ok(PathBuf::from(said.trim()));

@@ -48,5 +48,5 @@ pub use java::{JavaError, java};
 pub use maven::ArtifactError;
 pub use module::Module;
 pub use progress::{Event, Origin};
-pub use source::{SourceError, source};
+pub use source::{Library, SourceError, library, source};
 pub use wheel::WheelError;

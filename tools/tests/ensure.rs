@@ -204,4 +204,10 @@ fn the_files_of_a_module_are_found_where_go_keeps_them() {
     assert!(folder.join("go.mod").is_file(), "{}", folder.display());
     let error = fleet_tools::source(Tool::Bao).unwrap_err();
     assert_eq!(error.to_string(), "bao is not built from a Go module");
+    let folder = fleet_tools::library(fleet_tools::Library::FluxHelm).unwrap();
+    assert!(
+        folder.join("config/crd/bases").is_dir(),
+        "{}",
+        folder.display()
+    );
 }
