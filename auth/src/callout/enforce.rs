@@ -1,7 +1,7 @@
 //! Ends the connections of devices that are shut out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleet_bus::connect::reconnect_delay;
@@ -10,7 +10,7 @@ use fleet_contracts::DeviceId;
 use fleet_service::chain;
 use futures::StreamExt as _;
 use futures::stream;
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 
 use crate::audit;
 use crate::board::ShutOut;
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 16;
 
 /// The way to the system account; empty while there is no connection yet.
-pub type System = Arc<OnceLock<SystemBus>>;
+pub type System = Arc<SetOnce<SystemBus>>;
 
 /// Ends connections.
 #[derive(Debug)]
@@ -81,7 +81,11 @@ impl Enforcer {
         let mut attempt = 0;
         loop {
             match SystemBus::connect(settings).await {
-                Ok(bus) => return self.system.get_or_init(|| bus).clone(),
+                Ok(bus) => {
+                    // Nobody else sets it.
+                    let _ = self.system.set(bus.clone());
+                    return bus;
+                }
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(error, "no connection to the system account; trying again");

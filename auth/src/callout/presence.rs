@@ -26,6 +26,8 @@ use crate::{audit, clock};
 
 /// Where replicas tell each other, in the account of the callout.
 const SUBJECT: &str = "fleet.auth.admitted";
+/// How long a connection that is replaced waits for somebody who can close it.
+const SYSTEM: Duration = Duration::from_secs(60);
 /// A finding that cannot be written down is tried again this often, with growing pauses.
 const ATTEMPTS: u32 = 5;
 
@@ -140,9 +142,9 @@ impl<P: PolicySource + Clone> Presence<P> {
 
     /// Closes the connection that a newer one replaces. Mostly it is gone already.
     async fn replace(&self, device: &DeviceId, replaced: &Place) {
-        let Some(system) = self.system.get() else {
-            return;
-        };
+        // At the start, logins may be answered before anything can be closed.
+        let system = tokio::time::timeout(SYSTEM, self.system.wait()).await;
+        let Ok(system) = system else { return };
         match system.close(replaced).await {
             Ok(Closed::Now) => {
                 self.metrics.closed("Replaced");

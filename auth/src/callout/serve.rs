@@ -1,6 +1,6 @@
 //! Requests from the bus, many at a time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,10 +32,9 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 pub struct Desk {
     permits: Arc<Semaphore>,
     concurrency: usize,
-    /// The connection on which requests come; empty before the first, and once they are to stop.
-    incoming: Mutex<Option<Client>>,
-    /// The same while answers may be sent on it. Held for as long as it takes to send one.
-    outgoing: Arc<RwLock<Option<Client>>>,
+    /// The connection on which requests come; empty before the first, and once they are to stop. Held
+    /// for as long as it takes to send an answer on it.
+    incoming: Arc<RwLock<Option<Client>>>,
     /// This replica, among the others.
     replica: u64,
 }
@@ -47,17 +46,17 @@ impl Desk {
         Self {
             permits: Arc::new(Semaphore::new(concurrency)),
             concurrency,
-            incoming: Mutex::default(),
-            outgoing: Arc::default(),
+            incoming: Arc::default(),
             replica: fastrand::u64(..),
         }
     }
 
     /// Whether requests arrive here.
     pub fn is_subscribed(&self) -> bool {
-        let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
         let connected = |client: &Client| client.connection_state() == State::Connected;
-        incoming.as_ref().is_some_and(connected)
+        // While it is being changed, none do.
+        let incoming = self.incoming.try_read();
+        incoming.is_ok_and(|incoming| incoming.as_ref().is_some_and(connected))
     }
 
     /// The number of this replica, different from all others'.
@@ -96,9 +95,8 @@ impl Desk {
             };
             self.take(message, &bus, &judge, &answering).await;
         }
-        self.note(None);
         let finish = async {
-            *self.outgoing.write().await = None;
+            *self.incoming.write().await = None;
             for message in requests.leave(system.get()).await {
                 self.take(message, &bus, &judge, &answering).await;
             }
@@ -120,8 +118,7 @@ impl Desk {
         loop {
             match Inlet::open(settings, SUBJECT, QUEUE_GROUP).await {
                 Ok(requests) => {
-                    self.note(Some(requests.client().clone()));
-                    *self.outgoing.write().await = Some(requests.client().clone());
+                    *self.incoming.write().await = Some(requests.client().clone());
                     tracing::info!(subject = SUBJECT, "answering requests");
                     return Some(requests);
                 }
@@ -137,10 +134,6 @@ impl Desk {
         }
     }
 
-    fn note(&self, incoming: Option<Client>) {
-        *self.incoming.lock().unwrap_or_else(PoisonError::into_inner) = incoming;
-    }
-
     async fn take<P: PolicySource>(
         &self,
         message: Message,
@@ -154,7 +147,7 @@ impl Desk {
             return;
         };
         let way = Way {
-            asked_on: Arc::clone(&self.outgoing),
+            asked_on: Arc::clone(&self.incoming),
             bus: bus.clone(),
         };
         let (judge, replica) = (Arc::clone(judge), self.replica);

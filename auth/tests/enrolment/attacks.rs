@@ -1,12 +1,9 @@
 //! What somebody tries who wants to become a device: each on one server, with devices of its own.
 
-use std::sync::Arc;
-
 use fleet_contracts::enrolment::{COLLECTION, EnrolmentRefusal as R, EnrolmentToken};
 use fleet_testbed::{Lease, Shared, wait};
-use futures::future::join_all;
 
-use crate::device::{Answer, Device, Door, is_pending};
+use crate::device::{Answer, Device, Door, is_pending, one_of_eight_gets_in};
 use crate::scene::{SOON, Scene};
 
 static SCENE: Shared<Scene> = Shared::new(|test| test.starts_with("attacks::"));
@@ -50,14 +47,8 @@ async fn attack_enrolment_token_used_again() {
 async fn attack_enrolment_token_used_by_many_at_once() {
     let scene = scene().await;
     let (door, token) = (scene.door(), scene.token(&[]));
-    let devices: Vec<_> = (0..8).map(|_| Arc::new(Device::new())).collect();
-    let asking = devices.iter().map(|device| device.ask(&door, &token));
-    let answers = join_all(asking).await;
-    let pending = answers.iter().filter(|answer| is_pending(answer)).count();
-    assert_eq!(pending, 1, "{answers:?}");
-    let refused = |answer: &&Answer| matches!(answer, Err(R::TokenUsed));
-    assert_eq!(answers.iter().filter(refused).count(), 7, "{answers:?}");
-    for (device, answer) in devices.iter().zip(&answers) {
+    let asked = one_of_eight_gets_in(&door, &token).await;
+    for (device, answer) in &asked {
         let enrolling = is_enrolling(&scene, device).await;
         assert_eq!(enrolling, is_pending(answer));
     }

@@ -16,6 +16,7 @@ use fleet_contracts::enrolment::{
     Problem, SCHEMA_VERSION, path,
 };
 use fleet_contracts::jws;
+use futures::future::join_all;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnectorBuilder;
@@ -208,6 +209,20 @@ impl Door {
         assert_eq!(problem.reason.status(), status);
         Err(problem.reason)
     }
+}
+
+/// Eight devices ask at once with one token: one gets in, and all others hear that it is used.
+pub(crate) async fn one_of_eight_gets_in(
+    door: &Door,
+    token: &EnrolmentToken,
+) -> Vec<(Device, Answer)> {
+    let devices: Vec<_> = (0..8).map(|_| Device::new()).collect();
+    let answers = join_all(devices.iter().map(|device| device.ask(door, token))).await;
+    let pending = answers.iter().filter(|answer| is_pending(answer)).count();
+    assert_eq!(pending, 1, "{answers:?}");
+    let refused = |answer: &&Answer| matches!(answer, Err(EnrolmentRefusal::TokenUsed));
+    assert_eq!(answers.iter().filter(refused).count(), 7, "{answers:?}");
+    devices.into_iter().zip(answers).collect()
 }
 
 pub(crate) fn is_pending(answer: &Answer) -> bool {

@@ -1,16 +1,14 @@
 //! A token is good once, for what it is bound to, in its time; and a key speaks for itself only.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use fleet_contracts::enrolment::{COLLECTION, EnrolmentRefusal as R, EnrolmentToken, path};
 use fleet_testbed::wait;
-use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::ListParams;
 
-use crate::device::{Answer, Device, is_pending};
+use crate::device::{Answer, Device, is_pending, one_of_eight_gets_in};
 use crate::scene::{NAMESPACE, SOON, Scene};
 
 fn refusal(answer: Answer) -> Option<R> {
@@ -74,13 +72,7 @@ async fn a_token_is_good_for_one_device_and_for_what_it_is_bound_to() {
 async fn of_many_who_use_one_token_at_once_one_gets_in_and_tokens_are_kept_nowhere() {
     let scene = Scene::start("enrol-race").await;
     let (door, token) = (scene.door(), scene.token(&[]));
-    let devices: Vec<_> = (0..8).map(|_| Arc::new(Device::new())).collect();
-    let asking = devices.iter().map(|device| device.ask(&door, &token));
-    let answers = join_all(asking).await;
-    let pending = answers.iter().filter(|answer| is_pending(answer)).count();
-    assert_eq!(pending, 1, "{answers:?}");
-    let refused = |answer: &&Answer| matches!(answer, Err(R::TokenUsed));
-    assert_eq!(answers.iter().filter(refused).count(), 7, "{answers:?}");
+    one_of_eight_gets_in(&door, &token).await;
     let kept = scene
         .enrolments()
         .list(&ListParams::default())

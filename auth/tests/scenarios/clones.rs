@@ -40,6 +40,20 @@ async fn a_device_that_comes_back_replaces_its_dead_connection_and_is_no_clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_replaced_before_any_could_be_closed_is_closed_then() {
+    let scene = Scene::start("callout-late").await;
+    let seed = scene.bed.nats().expect("a bus").enforcer_seed();
+    let away = seed.with_extension("away");
+    std::fs::rename(&seed, &away).expect("moved");
+    let callout = scene.callout(scene.options("callout")).await;
+    let token = scene.token("dev-1");
+    let mut dead = scene.held("dev-1", &token).await;
+    let _new = scene.held("dev-1", &token).await;
+    std::fs::rename(&away, &seed).expect("moved back");
+    assert!(dead.ends(SOON).await, "{}", callout.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_holders_of_one_identity_are_found_by_all_replicas_and_said_once() {
     let scene = Scene::start("callout-clones").await;
     let first = scene.callout(scene.options("first")).await;
