@@ -163,9 +163,20 @@ pub struct Container {
     /// Items added to the chart's lists, as JSON Patch.
     #[schemars(with = "FreeFormList")]
     pub patch: Vec<Operation>,
+    /// Variables of its environment.
+    pub env: Env,
     /// Processor and memory.
     #[schemars(with = "FreeForm")]
     pub resources: Resources,
+}
+
+/// Variables of the server.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = true))]
+pub struct Env {
+    /// From how much memory on the server takes more care to give it back: four fifths of the limit below.
+    #[serde(rename = "GOMEMLIMIT")]
+    pub go_memory_limit: String,
 }
 
 /// The container beside the server.
@@ -271,6 +282,9 @@ impl Default for Nats {
                     security_context: context::read_only(),
                 },
                 patch: vec![Operation::add("/volumeMounts/-", mount())],
+                env: Env {
+                    go_memory_limit: "800MiB".to_owned(),
+                },
                 resources: Resources::default()
                     .request("cpu", "100m")
                     .request("memory", "256Mi")
