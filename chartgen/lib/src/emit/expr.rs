@@ -325,13 +325,12 @@ impl fmt::Display for Expr {
             Form::Builtin(name) => write!(f, "`.{name}`"),
             Form::Include(helper) => write!(f, "`{}`", helper.title()),
             Form::Concat(parts) => parts.iter().try_for_each(|part| write!(f, "{part}")),
-            Form::Default { value, .. } | Form::Tpl(value) => value.fmt(f),
+            Form::Default { value, .. } | Form::Tpl(value) | Form::Json(value) => value.fmt(f),
             Form::FirstOf(all) | Form::Merged { maps: all, .. } => match all.first() {
                 Some(first) => first.fmt(f),
                 None => f.write_str("nothing"),
             },
             Form::Join { list, .. } => list.fmt(f),
-            Form::Json(value) => value.fmt(f),
             Form::Checksum(template) => write!(f, "the checksum of {template}"),
         }
     }
