@@ -3,7 +3,7 @@
 //!
 //! gpg signs. The key of a release lies in an agent or on a card, and nothing here gets to see it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -58,18 +58,18 @@ pub(crate) fn run(args: &PackageArgs) -> anyhow::Result<ExitCode> {
         for stale in [path.clone(), provenance(&path)] {
             remove(&stale)?;
         }
-        let (files, missing) = whole(&chart, &packed, &args.dependencies)?;
-        if !missing.is_empty() {
-            let missing: Vec<_> = missing.iter().map(String::as_str).collect();
-            eprintln!(
-                "skipped: package of {}: {} not in {}; helm dependency build charts/{} fetches what is missing",
-                chart.name,
-                missing.join(", "),
-                args.dependencies.display(),
-                chart.name
-            );
-            continue;
-        }
+        let files = match whole(&chart, &packed, &args.dependencies)? {
+            Whole::Files(files) => files,
+            Whole::Lacks(missing) => {
+                eprintln!(
+                    "skipped: package of {0}: {1} not in {2}; helm dependency build charts/{0} fetches what is missing",
+                    chart.name,
+                    missing.join(", "),
+                    args.dependencies.display(),
+                );
+                continue;
+            }
+        };
         let package = chartgen::package(&files, &chart.name, &chart.version, args.mtime)?;
         write(&path, &package.bytes)?;
         println!("{}", path.display());
@@ -97,33 +97,41 @@ fn provenance(package: &Path) -> PathBuf {
     path.into()
 }
 
-/// The chart's files with the charts that it brings: ours as they were just packed, others as Helm
-/// fetched them. And which of these are not there.
+/// A chart with all that it brings, or what of that is not there.
+enum Whole {
+    Files(BTreeMap<PathBuf, Vec<u8>>),
+    Lacks(Vec<String>),
+}
+
+/// Puts the charts that a chart brings to its files: ours as they were just packed, others as Helm
+/// fetched them.
 fn whole(
     chart: &RenderedChart,
     packed: &BTreeMap<String, Package>,
     fetched: &Path,
-) -> anyhow::Result<(BTreeMap<PathBuf, Vec<u8>>, BTreeSet<String>)> {
-    let (mut files, mut missing) = (chart.files.clone(), BTreeSet::new());
+) -> anyhow::Result<Whole> {
+    let (mut files, mut missing) = (chart.files.clone(), Vec::new());
     for dependency in &chart.dependencies {
         let file = file_name(&dependency.name, &dependency.version);
         let path = fetched.join(&file);
         let bytes = match packed.get(&file) {
-            Some(ours) => ours.bytes.clone(),
-            None => match fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    missing.insert(file);
-                    continue;
-                }
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot read {}", path.display()));
-                }
-            },
+            Some(ours) => Ok(ours.bytes.clone()),
+            None => fs::read(&path),
         };
-        files.insert(Path::new("charts").join(file), bytes);
+        match bytes {
+            Ok(bytes) => {
+                files.insert(Path::new("charts").join(file), bytes);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(file),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        }
     }
-    Ok((files, missing))
+    if missing.is_empty() {
+        return Ok(Whole::Files(files));
+    }
+    Ok(Whole::Lacks(missing))
 }
 
 /// A clear-signed text.
