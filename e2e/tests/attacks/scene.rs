@@ -94,11 +94,9 @@ impl Scene {
         json!({"auth_token": self.token(device), "name": device})
     }
 
-    /// A login succeeds. A server of a cluster may lose what the callout answered; then a device tries
-    /// again.
+    /// A login succeeds, at the first attempt.
     pub(crate) async fn assert_let_in(&self, name: &str, credential: &str) {
-        let let_in = || self.lets_in(name, credential);
-        assert!(wait::until(SOON, let_in).await, "{name} is not let in");
+        assert!(self.lets_in(name, credential).await, "{name} is not let in");
     }
 
     /// Whether one login succeeds; `name` is how the client calls itself in the audit log.
@@ -241,21 +239,11 @@ impl Device {
         String::from_utf8_lossy(&self.request(subject, body).await).into_owned()
     }
 
-    /// As the agent does it: messages may be lost, that of the callout among them, and then it logs in
-    /// and asks again.
     async fn request(&self, subject: &str, body: &'static [u8]) -> Bytes {
-        let answer = Mutex::new(None);
-        let answered = || async {
-            let asked = self.client.request(subject.to_owned(), body.into()).await;
-            let answered = asked.is_ok();
-            *answer.lock().expect("unpoisoned") = asked.ok().map(|message| message.payload);
-            answered
-        };
-        let answered = wait::until(SOON, answered).await;
+        let answer = self.client.request(subject.to_owned(), body.into()).await;
         let errors = self.errors.lock().expect("unpoisoned").clone();
-        assert!(answered, "{subject} is not answered: {errors:?}");
-        let answer = answer.into_inner().expect("unpoisoned");
-        answer.expect("answered")
+        let answer = answer.unwrap_or_else(|error| panic!("{subject}: {error}: {errors:?}"));
+        answer.payload
     }
 
     /// Each of the streams that it may write to has stored or refused all that it sent.
