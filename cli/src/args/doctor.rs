@@ -12,6 +12,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   # For scripts
   fleet doctor -o json
 
+It looks into the namespace of --namespace, else into the one with the operator, else into fleet-system.
 It only reads, and shows no value of a Secret. Exit codes: 0 no errors, 1 errors, 2 wrongly used.";
 
 /// Where the platform is, unless something says otherwise; as `fleet-auth secrets ensure` has it.
