@@ -29,19 +29,16 @@ async fn argo_cd_shows_the_health_of_a_deployment_in_every_state() {
     );
 
     let deployments: Api<Deployment> = Api::namespaced(bed.client.clone(), "fleet-workloads");
-    let states = cases(Kind::Deployment).expect("objects");
-    for case in states
-        .iter()
-        .filter(|case| !case.object["status"].is_null())
-    {
+    let all = cases(Kind::Deployment).expect("objects");
+    for case in all.iter().filter(|case| !case.object["status"].is_null()) {
         let generation = deployments
             .get("hello")
             .await
             .expect("it")
             .metadata
             .generation;
-        let status = json!({"status": status(case, generation)});
-        let patch = Patch::Merge(&status);
+        let patch = json!({"status": status(case, generation)});
+        let patch = Patch::Merge(&patch);
         let params = PatchParams::default();
         let patched = deployments.patch_status("hello", &params, &patch).await;
         patched.expect("a status");

@@ -13,73 +13,36 @@ enum Decision {
 }
 
 /// Each state in which the enrolment service leaves an enrolment.
-pub(super) fn states() -> Vec<State> {
-    let state =
-        |name, decision, reason: Reason, health| enrolment(name, decision, reason.as_str(), health);
-    vec![
-        state(
-            "waiting",
-            Decision::Open,
-            Reason::ApprovalAwaited,
-            Health::Suspended,
-        ),
-        state(
-            "provisioning",
-            Decision::Yes,
-            Reason::Provisioning,
-            Health::Progressing,
-        ),
-        state("ready", Decision::Yes, Reason::Provisioned, Health::Healthy),
-        state("denied", Decision::No, Reason::Decided, Health::Degraded),
-        state(
-            "timed-out",
-            Decision::No,
-            Reason::ApprovalTimedOut,
-            Health::Degraded,
-        ),
-        state(
-            "revoked",
-            Decision::No,
-            Reason::ApprovalRevoked,
-            Health::Degraded,
-        ),
-        state(
-            "no-provider",
-            Decision::Yes,
-            Reason::IdentityProviderFailed,
-            Health::Degraded,
-        ),
-        state(
-            "no-policy-store",
-            Decision::Yes,
-            Reason::PolicyStoreFailed,
-            Health::Degraded,
-        ),
-        state(
-            "id-held",
-            Decision::Yes,
-            Reason::DeviceIdHeld,
-            Health::Degraded,
-        ),
-        state(
-            "key-expired",
-            Decision::Yes,
-            Reason::KeyExpired,
-            Health::Degraded,
-        ),
-        state(
-            "key-unusable",
-            Decision::Yes,
-            Reason::KeyUnusable,
-            Health::Degraded,
-        ),
-        enrolment(
-            "later-version",
-            Decision::Yes,
-            "OfALaterVersion",
-            Health::Progressing,
-        ),
+const STATES: [(&str, Decision, Reason, Health); 11] = {
+    use Decision::{No, Open, Yes};
+    use Health::{Degraded, Healthy, Progressing, Suspended};
+    [
+        ("waiting", Open, Reason::ApprovalAwaited, Suspended),
+        ("provisioning", Yes, Reason::Provisioning, Progressing),
+        ("ready", Yes, Reason::Provisioned, Healthy),
+        ("denied", No, Reason::Decided, Degraded),
+        ("timed-out", No, Reason::ApprovalTimedOut, Degraded),
+        ("revoked", No, Reason::ApprovalRevoked, Degraded),
+        ("no-provider", Yes, Reason::IdentityProviderFailed, Degraded),
+        ("no-policy-store", Yes, Reason::PolicyStoreFailed, Degraded),
+        ("id-held", Yes, Reason::DeviceIdHeld, Degraded),
+        ("key-expired", Yes, Reason::KeyExpired, Degraded),
+        ("key-unusable", Yes, Reason::KeyUnusable, Degraded),
     ]
+};
+
+pub(super) fn states() -> Vec<State> {
+    let known = STATES.iter();
+    let known = known.map(|(name, decision, reason, health)| {
+        enrolment(name, *decision, reason.as_str(), *health)
+    });
+    let later = enrolment(
+        "later-version",
+        Decision::Yes,
+        "OfALaterVersion",
+        Health::Progressing,
+    );
+    known.chain([later]).collect()
 }
 
 fn enrolment(name: &'static str, decision: Decision, reason: &str, health: Health) -> State {
