@@ -20,6 +20,7 @@ pub mod platform;
 pub mod regression;
 pub mod rollout;
 pub mod scc;
+pub mod umbrella;
 pub mod workload;
 
 pub use error::Error;
