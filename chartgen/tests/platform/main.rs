@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod bus;
+mod network;
 mod openbao;
 mod process;
 mod profiles;
