@@ -108,12 +108,12 @@ impl Installation {
         })
     }
 
-    /// Another chart of the same release, in the same namespace, with values of its own.
+    /// Another chart in the same namespace, with values of its own.
     #[must_use]
-    pub fn beside(&self, chart: &str, values: Value) -> Self {
+    pub fn of_chart(&self, chart: PathBuf, release: &str, values: Value) -> Self {
         Self {
-            chart: self.chart.with_file_name(chart),
-            release: chart.to_owned(),
+            chart,
+            release: release.to_owned(),
             values,
             ..self.clone()
         }

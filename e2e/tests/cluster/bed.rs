@@ -10,7 +10,7 @@ use fleet_e2e::cluster::{Cluster, bring};
 use fleet_e2e::command::Command;
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE, make_secret};
-use fleet_e2e::{Installation, http, workload};
+use fleet_e2e::{Installation, http, umbrella, workload};
 use fleet_images::product;
 use fleet_testbed::{Device, Error, Invitation, NodeError, Testbed, wait};
 use k8s_openapi::api::apps::v1::Deployment as Workload;
@@ -38,8 +38,7 @@ const LOGIN: &str = "openbao-login";
 pub(crate) struct Bed {
     pub(crate) parts: Testbed,
     pub(crate) client: kube::Client,
-    pub(crate) operator: Installation,
-    pub(crate) auth: Installation,
+    pub(crate) platform: Installation,
 }
 
 impl Bed {
@@ -59,12 +58,13 @@ impl Bed {
         let admission = Admission::RestrictedV2;
         let operator = Installation::prepare(&cluster, &parts, major, NAMESPACE, admission).await;
         let operator = operator.expect("a namespace with Secrets");
-        let mut values = auth_values(&parts);
-        values["image"] = image.values();
+        let (chart, _) = umbrella::folder(parts.folder()).expect("the chart");
+        let mut values = values(&parts);
+        values["auth"]["image"] = image.values();
+        values["operator"]["image"] = cluster.image.values();
         let bed = Self {
             client: cluster.client,
-            auth: operator.beside("fleet-auth", values),
-            operator,
+            platform: operator.of_chart(chart, "fleet", values),
             parts,
         };
         bed.bring_secrets().await;
@@ -268,7 +268,18 @@ fn url(bed: &Testbed) -> String {
 }
 
 /// An installation that brings its own bus, OpenBao and identity provider.
-fn auth_values(bed: &Testbed) -> Value {
+fn values(bed: &Testbed) -> Value {
+    let nats = bed.nats().expect("a bus").url();
+    json!({
+        "nats": {"enabled": false},
+        "openbao": {"enabled": false},
+        "zitadel": {"enabled": false},
+        "operator": {"nats": {"url": nats}},
+        "auth": auth_values(bed, &nats),
+    })
+}
+
+fn auth_values(bed: &Testbed, nats: &str) -> Value {
     let idp = bed.idp().expect("a provider");
     let openbao = bed.openbao().expect("openbao");
     let login = openbao.provisioner();
@@ -277,7 +288,7 @@ fn auth_values(bed: &Testbed) -> Value {
     let api_server = bed.api_server().expect("an API server").url();
     let api_server = api_server.replace("127.0.0.1", &host);
     json!({
-        "nats": {"url": bed.nats().expect("a bus").url()},
+        "nats": {"url": nats},
         "oidc": {
             "issuer": idp.issuer(),
             "project": idp.project(),
@@ -294,7 +305,7 @@ fn auth_values(bed: &Testbed) -> Value {
             "publicUrls": [url(bed)],
             "service": {"type": "NodePort", "nodePort": DOOR},
         },
-        "devices": {"issuerCa": {"name": "idp-ca"}},
+        "devices": {"natsUrl": nats, "issuerCa": {"name": "idp-ca"}},
         // Whoever sets it up logs in as its administrator says.
         "openbaoJob": {
             "extraArgs": [

@@ -1,5 +1,7 @@
 //! From an empty cluster to a device that runs something, and on through what happens to clusters.
 
+use std::time::Instant;
+
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::Wait;
 use fleet_testbed::wait;
@@ -17,16 +19,19 @@ async fn a_platform_of_pods_lives_through_what_happens_to_clusters() {
     let Some(bed) = Bed::start("cluster-life", Major::Four).await else {
         return;
     };
-    // In any order, and without waiting: what comes too early waits by itself.
-    bed.auth.install(Wait::No, &[]).await.expect("installed");
-    bed.operator
-        .install(Wait::No, &[])
-        .await
-        .expect("installed");
+    // Without waiting: what comes too early waits by itself.
+    let started = Instant::now();
+    let installed = bed.platform.install(Wait::No, &[]).await;
+    installed.expect("installed");
     bed.wait_ready().await;
+    println!("ready {:.1?} after helm install", started.elapsed());
     bed.enrol_device().await;
     bed.ask_for("v1").await;
     bed.shows("v1").await;
+    println!(
+        "a device runs a container {:.1?} after it",
+        started.elapsed()
+    );
 
     // The operator's pod goes while a change is on its way; nothing is lost.
     let (pods, now): (Api<Pod>, _) = (bed.namespaced(), DeleteParams::default());
@@ -75,14 +80,16 @@ async fn made(bed: &Bed) -> (Vec<String>, Vec<String>) {
 async fn an_upgrade_runs_the_jobs_anew_and_changes_no_key(bed: &Bed) {
     let (before, jobs) = made(bed).await;
     assert_eq!(jobs.len(), 2, "{jobs:?}");
-    bed.auth.upgrade(Wait::Yes).await.expect("upgraded");
+    bed.platform.upgrade(Wait::Yes).await.expect("upgraded");
     assert_eq!(
         made(bed).await,
         (before.clone(), jobs.clone()),
         "nothing to do"
     );
 
-    let more = bed.auth.with(&json!({"callout": {"replicas": 2}}));
+    let more = bed
+        .platform
+        .with(&json!({"auth": {"callout": {"replicas": 2}}}));
     more.upgrade(Wait::Yes).await.expect("upgraded");
     bed.wait_ready().await;
     let anew = || async {
@@ -95,24 +102,22 @@ async fn an_upgrade_runs_the_jobs_anew_and_changes_no_key(bed: &Bed) {
     );
     bed.wait_ready().await;
     assert_eq!(made(bed).await.0, before, "no key changes");
+
+    bed.platform.roll_back().await.expect("rolled back");
+    bed.wait_ready().await;
+    assert_eq!(made(bed).await, (before, jobs), "as it was");
+    bed.shows("v1").await;
 }
 
 async fn what_is_the_users_outlives_the_release(bed: &Bed) {
     let (before, _) = made(bed).await;
-    bed.auth.uninstall().await.expect("uninstalled");
-    bed.operator.uninstall().await.expect("uninstalled");
+    bed.platform.uninstall().await.expect("uninstalled");
     assert_eq!(made(bed).await.0, before, "keys stay");
     bed.shows("v1").await;
 
     // And are taken up again, here with `--wait`.
-    bed.operator
-        .install(Wait::Yes, &[])
-        .await
-        .expect("installed again");
-    bed.auth
-        .install(Wait::Yes, &[])
-        .await
-        .expect("installed again");
+    let again = bed.platform.install(Wait::Yes, &[]).await;
+    again.expect("installed again");
     bed.wait_ready().await;
     assert_eq!(made(bed).await.0, before, "the same keys");
     bed.ask_for("v2").await;
