@@ -1,7 +1,15 @@
 //! Files of values for common places to install in. Each stands for itself, and several can be given
 //! to Helm, one after the other.
 
+use std::collections::BTreeMap;
+
 use chartgen::Profile;
+use chartgen::common::FreeFormList;
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::context;
 use super::nats::{Ids, Spread, pod_patch};
@@ -82,6 +90,13 @@ fn openshift() -> Profile<Values> {
                 contexts.pod = context::pod();
             },
         )
+        .set(
+            "Name servers listen at another port here; of use once networkPolicy.enabled is on.",
+            |values| values.operator.network_policy.extra_egress = name_servers(),
+        )
+        .set("The same for the services that let devices in.", |values| {
+            values.auth.network_policy.extra_egress = name_servers();
+        })
         .remove(
             chosen,
             [
@@ -90,6 +105,30 @@ fn openshift() -> Profile<Values> {
                 ["zitadel", "securityContext", "runAsUser"],
             ],
         )
+}
+
+/// The way to OpenShift's name servers: a policy sees the port of their pods.
+fn name_servers() -> FreeFormList {
+    let port = |protocol: &str| NetworkPolicyPort {
+        port: Some(IntOrString::Int(5353)),
+        protocol: Some(protocol.to_owned()),
+        end_port: None,
+    };
+    let namespace = ("kubernetes.io/metadata.name", "openshift-dns");
+    let namespace = [(namespace.0.to_owned(), namespace.1.to_owned())];
+    let rule = NetworkPolicyEgressRule {
+        ports: Some(vec![port("UDP"), port("TCP")]),
+        to: Some(vec![NetworkPolicyPeer {
+            namespace_selector: Some(LabelSelector {
+                match_labels: Some(BTreeMap::from(namespace)),
+                ..LabelSelector::default()
+            }),
+            ..NetworkPolicyPeer::default()
+        }]),
+    };
+    // Objects of Kubernetes always become JSON.
+    let rule = serde_json::to_value(rule).unwrap_or_default();
+    FreeFormList(rule.as_object().cloned().into_iter().collect())
 }
 
 fn external() -> Profile<Values> {

@@ -96,7 +96,7 @@ impl Network<'_> {
         };
         peers.iter().any(|selector| match peer {
             End::Outside => false,
-            End::Elsewhere => selector.get("namespaceSelector") == Some(&json!({})),
+            End::Elsewhere => selector.get("namespaceSelector").is_some(),
             End::Pod(workload) => {
                 let labels = &self.template(workload)["metadata"]["labels"];
                 let everywhere = selector.get("namespaceSelector") == Some(&json!({}));
@@ -194,4 +194,20 @@ fn with_every_policy_on_the_platform_still_works() {
             "{from:?} to {to:?}, {port}"
         );
     }
+}
+
+#[test]
+fn names_are_resolved_on_openshift_too() {
+    let scene = Scene::with_stand_ins();
+    let on = json!({"enabled": true});
+    let values = json!({"operator": {"networkPolicy": on}, "auth": {"networkPolicy": on}});
+    let resolves = |profile| {
+        let case = scene.case(profile).values(values.clone());
+        let objects = Objects::read(&rendered(&case));
+        let network = Network(&objects);
+        // Its name servers are pods that listen there.
+        [OPERATOR, CALLOUT, ENROLMENT].map(|from| network.allows(from, End::Elsewhere, "5353"))
+    };
+    assert_eq!(resolves(Some("okd")), [true; 3]);
+    assert_eq!(resolves(None), [false; 3]);
 }
