@@ -9,6 +9,7 @@ pub mod bench;
 pub mod cluster;
 pub mod command;
 pub mod connections;
+pub mod doctor;
 pub mod error;
 mod guest;
 pub mod helm;

@@ -210,6 +210,8 @@ pub struct Container {
     pub ended: Option<String>,
     /// How often it was started again.
     pub restarts: i32,
+    /// The last line of its log before it ended, where it may be read.
+    pub last_words: Option<String>,
 }
 
 /// Something that happened to an object.

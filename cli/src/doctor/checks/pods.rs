@@ -148,7 +148,9 @@ fn crash(container: &Container) -> String {
     let starts = u32::try_from(container.restarts).unwrap_or_default();
     let starts = counted(starts as usize, "restart");
     let name = &container.name;
-    one_line(&format!("container {name} {ended}; {starts}"))
+    let said = container.last_words.as_deref();
+    let said = said.map_or_else(String::new, |said| format!("; it said last: {said}"));
+    one_line(&format!("container {name} {ended}; {starts}{said}"))
 }
 
 /// Messages of nodes have lines; a table has not.

@@ -153,6 +153,7 @@ fn container(status: core::ContainerStatus) -> Container {
         waits,
         ended: ended.map(|ended| ending(&ended)),
         restarts: status.restart_count,
+        last_words: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! them at once, since a person waits.
 
 mod convert;
+mod logs;
 mod permissions;
 mod workloads;
 
@@ -184,6 +185,9 @@ impl Asker<'_> {
             pods.filter(|pod| Component::of(&pod.labels).is_some())
                 .collect()
         });
+        if let Ok(pods) = &mut snapshot.pods {
+            self.last_words(pods).await;
+        }
         snapshot.events = events.map(|events| -> Vec<Event> {
             convert::by_time(events.into_iter().map(convert::event).collect())
         });
