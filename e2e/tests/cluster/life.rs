@@ -25,6 +25,9 @@ async fn a_platform_of_pods_lives_through_what_happens_to_clusters() {
     installed.expect("installed");
     bed.wait_ready().await;
     println!("ready {:.1?} after helm install", started.elapsed());
+    let stored = release_bytes(&bed).await;
+    println!("the release takes {stored} bytes of the cluster's store");
+    assert!(stored < RELEASE_BYTES, "{stored}");
     bed.enrol_device().await;
     bed.ask_for("v1").await;
     bed.shows("v1").await;
@@ -54,6 +57,19 @@ async fn a_platform_of_pods_lives_through_what_happens_to_clusters() {
 
     an_upgrade_runs_the_jobs_anew_and_changes_no_key(&bed).await;
     what_is_the_users_outlives_the_release(&bed).await;
+}
+
+/// A Secret has less than 1 MiB, of which a release of the future wants a part.
+const RELEASE_BYTES: usize = 700_000;
+
+/// The Secret that Helm keeps the release in, as the API server has it: base64 of what Helm wrote.
+async fn release_bytes(bed: &Bed) -> usize {
+    let secrets: Api<Secret> = bed.namespaced();
+    let params = ListParams::default().fields("type=helm.sh/release.v1");
+    let found = secrets.list(&params).await.expect("listed");
+    let data = found.items.iter().filter_map(|secret| secret.data.as_ref());
+    let sizes = data.map(|data| data["release"].0.len().div_ceil(3) * 4);
+    sizes.max().expect("a release")
 }
 
 /// Versions of what the Jobs make, and the names of the Jobs.

@@ -6,4 +6,5 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod bed;
+mod doctor;
 mod life;
