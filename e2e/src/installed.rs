@@ -73,13 +73,28 @@ impl Installation {
         namespace: &str,
         admission: Admission,
     ) -> Result<Self, Error> {
+        let installation = Self::bare(cluster, bed, major, namespace, admission).await?;
+        make_secrets(&cluster.client, bed, namespace).await?;
+        Ok(installation.with(&json!({"nats": {"url": bed.nats()?.url()}})))
+    }
+
+    /// The same without Secrets and without a bus: for a chart that brings them.
+    ///
+    /// # Errors
+    /// When the cluster refuses something.
+    pub async fn bare(
+        cluster: &Cluster,
+        bed: &Testbed,
+        major: Major,
+        namespace: &str,
+        admission: Admission,
+    ) -> Result<Self, Error> {
         let client = cluster.client.clone();
         let folder = bed.folder().join("helm");
         fs::create_dir_all(&folder).map_err(|e| file(&folder, &e))?;
         make_namespace(&client, namespace, admission).await?;
-        make_secrets(&client, bed, namespace).await?;
         let helm = Helm::offline(major, &folder)?;
-        let installation = Self {
+        Ok(Self {
             helm: match &cluster.kubeconfig {
                 Some(kubeconfig) => helm.with_cluster(kubeconfig),
                 None => helm.with_users_cluster(),
@@ -89,12 +104,8 @@ impl Installation {
             folder,
             namespace: namespace.to_owned(),
             release: CHART.to_owned(),
-            values: json!({
-                "image": cluster.image.values(),
-                "nats": {"url": bed.nats()?.url()},
-            }),
-        };
-        Ok(installation)
+            values: json!({"image": cluster.image.values()}),
+        })
     }
 
     /// The same with the chart of another release.

@@ -21,6 +21,7 @@ pub mod platform;
 pub mod regression;
 pub mod rollout;
 pub mod scc;
+pub mod stand_ins;
 pub mod umbrella;
 pub mod workload;
 

@@ -46,10 +46,15 @@ pub enum ImageError {
     Save(#[from] SaveError),
 }
 
-/// Writes an archive with one image: busybox's `httpd` on port 80 serving `body`, and a shell for
-/// health checks.
+/// Writes an archive with one image: what [`web`] makes.
 pub(crate) fn write_archive(path: &Path, reference: &str, body: &str) -> Result<(), ImageError> {
-    save(path, reference, settings(), layer(busybox()?, body))
+    let (settings, layer) = web(body)?;
+    save(path, reference, settings, layer)
+}
+
+/// An image: busybox's `httpd` on port 80 serving `body`, and a shell for health checks.
+pub(crate) fn web(body: &str) -> Result<(Settings, Layer), ImageError> {
+    Ok((settings(), layer(busybox()?, body)))
 }
 
 /// Writes an archive with one image of one layer.
@@ -68,8 +73,11 @@ pub(crate) fn save(
     Ok(())
 }
 
-/// The machine's static busybox.
-pub(crate) fn busybox() -> Result<Vec<u8>, ImageError> {
+/// The machine's static busybox: a shell with its tools for an image of a test.
+///
+/// # Errors
+/// When it is not installed.
+pub fn busybox() -> Result<Vec<u8>, ImageError> {
     let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.is_file());
     let busybox = busybox.ok_or(ImageError::NoBusybox)?;
     fs::read(busybox).map_err(|source| ImageError::Read {

@@ -147,7 +147,7 @@ pub use idp::{
     Administrator, ApiError, AssertionErrors, Code, Endpoint, Fault, Idp, IdpError, MachineKey,
     SigningError,
 };
-pub use images::ImageError;
+pub use images::{ImageError, busybox};
 pub use install::{InstallError, OperatorRights};
 pub use journal::JournalError;
 pub use keycloak::{AskError, ClientKey, DeviceClient, Keycloak, KeycloakError, Realm};

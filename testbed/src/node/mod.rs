@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use fleet_images::oci::{Layer, Settings};
 use fleet_tools::{Tool, Toolbox};
 use futures::future::try_join;
 use k8s_openapi::api::core::v1 as core;
@@ -223,12 +224,29 @@ impl Node {
     /// # Errors
     /// When busybox-static is missing or containerd refuses the image.
     pub async fn load_image(&self, reference: &str, body: &str) -> Result<(), NodeError> {
+        let (settings, layer) = crate::images::web(body)?;
+        self.make_image(reference, settings, layer).await
+    }
+
+    /// Makes the image `reference` on the node, of one layer.
+    ///
+    /// # Errors
+    /// When the image cannot be made, or containerd refuses it.
+    pub async fn make_image(
+        &self,
+        reference: &str,
+        settings: Settings,
+        layer: Layer,
+    ) -> Result<(), NodeError> {
         let name = format!("image-{}.tar", crate::secret::token());
         let archive = self.folder.join(name);
-        crate::images::write_archive(&archive, reference, body)?;
-        let loaded = self.import_image(&archive).await;
+        let (path, reference) = (archive.clone(), reference.to_owned());
+        let save = move || crate::images::save(&path, &reference, settings, layer);
+        let saved = tokio::task::spawn_blocking(save).await;
+        saved.map_err(|error| NodeError::Ctr(io::Error::other(error)))??;
+        let imported = self.import_image(&archive).await;
         fs::remove_file(&archive).map_err(file_error(&archive))?;
-        loaded
+        imported
     }
 
     /// The names of the images in the node's store, without those that are digests.
