@@ -154,6 +154,19 @@ fn external() -> Profile<Values> {
                 "openbao-ca".clone_into(&mut openbao.ca.name);
             },
         )
+        .set(
+            "Leave the last two out if it runs in this cluster; else it has to reach the API server, to ask \
+             about tokens of services.",
+            |values| {
+                let openbao = &mut values.auth.openbao;
+                openbao.external = true;
+                "https://kubernetes.example.com:6443".clone_into(&mut openbao.kubernetes_host);
+            },
+        )
+        .set("Neither a certificate for OpenBao nor a key for Zitadel.", |values| {
+            values.auth.keys.openbao_hosts.clear();
+            values.auth.keys.zitadel_masterkey = false;
+        })
         .set("Your own.", |values| values.zitadel.enabled = false)
         .set("Who gives people and devices their tokens.", |values| {
             "https://id.example.com".clone_into(&mut values.auth.oidc.issuer);
