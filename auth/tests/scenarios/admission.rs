@@ -1,10 +1,10 @@
 //! Who is let in, and what they can do then.
 
+use std::future::ready;
+
 use fleet_bus::{Bus, StreamSettings, stream};
 use fleet_contracts::kv::Bucket;
 use fleet_testbed::wait;
-use std::future::ready;
-
 use futures::StreamExt as _;
 use futures::future::join_all;
 
