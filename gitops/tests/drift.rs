@@ -19,3 +19,23 @@ fn committed_manifests_are_what_the_definitions_give() {
         drift.join("\n")
     );
 }
+
+/// Whoever names the wrong folder, or keeps files of their own in it, must not lose them.
+#[test]
+fn writing_removes_what_was_generated_before_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = examples().expect("parameters");
+    Files::of_all(&all)
+        .expect("files")
+        .write_to(folder.path())
+        .expect("written");
+    let own = folder.path().join("notes.yaml");
+    std::fs::write(&own, "mine: true\n").expect("written");
+    let one = Files::of(&all[0]).expect("files");
+    one.write_to(folder.path()).expect("written");
+    assert_eq!(
+        one.diff(folder.path()).expect("read"),
+        ["notes.yaml: is not generated"]
+    );
+    assert!(own.is_file());
+}

@@ -158,6 +158,13 @@ impl Seen {
         this && self.text("/status/operationState/phase") == "Succeeded"
     }
 
+    /// All that is said about its last operation and its comparison.
+    pub(crate) fn results(&self) -> String {
+        let places = ["/status/operationState", "/status/conditions"];
+        let all = places.map(|place| self.0.pointer(place).map(Value::to_string));
+        all.into_iter().flatten().collect()
+    }
+
     /// When its last operation ended: a new one, such as one that heals, has another time.
     pub(crate) fn operated_at(&self) -> &str {
         self.text("/status/operationState/finishedAt")

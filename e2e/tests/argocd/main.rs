@@ -6,6 +6,7 @@
 
 mod applications;
 mod bed;
+mod bounds;
 mod health;
 mod keeping;
 mod repository;

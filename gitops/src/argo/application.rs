@@ -203,6 +203,9 @@ pub struct Retry {
     pub limit: u32,
     /// When.
     pub backoff: Backoff,
+    /// With what git says then. Without it the commit that mends a sync waits until all attempts at the one
+    /// before are over.
+    pub refresh: bool,
 }
 
 /// The time between attempts.
@@ -226,6 +229,7 @@ impl Default for Retry {
                 factor: 2,
                 max_duration: "1m",
             },
+            refresh: true,
         }
     }
 }
