@@ -43,7 +43,8 @@ const INTRODUCTION: &str = "\
 # fleet doctor
 
 `fleet doctor` looks at a cluster with the rights of your kubeconfig, and says what is wrong and how to mend it. It only reads, and shows
-no value of a Secret. What you may not read is `unknown` in its report, never `ok`.
+no value of a Secret. What you may not read is `unknown` in its report, never `ok`. Of a container that ends again and again it shows the
+last line of the log, where you may read logs.
 
 ```
 fleet doctor --before              # is the cluster fit for an installation?
