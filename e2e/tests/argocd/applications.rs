@@ -56,7 +56,7 @@ impl Applications {
         let namespace = object.metadata.namespace.clone();
         let api: Api<DynamicObject> = match &namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::default_namespaced_with(self.client.clone(), &resource),
+            None => Api::all_with(self.client.clone(), &resource),
         };
         let name = object.metadata.name.clone().expect("a name");
         api.patch(&name, params, &Patch::Apply(&object)).await
@@ -97,6 +97,30 @@ impl Applications {
         let there = |seen: &Seen| seen.has_synced(commit) && seen.health() == "Healthy";
         self.wait(name, &format!("synced to {commit} and healthy"), there)
             .await
+    }
+
+    /// The first of these that is not in sync, or syncs, within this time. One that heals itself for ever is
+    /// in sync most of the time: the times of operations tell.
+    pub(crate) async fn left_sync(&self, names: &[&str], time: Duration) -> Option<String> {
+        let mut before = Vec::new();
+        for name in names {
+            let seen = self.see(name).await.expect("it");
+            before.push((name, seen.operated_at().to_owned()));
+        }
+        let found = std::cell::RefCell::new(None);
+        let left = || async {
+            for (name, operated_at) in &before {
+                let seen = self.see(name).await.expect("it");
+                let state = (seen.sync(), seen.operated_at());
+                if state != ("Synced", operated_at) {
+                    *found.borrow_mut() = Some(format!("{name}: {state:?}"));
+                    return true;
+                }
+            }
+            false
+        };
+        wait::until(time, left).await;
+        found.into_inner()
     }
 
     /// Asks for a look at git and cluster. One that is not there yet looks when it comes.

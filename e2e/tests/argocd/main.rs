@@ -11,4 +11,5 @@ mod health;
 mod keeping;
 mod repository;
 mod schemas;
+mod upstream;
 mod waves;

@@ -46,6 +46,11 @@ impl Repository {
         repository
     }
 
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The charts of another release in their place.
     pub(crate) fn write_charts(&self, release: &Release) {
         for chart in fleet_chartgen::charts_of(release).expect("charts") {

@@ -103,35 +103,16 @@ async fn one_wave_waits_for_another(bed: &Bed, commit: &str) {
     assert!(bed.applications.see("fleet-defaults").await.is_none());
 }
 
-/// An application that heals itself for ever is in sync most of the time: the times of operations tell.
 /// Directly after a sync Argo CD may compare with what it saw before, and sync once more.
 async fn stays_synced(bed: &Bed, time: Duration) {
-    let settled = || async { changed(bed, Duration::from_secs(5)).await.is_none() };
-    assert!(wait::until(LIMIT, settled).await, "it comes to rest");
-    assert_eq!(changed(bed, time).await, None, "all stay in sync");
-}
-
-/// Which application has left its state within this time; the first to be seen.
-async fn changed(bed: &Bed, time: Duration) -> Option<String> {
-    let mut before = Vec::new();
+    let rest = Duration::from_secs(5);
+    let at_rest = || async { bed.applications.left_sync(&ALL, rest).await.is_none() };
+    assert!(wait::until(LIMIT, at_rest).await, "they come to rest");
+    assert_eq!(bed.applications.left_sync(&ALL, time).await, None);
     for application in ALL {
         let seen = bed.applications.see(application).await.expect("it");
-        before.push((application, seen.operated_at().to_owned()));
+        assert_eq!(seen.health(), "Healthy", "{application}");
     }
-    let found = std::cell::RefCell::new(None);
-    let left = || async {
-        for (application, operated_at) in &before {
-            let seen = bed.applications.see(application).await.expect("it");
-            let state = (seen.sync(), seen.health(), seen.operated_at());
-            if state != ("Synced", "Healthy", operated_at) {
-                *found.borrow_mut() = Some(format!("{application}: {state:?}"));
-                return true;
-            }
-        }
-        false
-    };
-    wait::until(time, left).await;
-    found.into_inner()
 }
 
 async fn drift_is_corrected(bed: &Bed) {
