@@ -17,6 +17,7 @@ pub mod http;
 pub mod identity;
 pub mod installed;
 pub mod menu;
+mod namespace;
 pub mod platform;
 pub mod regression;
 pub mod rollout;

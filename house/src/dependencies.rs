@@ -8,6 +8,8 @@ use crate::source::sources;
 
 const CONTRACTS: &str = "fleet-contracts";
 const API: &str = "fleet-api";
+/// Permissions are data.
+const RBAC: &str = "fleet-rbac";
 /// Programs: they are run, never linked.
 const PROGRAMS: [&str; 4] = ["fleet-operator", "fleet-agent", "fleet-auth", "fleet-cli"];
 /// What only tests and the demo may use.
@@ -21,13 +23,14 @@ const TEST_CRATES: [&str; 4] = [
 ];
 
 /// Crates without I/O and without async, and which of ours each may use.
-fn pure_crates() -> [(&'static str, &'static [&'static str]); 5] {
+fn pure_crates() -> [(&'static str, &'static [&'static str]); 6] {
     [
         (CONTRACTS, &[]),
         (API, &[CONTRACTS]),
-        ("fleet-operator-core", &[CONTRACTS, API]),
+        (RBAC, &[]),
+        ("fleet-operator-core", &[CONTRACTS, API, RBAC]),
         ("fleet-agent-core", &[CONTRACTS, API]),
-        ("fleet-auth-core", &[CONTRACTS, API]),
+        ("fleet-auth-core", &[CONTRACTS, API, RBAC]),
     ]
 }
 
