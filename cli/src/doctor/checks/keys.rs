@@ -1,14 +1,15 @@
 //! Secrets and what of them is public.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use fleet_keys::catalogue::{
-    ACCOUNTS_ENTRY, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, NEXT, Name, PREVIOUS, PUBLIC_NAME,
-    XKEY_ENTRY,
+    ACCOUNTS_ENTRY, AUTHORITY_NAME, ISSUER_ENTRY, MANIFEST_KEYS_ENTRY, NEXT, Name,
+    OPENBAO_TLS_NAME, PREVIOUS, PUBLIC_NAME, XKEY_ENTRY, ZITADEL_NAME, seal_secret,
 };
 
 use super::{Check, Finding, Reason, Snapshot, Stage, counted, known, unread};
-use crate::doctor::facts::{Entry, Fact, SecretFacts, SecretName};
+use crate::doctor::facts::{Component, Entry, Fact, SecretFacts, SecretName};
 
 /// What makes all of them.
 fn ensure(snapshot: &Snapshot) -> String {
@@ -21,6 +22,27 @@ fn ensure(snapshot: &Snapshot) -> String {
         command += &snapshot.openbao_namespace;
     }
     command
+}
+
+/// What makes one of them, if it is one that `fleet-auth secrets ensure` makes.
+fn makes(snapshot: &Snapshot, secret: &str) -> Option<String> {
+    let more = if Name::ALL.iter().any(|key| key.secret() == secret) || secret == AUTHORITY_NAME {
+        String::new()
+    } else if secret == OPENBAO_TLS_NAME {
+        let mut workloads = snapshot.workloads.iter().flatten();
+        let server = workloads.find(|w| w.component == Component::OpenBao);
+        let host = server.map_or("SERVICE", |server| server.name.as_str());
+        format!(" --openbao-host {host}")
+    } else if secret == ZITADEL_NAME {
+        " --zitadel-masterkey".to_owned()
+    } else {
+        let number: NonZeroU32 = secret.rsplit('-').next()?.parse().ok()?;
+        if seal_secret(number) != secret {
+            return None;
+        }
+        format!(" --seal-number {number}")
+    };
+    Some(ensure(snapshot) + &more)
 }
 
 /// Before an installation: which are there already, and whether these are good.
@@ -93,15 +115,15 @@ fn lacks(snapshot: &Snapshot, name: &SecretName, asked: &Asked<'_>) -> Vec<Findi
     let check = Check::Secrets;
     let by: Vec<_> = asked.by.iter().map(String::as_str).collect();
     let by = by.join(", ");
-    let remedy = if Name::ALL.iter().any(|key| key.secret() == name.name) {
-        ensure(snapshot)
-    } else {
+    let remedy = makes(snapshot, &name.name).unwrap_or_else(|| {
         let SecretName { namespace, name } = name;
         let entries = asked.entries.iter();
-        let entries = entries.map(|entry| format!(" --from-file={entry}=FILE"));
-        let entries: String = entries.collect();
+        let entries: Vec<_> = entries
+            .map(|entry| format!(" --from-file={entry}=FILE"))
+            .collect();
+        let entries = entries.concat();
         format!("kubectl -n {namespace} create secret generic {name}{entries}")
-    };
+    });
     let finding = |reason, message| {
         Finding::new(check, reason, message)
             .about(format!("secret/{}", name.name))

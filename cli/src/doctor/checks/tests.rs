@@ -463,6 +463,30 @@ fn the_next_and_the_previous_key_count_as_well() {
     assert!(diagnose(&snapshot, None).has_errors());
 }
 
+#[test]
+fn a_missing_secret_comes_with_the_command_that_makes_it() {
+    let ensure = "fleet-auth secrets ensure --namespace fleet-system";
+    for (secret, remedy) in [
+        ("fleet-auth-xkey", ensure.to_owned()),
+        ("fleet-enrolment-ca", ensure.to_owned()),
+        ("fleet-openbao-seal-2", format!("{ensure} --seal-number 2")),
+        ("fleet-openbao-tls", format!("{ensure} --openbao-host openbao")),
+        ("fleet-zitadel-masterkey", format!("{ensure} --zitadel-masterkey")),
+        ("nats-ca", "kubectl -n fleet-system create secret generic nats-ca --from-file=ca.crt=FILE".to_owned()),
+        ("fleet-openbao-seal-0", "kubectl -n fleet-system create secret generic fleet-openbao-seal-0 --from-file=ca.crt=FILE".to_owned()),
+    ] {
+        let mut snapshot = well();
+        let (name, entry) = (secret_name(secret), Some("ca.crt".to_owned()));
+        let asked = [(name.clone(), None), (name.clone(), entry)];
+        operator(&mut snapshot).secrets.extend(asked);
+        snapshot.secrets.insert(name, Ok(None));
+        let report = diagnose(&snapshot, None);
+        let found: Vec<_> = trouble(&report.findings);
+        assert_eq!(found.len(), 1, "{secret}: {found:#?}");
+        assert_eq!(found[0].remedy.as_deref(), Some(remedy.as_str()));
+    }
+}
+
 /// Takes one of the facts away, and gives the checks that are about it alone.
 fn hide(snapshot: &mut Snapshot, fact: usize) -> &'static [Check] {
     match fact {
