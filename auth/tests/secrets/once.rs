@@ -111,8 +111,8 @@ async fn what_others_of_the_platform_need_is_made_where_it_is_asked_for() {
     let leaf = CertificateDer::from_pem_slice(tls["tls.crt"].as_bytes()).expect("PEM");
     let taken = |host: &'static str| {
         let name = ServerName::try_from(host).expect("a name");
-        let verified = verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now());
-        verified.is_ok()
+        let outcome = verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now());
+        outcome.is_ok()
     };
     assert!(taken("fleet-openbao") && taken("fleet-openbao.fleet-openbao.svc"));
     assert!(!taken("openbao"));

@@ -43,10 +43,10 @@ pub(super) fn enrolment() -> Vec<Document> {
         )
     };
     let labelling = labelling(ENROLMENT);
-    let roles = rbac::role(&labelling, &refs, tokens, &create).map(elsewhere);
+    let beside_tokens = rbac::role(&labelling, &refs, tokens, &create).map(elsewhere);
     rbac::cluster_role(&labelling, &refs, everywhere, &create)
         .into_iter()
-        .chain(roles)
+        .chain(beside_tokens)
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! Secrets and ConfigMaps as files of a container.
+//! Secrets and `ConfigMaps` as files of a container.
 
 use chartgen::{Cond, Document, Expr};
 use k8s_openapi::api::core::v1::{

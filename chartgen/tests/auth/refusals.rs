@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 
 use crate::scene::told;
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "`json!` makes one for the call"
+)]
 #[track_caller]
 fn refused(values: Value, says: &[&str]) {
     for error in told().values(values.clone()).refused() {
