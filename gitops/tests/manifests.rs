@@ -108,11 +108,11 @@ fn projects_allow_every_source_that_is_named_and_no_other() {
 /// Argo CD refuses applications that bring what their project does not allow.
 #[test]
 fn projects_allow_every_kind_that_our_charts_bring_and_no_other() {
-    let helm = Helm::find();
+    let (helm, plain) = (Helm::find(), plain());
     let mut brought = BTreeSet::new();
     for (component, folder) in charts(&helm) {
         for everything in [false, true] {
-            let rendered = Rendered::of(&helm, component, &folder, Cluster::Kubernetes, everything);
+            let rendered = Rendered::of(&helm, component, &folder, &plain, everything);
             brought.extend(rendered.kinds());
         }
     }
@@ -143,10 +143,10 @@ fn projects_allow_every_kind_that_our_charts_bring_and_no_other() {
 /// Two applications that bring the same object take it from each other at every sync.
 #[test]
 fn no_object_is_brought_by_two_applications() {
-    let helm = Helm::find();
+    let (helm, plain) = (Helm::find(), plain());
     let mut owners: BTreeMap<String, Component> = BTreeMap::new();
     for (component, folder) in charts(&helm) {
-        let rendered = Rendered::of(&helm, component, &folder, Cluster::Kubernetes, false);
+        let rendered = Rendered::of(&helm, component, &folder, &plain, false);
         for name in rendered.names() {
             if let Some(other) = owners.insert(name.clone(), component) {
                 panic!("{name} is brought by {other:?} and {component:?}");
@@ -158,10 +158,14 @@ fn no_object_is_brought_by_two_applications() {
 /// Pods of all components pass Pod Security's "restricted", and restricted-v2 with the files for OKD.
 #[test]
 fn pods_are_admitted_on_either_kind_of_cluster() {
-    let helm = Helm::find();
+    let (helm, plain) = (Helm::find(), plain());
     for (component, folder) in charts(&helm) {
         for cluster in [Cluster::Kubernetes, Cluster::Okd] {
-            let rendered = Rendered::of(&helm, component, &folder, cluster, false);
+            let parameters = Parameters {
+                cluster,
+                ..plain.clone()
+            };
+            let rendered = Rendered::of(&helm, component, &folder, &parameters, false);
             assert_eq!(
                 rendered.refused(cluster),
                 Vec::<String>::new(),
@@ -169,6 +173,30 @@ fn pods_are_admitted_on_either_kind_of_cluster() {
             );
         }
     }
+}
+
+/// Without the internet an image from elsewhere is a pod that never starts.
+#[test]
+fn with_a_mirror_every_image_comes_from_there() {
+    let (helm, plain) = (Helm::find(), plain());
+    let mirror = "registry.example.net:5000/all";
+    let parameters = Parameters {
+        supply: Supply::Mirror(mirror.parse().expect("a registry")),
+        ..plain
+    };
+    for (component, folder) in charts(&helm) {
+        let rendered = Rendered::of(&helm, component, &folder, &parameters, false);
+        let images = rendered.images();
+        let pods = component != Component::Definitions;
+        assert_eq!(!images.is_empty(), pods, "{component:?}");
+        let foreign: Vec<_> = images.iter().filter(|i| !i.starts_with(mirror)).collect();
+        assert!(foreign.is_empty(), "{component:?}: {foreign:?}");
+    }
+}
+
+/// On Kubernetes, with charts and images from where their makers publish them.
+fn plain() -> Parameters {
+    examples().expect("parameters").remove(0)
 }
 
 /// Components whose charts are here: ours, and those of others in the folder that a variable names.

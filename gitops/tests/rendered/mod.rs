@@ -8,7 +8,7 @@ use std::process::Command;
 
 use chartgen_lint::{Manifests, Object, Options, lint_text};
 use fleet_gitops::platform::{Component, SYSTEM};
-use fleet_gitops::{Cluster, Parameters, examples, values};
+use fleet_gitops::{Cluster, Parameters, values};
 use fleet_tools::Tool;
 use serde_json::{Value, json};
 
@@ -58,15 +58,11 @@ impl Rendered {
         helm: &Helm,
         component: Component,
         chart: &Path,
-        cluster: Cluster,
+        parameters: &Parameters,
         everything: bool,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let parameters = Parameters {
-            cluster,
-            ..examples().expect("parameters").remove(0)
-        };
-        let files = values::files(component, &parameters).expect("values");
+        let files = values::files(component, parameters).expect("values");
         let mut all: Vec<Value> = files.into_iter().map(|file| file.values).collect();
         all.push(site(component, everything));
         let mut command = Command::new(&helm.program);
@@ -109,6 +105,15 @@ impl Rendered {
         objects.map(name).collect()
     }
 
+    /// The images of all containers.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for object in self.objects() {
+            collect(&object.value, &mut found);
+        }
+        found
+    }
+
     /// What Pod Security, or restricted-v2 as well, would refuse.
     pub(crate) fn refused(&self, cluster: Cluster) -> Vec<String> {
         let mut options = Options {
@@ -126,6 +131,24 @@ impl Rendered {
             admission.iter().any(|prefix| id.starts_with(prefix))
         });
         refused.map(ToString::to_string).collect()
+    }
+}
+
+fn collect(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                match value {
+                    Value::Array(all) if key.ends_with("ontainers") => {
+                        let images = all.iter().filter_map(|c| c["image"].as_str());
+                        found.extend(images.map(str::to_owned));
+                    }
+                    value => collect(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
     }
 }
 
