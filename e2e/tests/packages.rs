@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use fleet_chartgen::Release;
 use fleet_e2e::helm::{Helm, Major};
@@ -11,6 +13,7 @@ use fleet_testbed::Testbed;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -155,4 +158,122 @@ async fn install(bed: &Testbed, helm: &Helm, registry: &str) {
         0,
         "nothing stays that was not to be kept"
     );
+}
+
+/// A home of gpg with a key to sign with; none where there is no gpg, which is said.
+struct Signer {
+    home: TempDir,
+}
+
+impl Signer {
+    const KEY: &str = "releases@fleet.example";
+
+    fn start() -> Option<Self> {
+        // Its agent's socket lies in it, and the path of a socket is short.
+        let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp");
+        let signer = Self {
+            home: home.expect("a folder"),
+        };
+        let make = [
+            "--quick-generate-key",
+            Self::KEY,
+            "rsa3072",
+            "sign",
+            "never",
+        ];
+        match signer.gpg(&make) {
+            Ok(done) => assert!(done.status.success(), "{done:?}"),
+            Err(error) => {
+                let mut stderr = std::io::stderr().lock();
+                writeln!(stderr, "skipped: signatures in a registry: gpg: {error}")
+                    .expect("standard error");
+                return None;
+            }
+        }
+        Some(signer)
+    }
+
+    fn gpg(&self, args: &[&str]) -> std::io::Result<Output> {
+        Command::new("gpg")
+            .args(["--batch", "--passphrase", "", "--pinentry-mode", "loopback"])
+            .args(args)
+            .env("GNUPGHOME", self.home.path())
+            .output()
+    }
+
+    /// The public key, as Helm reads it.
+    fn keyring(&self) -> String {
+        let path = self.home.path().join("public.gpg").display().to_string();
+        let done = self.gpg(&["--output", &path, "--export", Self::KEY]);
+        assert!(done.expect("gpg").status.success());
+        path
+    }
+
+    /// All packages with their signatures.
+    fn sign(&self, out: &Path) {
+        let done = Command::new(fleet_testbed::program("fleet-chartgen").expect("it is built"))
+            .args(["package", "--sign", Self::KEY, "--out"])
+            .arg(out)
+            .env("GNUPGHOME", self.home.path())
+            .env_remove("SOURCE_DATE_EPOCH")
+            .output()
+            .expect("it starts");
+        assert!(done.status.success(), "{done:?}");
+    }
+}
+
+impl Drop for Signer {
+    fn drop(&mut self) {
+        let mut stop = Command::new("gpgconf");
+        let _ = stop
+            .args(["--kill", "all"])
+            .env("GNUPGHOME", self.home.path())
+            .output();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_goes_through_a_registry_and_is_asked_for() {
+    let Some(signer) = Signer::start() else {
+        return;
+    };
+    let bed = Testbed::builder("packages-signed").registry().start().await;
+    let bed = bed.expect("a registry");
+    let address = bed.registry().expect("a registry").address();
+    let folder = bed.folder().join("signed");
+    signer.sign(&folder);
+    let version = env!("CARGO_PKG_VERSION");
+    let package = folder.join(format!("fleet-operator-{version}.tgz"));
+    let package = package.display().to_string();
+    let keyring = signer.keyring();
+    for (major, place) in [(Major::Three, "three"), (Major::Four, "four")] {
+        let home = folder.join(place);
+        std::fs::create_dir_all(&home).expect("a folder");
+        let helm = Helm::offline(major, &home).expect("a helm");
+        let registry = format!("oci://{address}/{place}");
+        let push = ["push", &package, &registry, "--plain-http"];
+        helm.run(push).await.expect("pushed");
+        let reference = format!("{registry}/fleet-operator");
+        let to = home.display().to_string();
+        let pull = ["pull", &reference, "--version", version, "--plain-http"];
+        let verify = ["--verify", "--keyring", &keyring, "--destination", &to];
+        let verified = helm.run([&pull[..], &verify].concat()).await;
+        let said = verified.expect("verified");
+        assert!(said.contains(Signer::KEY), "{major}: {said}");
+        // Who knows another key only does not get it.
+        let stranger = Signer::start().expect("gpg is there");
+        let stranger_ring = stranger.keyring();
+        let verify = [
+            "--verify",
+            "--keyring",
+            &stranger_ring,
+            "--destination",
+            &to,
+        ];
+        let refused = helm.run([&pull[..], &verify].concat()).await;
+        assert!(
+            refused.is_err(),
+            "{major} took a signature of nobody it knows"
+        );
+    }
 }
