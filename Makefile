@@ -116,7 +116,7 @@ e2e-argocd: servers ## The manifests of gitops/ on a real Argo CD, which it buil
 	tools/system-packages.sh --with-gitops
 	cargo run --locked --quiet -p fleet-tools -- ensure --profile node
 	cargo run --locked --quiet -p fleet-tools -- ensure --profile gitops
-	cargo build --locked --bins -p fleet-operator -p fleet-agent
+	cargo build --locked --bins -p fleet-operator -p fleet-agent -p fleet-auth
 	@# Each has an Argo CD of its own, of a third of a gigabyte.
 	FLEET_ARGOCD=1 cargo test --locked -p fleet-e2e --test argocd -- --nocapture --test-threads=2
 

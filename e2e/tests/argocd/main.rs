@@ -9,6 +9,7 @@ mod bed;
 mod bounds;
 mod health;
 mod keeping;
+mod keys;
 mod repository;
 mod schemas;
 mod upstream;
