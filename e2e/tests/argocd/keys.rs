@@ -27,7 +27,7 @@ async fn keys_are_made_once_and_outlive_commits_and_their_application() {
         return;
     }
     let release = Release::current().expect("definitions");
-    let Some(bed) = Bed::start(name, |bed| bed.node(), &release).await else {
+    let Some(bed) = Bed::start(name, fleet_testbed::Builder::node, &release).await else {
         return;
     };
     let image = bring(&bed.parts, product::AUTH).await.expect("an image");

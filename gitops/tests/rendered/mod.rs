@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use chartgen_lint::{Manifests, Object, Options, lint_text};
 use fleet_gitops::platform::{Component, SYSTEM};
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 
 /// The folder with charts of others, unpacked.
 pub(crate) const UPSTREAM: &str = "FLEET_UPSTREAM_CHARTS";
+/// Several tests find that they are not there, and one says so.
+static SAID: Once = Once::new();
 /// What the cluster says it is.
 const KUBERNETES: &str = "1.36.3";
 
@@ -29,12 +32,11 @@ impl Helm {
         let toolbox = fleet_tools::ensure(&[Tool::Helm], &mut |_| {}).expect("helm");
         let upstream = std::env::var_os(UPSTREAM).map(PathBuf::from);
         if upstream.is_none() {
-            let why = format!("{UPSTREAM} names no folder with nats, openbao and zitadel");
-            writeln!(
-                std::io::stderr(),
-                "skipped: charts of others in gitops: {why}"
-            )
-            .expect("said");
+            SAID.call_once(|| {
+                let why = format!("{UPSTREAM} names no folder with nats, openbao and zitadel");
+                let line = format!("skipped: charts of others in gitops: {why}");
+                writeln!(std::io::stderr(), "{line}").expect("said");
+            });
         }
         Self {
             program: toolbox.path(Tool::Helm).expect("helm").to_owned(),
