@@ -1,4 +1,4 @@
-//! The wall clock, in the seconds that tokens count.
+//! The wall clock; tokens count seconds.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,4 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |passed| passed.as_secs())
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |passed| {
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+    })
 }

@@ -46,6 +46,8 @@ impl Fingerprint {
 pub struct Noticed<P> {
     /// The connection that it replaces, if it is still there.
     pub replaced: Option<P>,
+    /// The connection that stands after it: its own, unless it was overtaken.
+    pub standing: P,
     /// Somebody else has the same identity.
     pub cloned: bool,
 }
@@ -100,18 +102,21 @@ impl<P: Clone + PartialOrd> Sightings<P> {
             self.tracks.insert(device.clone(), track);
             return Noticed {
                 replaced: None,
+                standing: place.clone(),
                 cloned: false,
             };
         };
         if *place < track.place {
             return Noticed {
                 replaced: Some(place.clone()),
+                standing: track.place.clone(),
                 cloned: false,
             };
         }
         let before = std::mem::replace(&mut track.place, place.clone());
         Noticed {
             replaced: (before != *place).then_some(before),
+            standing: place.clone(),
             cloned: track.moves_to(token, now),
         }
     }
@@ -242,11 +247,11 @@ mod tests {
         let mut sightings = Sightings::default();
         let mut admitted = |token: &str, place: usize| {
             let noticed = sightings.admitted(&device(), &Fingerprint::of(token), &place, 0);
-            noticed.replaced
+            (noticed.replaced, noticed.standing)
         };
-        assert_eq!(admitted("a", 1), None);
-        assert_eq!(admitted("b", 3), Some(1));
-        assert_eq!(admitted("a", 2), Some(2), "heard of late");
-        assert_eq!(admitted("b", 4), Some(3));
+        assert_eq!(admitted("a", 1), (None, 1));
+        assert_eq!(admitted("b", 3), (Some(1), 3));
+        assert_eq!(admitted("a", 2), (Some(2), 3), "heard of late");
+        assert_eq!(admitted("b", 4), (Some(3), 4));
     }
 }

@@ -157,6 +157,7 @@ fn admission(request: &AuthRequest, grant: &Grant) -> Admission {
         client: request.client.id,
         source: request.client.host.clone(),
         on_clone: grant.on_clone,
+        at: clock::now_ms(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! closed: as with MQTT, the last one stays. Each also sees the same order of tokens, and so comes to the
 //! same finding about clones without asking the others.
 
+use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ use crate::{audit, clock};
 const SUBJECT: &str = "fleet.auth.admitted";
 /// How long a connection that is replaced waits for somebody who can close it.
 const SYSTEM: Duration = Duration::from_secs(60);
+/// A login that is heard of after a later one was made at most so long before that.
+const OVERTAKEN_MS: u64 = 5_000;
 /// A finding that cannot be written down is tried again this often, with growing pauses.
 const ATTEMPTS: u32 = 5;
 
@@ -47,6 +50,39 @@ pub struct Admission {
     pub source: String,
     /// What its policy says about clones.
     pub on_clone: Option<OnClone>,
+    /// When, by the clock of who let it in, in milliseconds since 1970. Replicas of versions before this
+    /// do not say.
+    #[serde(default)]
+    pub at: u64,
+}
+
+/// A connection, and since when a replica knows of it.
+#[derive(Debug, Clone)]
+struct Seen {
+    place: Place,
+    at: u64,
+    /// Whether this replica let it in.
+    ours: bool,
+}
+
+impl PartialEq for Seen {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+/// Of one server's connections the older has the lower number. Those of two servers may be heard of in
+/// the wrong order, for replicas hear themselves sooner than each other. So a login is older that says so,
+/// unless by so much that clocks must differ; where they do by less, a device that moves logs in twice.
+impl PartialOrd for Seen {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        let of_clocks = || {
+            let both_say = self.at > 0 && other.at > 0;
+            let near = self.at.abs_diff(other.at) < OVERTAKEN_MS;
+            (both_say && near).then(|| self.at.cmp(&other.at))
+        };
+        self.place.partial_cmp(&other.place).or_else(of_clocks)
+    }
 }
 
 /// The same as it travels.
@@ -116,23 +152,29 @@ impl<P: PolicySource + Clone> Presence<P> {
 
     fn heard(
         this: &Arc<Self>,
-        sightings: &Mutex<Sightings<Place>>,
+        sightings: &Mutex<Sightings<Seen>>,
         announcement: Announcement,
         tasks: &TaskTracker,
     ) {
         let Announcement { replica, admission } = announcement;
         let ours = replica == this.replica;
-        let place = Place {
-            server: admission.server.clone(),
-            client: admission.client,
+        let seen = Seen {
+            place: Place {
+                server: admission.server.clone(),
+                client: admission.client,
+            },
+            at: admission.at,
+            ours,
         };
         let noticed = sightings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .admitted(&admission.device, &admission.token, &place, clock::now());
-        if let (Some(replaced), true) = (noticed.replaced, ours) {
+            .admitted(&admission.device, &admission.token, &seen, clock::now());
+        // Where the order was not clear, both who let one in close the older.
+        let closes = ours || noticed.standing.ours;
+        if let (Some(replaced), true) = (noticed.replaced, closes) {
             let (this, device) = (Arc::clone(this), admission.device.clone());
-            tasks.spawn(async move { this.replace(&device, &replaced).await });
+            tasks.spawn(async move { this.replace(&device, &replaced.place).await });
         }
         if noticed.cloned {
             let this = Arc::clone(this);
@@ -189,5 +231,46 @@ impl<P: PolicySource + Clone> Presence<P> {
             }
             tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "test code")]
+mod tests {
+    use super::*;
+
+    fn seen(server: &str, client: u64, at: u64, ours: bool) -> Seen {
+        Seen {
+            place: Place {
+                server: server.to_owned(),
+                client,
+            },
+            at,
+            ours,
+        }
+    }
+
+    #[test]
+    fn a_login_elsewhere_that_is_heard_of_late_is_closed_by_who_let_in_the_later_one() {
+        let device = "dev-1".parse().expect("valid");
+        let mut sightings = Sightings::default();
+        let mut heard = |login: &Seen| {
+            let noticed = sightings.admitted(&device, &Fingerprint::of("token"), login, 0);
+            let closes = login.ours || noticed.standing.ours;
+            (noticed.replaced.filter(|_| closes)).map(|seen| seen.place.server)
+        };
+        assert_eq!(heard(&seen("one", 1, 1_000, true)), None);
+        // Ours comes back to us before what another replica told earlier.
+        assert_eq!(
+            heard(&seen("three", 9, 1_020, true)).as_deref(),
+            Some("one")
+        );
+        assert_eq!(heard(&seen("two", 5, 1_010, false)).as_deref(), Some("two"));
+        // Clocks that differ by minutes say nothing: what is heard of last is the last.
+        assert_eq!(
+            heard(&seen("one", 2, 400_000, true)).as_deref(),
+            Some("three")
+        );
+        assert_eq!(heard(&seen("two", 6, 2_000, true)).as_deref(), Some("one"));
     }
 }
