@@ -141,17 +141,17 @@ impl Bed {
     /// What pods wait for, and what they have said.
     async fn told(&self) -> String {
         let pods: Api<Pod> = self.namespaced();
-        let mut told = String::new();
+        let mut told = Vec::new();
         for pod in pods.list(&ListParams::default()).await.expect("listed") {
-            let status = pod.status.clone().unwrap_or_default();
-            let states = status.container_statuses.unwrap_or_default();
-            let states: Vec<_> = states.iter().map(|s| json!(s.state).to_string()).collect();
             let (name, params) = (pod.name_any(), LogParams::default());
             let log = pods.logs(&name, &params).await;
             let log = log.unwrap_or_else(|error| error.to_string());
-            told += &format!("--- {name}: {}\n{log}\n", states.join(", "));
+            let containers = pod.status.and_then(|status| status.container_statuses);
+            let waits = containers.into_iter().flatten().map(|c| json!(c.state));
+            let waits: Vec<_> = waits.map(|state| state.to_string()).collect();
+            told.push(format!("--- {name}: {}\n{log}", waits.join(", ")));
         }
-        told
+        told.join("\n")
     }
 
     pub(crate) fn namespaced<K>(&self) -> Api<K>
@@ -206,13 +206,13 @@ impl Bed {
         device.start_agent().await.expect("an agent");
         let devices: Api<fleet_api::Device> = Api::all(self.client.clone());
         let there = || async { matches!(devices.get_opt(DEVICE).await, Ok(Some(_))) };
-        if !wait::until(LIMIT, there).await {
-            panic!(
-                "never registered: {}\n{}",
-                device.agent_log(),
-                self.told().await
-            );
-        }
+        let registered = wait::until(LIMIT, there).await;
+        assert!(
+            registered,
+            "never registered: {}\n{}",
+            device.agent_log(),
+            self.told().await
+        );
         let labels = Patch::Merge(json!({"metadata": {"labels": {LABEL.0: LABEL.1}}}));
         let params = PatchParams::default();
         let labelled = devices.patch(DEVICE, &params, &labels).await;
