@@ -1,13 +1,15 @@
-//! A cluster with a node that has all images, and the chart with its values.
+//! A cluster with a node that has all images, an identity provider and a device beside it, and the
+//! chart with its values.
 
+use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
 use fleet_chartgen::platform::profiles;
-use fleet_e2e::cluster::{Cluster, ImageName, bring};
+use fleet_e2e::cluster::{Cluster, bring};
 use fleet_e2e::helm::Major;
-use fleet_e2e::installed::{Admission, NAMESPACE};
-use fleet_e2e::{Installation, stand_ins, umbrella};
+use fleet_e2e::installed::{Admission, NAMESPACE, make_secret};
+use fleet_e2e::{Installation, stand_ins, umbrella, workload};
 use fleet_images::product;
 use fleet_testbed::{Node, Testbed, wait};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -17,8 +19,17 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
+use crate::device::DEVICE;
+
 /// For what takes a moment on an idle machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(180);
+
+/// The port of nodes at which devices ask to join.
+const DOOR: u16 = 30_443;
+/// The port of nodes at which devices find the bus.
+const BUS: u16 = 30_422;
+/// The authority of the identity provider.
+const PROVIDER: &str = "idp-ca";
 
 /// The cluster, with nothing installed yet.
 pub(crate) struct Bed {
@@ -29,35 +40,62 @@ pub(crate) struct Bed {
 
 impl Bed {
     /// Nothing where something is missing, which is said.
-    pub(crate) async fn start(name: &str, admission: Admission) -> Option<Self> {
+    pub(crate) async fn start(name: &str, major: Major, admission: Admission) -> Option<Self> {
         if let Err(why) = possible() {
             writeln!(std::io::stderr(), "skipped: {name}: {why}").expect("said");
             return None;
         }
-        // The bus' and OpenBao's.
+        // Volumes for the bus and OpenBao. Devices are those of a bus with a callout; that of the
+        // testbed itself has nothing to do here.
         let builder = Testbed::builder(name).node().local_volumes(2);
+        let builder = builder.callout().idp().devices([DEVICE]);
         let parts = Box::pin(builder.start()).await.expect("a cluster");
         let cluster = Cluster::of_testbed(&parts).await.expect("an image");
-        let images = Images {
-            operator: cluster.image.clone(),
-            auth: bring(&parts, product::AUTH).await.expect("an image"),
-            nats: stand_ins::nats(&parts).await.expect("an image"),
-            openbao: stand_ins::openbao(&parts).await.expect("an image"),
-        };
         let (chart, _) = umbrella::folder(parts.folder()).expect("the chart");
-        let bare = Installation::bare(&cluster, &parts, Major::Four, NAMESPACE, admission).await;
-        let platform = bare
-            .expect("a namespace")
-            .of_chart(chart, "fleet", json!({}));
+        let bare = Installation::bare(&cluster, &parts, major, NAMESPACE, admission).await;
+        let bare = bare.expect("a namespace");
+        let platform = bare.of_chart(chart, "fleet", json!({}));
         let platform = match admission {
             Admission::Restricted => platform,
             Admission::RestrictedV2 => platform.with(&openshift()),
         };
-        Some(Self {
+        let images = images(&parts, &cluster).await;
+        let bed = Self {
+            platform: platform.with(&images).with(&values(&parts)),
             client: cluster.client,
-            platform: platform.with(&values(&images)),
             parts,
-        })
+        };
+        bed.bring_logins().await;
+        for version in ["v1", "v2"] {
+            let image = workload::image(version);
+            let loaded = bed.device().load_image(&image, version).await;
+            loaded.expect("an image");
+        }
+        Some(bed)
+    }
+
+    /// What belongs to an identity provider of one's own. All other keys the platform makes.
+    async fn bring_logins(&self) {
+        let idp = self.parts.idp().expect("a provider");
+        let authority = fs::read(idp.ca_file()).expect("an authority");
+        let token = idp.admin_token().as_bytes().to_vec();
+        for (name, key, content) in [
+            (PROVIDER, "ca.crt", authority),
+            ("fleet-idp-token", "token", token),
+        ] {
+            let made = make_secret(&self.client, NAMESPACE, name, (key, content)).await;
+            made.expect("a Secret");
+        }
+    }
+
+    /// Where devices ask to join.
+    pub(crate) fn door(&self) -> String {
+        door(&self.parts)
+    }
+
+    /// Where devices find the bus.
+    pub(crate) fn bus(&self) -> String {
+        bus(&self.parts)
     }
 
     /// Waits until everything is ready and all Jobs are done.
@@ -100,17 +138,17 @@ impl Bed {
 
     /// What pods wait for, and what they have said.
     pub(crate) async fn told(&self) -> String {
-        let mut told = String::new();
+        let mut told = Vec::new();
         for pod in self.all::<Pod>().await {
-            let status = pod.status.clone().unwrap_or_default();
-            let states = status.container_statuses.unwrap_or_default();
+            let containers = pod.status.clone().and_then(|s| s.container_statuses);
+            let states = containers.unwrap_or_default();
             let states: Vec<_> = states.iter().map(|s| json!(s.state).to_string()).collect();
             let (name, params) = (pod.name_any(), LogParams::default());
             let log = self.platform.pods_api().logs(&name, &params).await;
             let log = log.unwrap_or_else(|error| error.to_string());
-            told += &format!("--- {name}: {}\n{log}\n", states.join(", "));
+            told.push(format!("--- {name}: {}\n{log}", states.join(", ")));
         }
-        told
+        told.join("\n")
     }
 
     /// All objects of a kind in the namespace.
@@ -146,38 +184,56 @@ fn possible() -> Result<(), String> {
     Ok(())
 }
 
-struct Images {
-    operator: ImageName,
-    auth: ImageName,
-    nats: ImageName,
-    openbao: ImageName,
-}
-
 /// The profile for clusters that choose ids.
 fn openshift() -> Value {
-    let profile = profiles()
-        .into_iter()
-        .find(|profile| profile.name() == "okd");
-    profile.expect("a profile").values()
+    let all = profiles().into_iter();
+    let mut okd = all.filter(|profile| profile.name() == "okd");
+    okd.next().expect("a profile").values()
 }
 
-/// What is known before an identity provider is there: the README's first step.
-fn values(images: &Images) -> Value {
+fn door(parts: &Testbed) -> String {
+    let node = parts.node().expect("a node");
+    format!("https://{}:{DOOR}", node.host_ip())
+}
+
+fn bus(parts: &Testbed) -> String {
+    let node = parts.node().expect("a node");
+    format!("nats://{}:{BUS}", node.host_ip())
+}
+
+/// The images on the node, as values.
+async fn images(parts: &Testbed, cluster: &Cluster) -> Value {
+    let auth = bring(parts, product::AUTH).await.expect("an image");
+    let nats = stand_ins::nats(parts).await.expect("an image");
+    let openbao = stand_ins::openbao(parts).await.expect("an image");
     json!({
-        "operator": {"image": images.operator.values()},
-        "auth": {
-            "image": images.auth.values(),
-            "oidc": {"issuer": "https://id.example.com", "project": "1", "organisation": "2"},
-            "callout": {"enabled": false},
-            "enrolment": {"enabled": false},
-        },
-        "nats": {
-            "container": {"image": images.nats.values()},
-            "reloader": {"enabled": false},
-            // For devices, which are outside.
-            "service": {"merge": {"spec": {"type": "NodePort"}}},
-        },
-        "openbao": {"server": {"image": images.openbao.values()}},
+        "operator": {"image": cluster.image.values()},
+        "auth": {"image": auth.values()},
+        "nats": {"container": {"image": nats.values()}, "reloader": {"enabled": false}},
+        "openbao": {"server": {"image": openbao.values()}},
+    })
+}
+
+/// What the README asks for, with an identity provider of one's own, and how devices reach the
+/// cluster.
+fn values(parts: &Testbed) -> Value {
+    let idp = parts.idp().expect("a provider");
+    let port = json!({"op": "add", "path": "/spec/ports/0/nodePort", "value": BUS});
+    json!({
         "zitadel": {"enabled": false},
+        "auth": {
+            "oidc": {
+                "issuer": idp.issuer(),
+                "project": idp.project(),
+                "organisation": idp.organisation(),
+                "ca": {"name": PROVIDER},
+            },
+            "enrolmentApi": {
+                "publicUrls": [door(parts)],
+                "service": {"type": "NodePort", "nodePort": DOOR},
+            },
+            "devices": {"natsUrl": bus(parts), "issuerCa": {"name": PROVIDER}},
+        },
+        "nats": {"service": {"merge": {"spec": {"type": "NodePort"}}, "patch": [port]}},
     })
 }

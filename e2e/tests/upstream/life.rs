@@ -1,18 +1,92 @@
-//! From an empty namespace to a bus that knows its users and an `OpenBao` that is set up.
+//! From an empty namespace to a device that runs something, and on through what happens to pods.
 
+use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, Wait};
+use fleet_e2e::scc::IdRange;
+use kube::api::{DeleteParams, ListParams};
 
 use crate::bed::Bed;
 
+/// The pod of the bus.
+const BUS: &str = "fleet-nats-0";
+/// The pod of `OpenBao`.
+const OPENBAO: &str = "fleet-openbao-0";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn bus_and_openbao_come_up_as_openshift_lets_them() {
-    let name = "upstream-openshift";
-    let Some(bed) = Bed::start(name, Admission::RestrictedV2).await else {
+async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
+    let admission = Admission::RestrictedV2;
+    let bed = Bed::start("upstream-openshift", Major::Four, admission);
+    let Some(bed) = Box::pin(bed).await else {
         return;
     };
-    bed.platform
-        .install(Wait::No, &[])
-        .await
-        .expect("installed");
+    // What comes too early waits by itself.
+    let installed = bed.platform.install(Wait::No, &[]).await;
+    installed.expect("installed");
     bed.wait_ready().await;
+    for (container, user) in bed.users().await {
+        assert!(user >= IdRange::default().start, "{container} is {user}");
+    }
+    bed.bus_knows_whom_to_let_in().await;
+    bed.enrol_device().await;
+    bed.device_runs("v1").await;
+
+    the_bus_goes_and_comes_back(&bed).await;
+    openbao_unseals_itself_and_has_kept_everything(&bed).await;
+    what_they_keep_outlives_the_release(&bed).await;
+}
+
+/// At once, as when its node dies: nothing is said to anybody, and nothing is lost.
+async fn the_bus_goes_and_comes_back(bed: &Bed) {
+    for version in ["v2", "v1"] {
+        bed.lose_pod(BUS).await;
+        bed.device_runs(version).await;
+    }
+}
+
+/// Nobody is left who remembers that the device was let in: the callout that knew is gone, too, and
+/// the device has to log in anew.
+async fn openbao_unseals_itself_and_has_kept_everything(bed: &Bed) {
+    bed.lose_pod(OPENBAO).await;
+    let callouts = ListParams::default().labels("app.kubernetes.io/component=callout");
+    let (pods, now) = (bed.platform.pods_api(), DeleteParams::default());
+    let deleted = pods.delete_collection(&now, &callouts).await;
+    assert!(
+        deleted
+            .expect("deleted")
+            .left()
+            .is_some_and(|pods| !pods.items.is_empty())
+    );
+    bed.lose_pod(BUS).await;
+    bed.wait_ready().await;
+    bed.device_runs("v2").await;
+}
+
+/// Keys and volumes belong to whoever installed it, and the next release takes them up.
+async fn what_they_keep_outlives_the_release(bed: &Bed) {
+    let before = bed.kept().await;
+    bed.platform.uninstall().await.expect("uninstalled");
+    assert_eq!(bed.kept().await, before);
+    let again = bed.platform.install(Wait::Yes, &[]).await;
+    again.expect("installed again");
+    bed.wait_ready().await;
+    assert_eq!(bed.kept().await, before);
+    bed.device_runs("v1").await;
+}
+
+/// The same without a cluster that chooses ids, by the Helm before, and waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_with_its_own_bus_and_openbao_comes_up_restricted() {
+    let bed = Bed::start("upstream-restricted", Major::Three, Admission::Restricted);
+    let Some(bed) = Box::pin(bed).await else {
+        return;
+    };
+    let installed = bed.platform.install(Wait::Yes, &[]).await;
+    installed.expect("installed");
+    bed.wait_ready().await;
+    for (container, user) in bed.users().await {
+        assert_ne!(user, 0, "{container} is root");
+    }
+    bed.bus_knows_whom_to_let_in().await;
+    bed.enrol_device().await;
+    bed.device_runs("v1").await;
 }

@@ -1,12 +1,15 @@
 //! `fleet-platform` with the charts of others as they are: the bus and `OpenBao` come up with our
-//! values, with keys that the platform makes itself, in namespaces that let in nothing but restricted
-//! pods.
+//! values and with keys that the platform makes itself, in namespaces that let in nothing but
+//! restricted pods, and a device outside of the cluster lives by them.
 //!
 //! It needs the charts, which are not in this repository: `FLEET_UPSTREAM_CHARTS` names a folder in
 //! which `nats`, `openbao` and `zitadel` are unpacked. Their images are stand-ins with the real
 //! programs ([`fleet_e2e::stand_ins`]). There is none for the container beside the bus that tells it of
-//! changes, so that is switched off. Zitadel is too: it needs a database.
+//! changes, so that is switched off. Zitadel is too, as it needs a database: the identity provider is
+//! the testbed's.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod bed;
+mod checks;
+mod device;
 mod life;
