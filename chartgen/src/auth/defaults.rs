@@ -9,10 +9,10 @@ use super::enrolling::{
     Approval, Devices, EnrolmentApi, EnrolmentService, EnrolmentTokens, ServiceType,
 };
 use super::values::{
-    ExistingConfigMap, KeyRing, Keys, Logins, Metrics, Nats, NetworkPolicy, Oidc, OnClone, OpenBao,
-    PrometheusRule, Rbac, Values,
+    ExistingConfigMap, KeyRing, Keys, Logins, Nats, NetworkPolicy, Oidc, OnClone, OpenBao, Rbac,
+    Values,
 };
-use crate::workload::values::{Log, MetricsService, ServiceMonitor, Task, Workload};
+use crate::workload::values::{Log, Metrics, Task, Workload};
 
 /// The API server, inside of the cluster.
 pub(super) const KUBERNETES: &str = "https://kubernetes.default.svc";
@@ -170,20 +170,6 @@ impl Default for NetworkPolicy {
             metrics_from: FreeFormList::default(),
             devices_from: FreeFormList::default(),
             extra_egress: FreeFormList::default(),
-        }
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            port: 8080,
-            service: MetricsService::default(),
-            service_monitor: ServiceMonitor::default(),
-            prometheus_rule: PrometheusRule {
-                enabled: false,
-                labels: Labels::default(),
-            },
         }
     }
 }

@@ -22,8 +22,8 @@ pub use enrolling::{
     Approval, ApprovalRule, Devices, EnrolmentApi, EnrolmentService, EnrolmentTokens, ServiceType,
 };
 pub use values::{
-    ExistingConfigMap, KeyRing, Keys, Logins, Metrics, Nats, NetworkPolicy, Oidc, OnClone, OpenBao,
-    PrometheusRule, Rbac, Values,
+    ExistingConfigMap, KeyRing, Keys, Logins, Nats, NetworkPolicy, Oidc, OnClone, OpenBao, Rbac,
+    Values,
 };
 
 /// Answers the bus who may log in.

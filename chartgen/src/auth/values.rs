@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::enrolling::{Approval, Devices, EnrolmentApi, EnrolmentTokens};
 use crate::workload::values::{
-    FULL_NAME, Log, MetricsService, NAME, NATS_URL, OBJECT_NAME, ServiceMonitor, Task, Workload,
+    FULL_NAME, Log, Metrics, NAME, NATS_URL, OBJECT_NAME, PrometheusRule, Task, Workload,
 };
 
 /// All of them.
@@ -70,7 +70,7 @@ pub struct Values {
     /// What may reach pods, and what they may reach.
     pub network_policy: NetworkPolicy,
     /// Metrics.
-    pub metrics: Metrics,
+    pub metrics: Metrics<PrometheusRule>,
     /// Further objects to install, whose strings are templates.
     pub extra_objects: FreeFormList,
 }
@@ -257,29 +257,4 @@ pub struct NetworkPolicy {
     pub devices_from: FreeFormList,
     /// Further rules for what pods may reach.
     pub extra_egress: FreeFormList,
-}
-
-/// Metrics.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Metrics {
-    /// The port of `/metrics`, `/healthz` and `/readyz`.
-    #[schemars(range(min = 1024))]
-    pub port: u16,
-    /// The Services.
-    pub service: MetricsService,
-    /// For the Prometheus operator: what to scrape.
-    pub service_monitor: ServiceMonitor,
-    /// For the Prometheus operator: alerts.
-    pub prometheus_rule: PrometheusRule,
-}
-
-/// Alerts.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PrometheusRule {
-    /// Make them; needs the Prometheus operator's definitions.
-    pub enabled: bool,
-    /// Their labels, by which a Prometheus selects them.
-    pub labels: Labels,
 }

@@ -7,13 +7,11 @@ use chartgen::common::{
 
 use super::people::values::People;
 use super::values::{
-    Devices, LeaderElection, Metrics, Nats, NetworkPolicy, PrometheusRule, Rbac, Signing,
-    UnenrolledLabels, Values,
+    Devices, LeaderElection, Nats, NetworkPolicy, PrometheusRule, Rbac, Signing, UnenrolledLabels,
+    Values,
 };
 use crate::crds::CrdValues;
-use crate::workload::values::{
-    Log, MetricsService, PodDisruptionBudget, ServiceMonitor, TopologySpread, probe_every,
-};
+use crate::workload::values::{Log, Metrics, PodDisruptionBudget, TopologySpread, probe_every};
 
 impl Default for Values {
     fn default() -> Self {
@@ -121,17 +119,12 @@ impl Default for NetworkPolicy {
     }
 }
 
-impl Default for Metrics {
+impl Default for PrometheusRule {
     fn default() -> Self {
         Self {
-            port: 8080,
-            service: MetricsService::default(),
-            service_monitor: ServiceMonitor::default(),
-            prometheus_rule: PrometheusRule {
-                enabled: false,
-                labels: Labels::default(),
-                stale_devices_percent: 10,
-            },
+            enabled: false,
+            labels: Labels::default(),
+            stale_devices_percent: 10,
         }
     }
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::people::values::People;
 use crate::crds::CrdValues;
 use crate::workload::values::{
-    FULL_NAME, Log, MetricsService, NAME, NATS_URL, OBJECT_NAME, PUBLIC_KEY, PodDisruptionBudget,
-    ServiceMonitor, TopologySpread,
+    FULL_NAME, Log, Metrics, NAME, NATS_URL, OBJECT_NAME, PUBLIC_KEY, PodDisruptionBudget,
+    TopologySpread,
 };
 
 /// All of them.
@@ -95,7 +95,7 @@ pub struct Values {
     pub network_policy: NetworkPolicy,
 
     /// Metrics.
-    pub metrics: Metrics,
+    pub metrics: Metrics<PrometheusRule>,
 
     /// Further arguments of the operator; `fleet-operator run --help` lists them.
     pub extra_args: Vec<String>,
@@ -202,21 +202,6 @@ pub struct NetworkPolicy {
     pub metrics_from: FreeFormList,
     /// Further rules for what pods may reach.
     pub extra_egress: FreeFormList,
-}
-
-/// Metrics.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Metrics {
-    /// The port of `/metrics`, `/healthz` and `/readyz`.
-    #[schemars(range(min = 1024))]
-    pub port: u16,
-    /// The Service.
-    pub service: MetricsService,
-    /// For the Prometheus operator: what to scrape.
-    pub service_monitor: ServiceMonitor,
-    /// For the Prometheus operator: alerts.
-    pub prometheus_rule: PrometheusRule,
 }
 
 /// Alerts.

@@ -277,3 +277,39 @@ impl Default for ServiceMonitor {
         }
     }
 }
+
+/// Metrics. `R` is the alerts.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metrics<R> {
+    /// The port of `/metrics`, `/healthz` and `/readyz`.
+    #[schemars(range(min = 1024))]
+    pub port: u16,
+    /// The Service.
+    pub service: MetricsService,
+    /// For the Prometheus operator: what to scrape.
+    pub service_monitor: ServiceMonitor,
+    /// For the Prometheus operator: alerts.
+    pub prometheus_rule: R,
+}
+
+impl<R: Default> Default for Metrics<R> {
+    fn default() -> Self {
+        Self {
+            port: 8080,
+            service: MetricsService::default(),
+            service_monitor: ServiceMonitor::default(),
+            prometheus_rule: R::default(),
+        }
+    }
+}
+
+/// Alerts.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrometheusRule {
+    /// Make them; needs the Prometheus operator's definitions.
+    pub enabled: bool,
+    /// Their labels, by which a Prometheus selects them.
+    pub labels: Labels,
+}

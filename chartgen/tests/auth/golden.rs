@@ -1,34 +1,7 @@
 //! What the chart installs, to be read in a review.
 
-use std::fmt::Write as _;
-
-use serde_json::Value;
-
 use crate::scene::{settled, told, told_all};
-use crate::support::{Objects, charts, helms, path};
-
-/// All objects as text, in the order of their kinds and names.
-fn shown(objects: &Objects) -> String {
-    let mut text = String::new();
-    for (name, object) in &objects.0 {
-        let mut object = object.clone();
-        hide_version(&mut object);
-        let yaml = serde_saphyr::to_string(&object).expect("YAML");
-        let _ = writeln!(text, "# {name}\n{yaml}");
-    }
-    text
-}
-
-/// So that a new version changes no snapshot.
-fn hide_version(value: &mut Value) {
-    let version = env!("CARGO_PKG_VERSION");
-    match value {
-        Value::String(text) if text.contains(version) => *text = text.replace(version, "VERSION"),
-        Value::Array(items) => items.iter_mut().for_each(hide_version),
-        Value::Object(members) => members.values_mut().for_each(hide_version),
-        _ => {}
-    }
-}
+use crate::support::{Objects, charts, helms, path, shown};
 
 #[test]
 fn with_what_it_must_be_told() {

@@ -1,6 +1,6 @@
 //! The program takes what the chart tells it, and may do what it needs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use fleet_auth_core::enrol::rbac as enrol;
@@ -8,20 +8,7 @@ use fleet_keys::rbac as keys;
 use serde_json::Value;
 
 use crate::scene::{component, told, told_all, workloads};
-use crate::support::{Objects, skipped};
-
-/// The program as cargo built it, beside this test.
-fn program() -> Option<PathBuf> {
-    let here = std::env::current_exe().expect("a program");
-    let folders = here.ancestors().skip(1).take(2);
-    let mut programs = folders.map(|folder| folder.join("fleet-auth"));
-    let found = programs.find(|program| program.is_file());
-    if found.is_none() {
-        let why = "fleet-auth is not built; `cargo build -p fleet-auth` does";
-        skipped("what the chart tells the auth services", why);
-    }
-    found
-}
+use crate::support::{Objects, program};
 
 fn run(program: &Path, args: &[&str]) -> (bool, String) {
     let output = Command::new(program).args(args).env_clear().output();
@@ -68,7 +55,10 @@ fn takes_all(program: &Path, objects: &Objects) {
 
 #[test]
 fn the_program_takes_every_argument_and_every_variable() {
-    let Some(program) = program() else { return };
+    let what = "what the chart tells the auth services";
+    let Some(program) = program("fleet-auth", what) else {
+        return;
+    };
     takes_all(&program, &told().objects());
     takes_all(&program, &told_all().objects());
 }

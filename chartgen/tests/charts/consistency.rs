@@ -7,7 +7,7 @@ use std::process::Command;
 use fleet_operator_core::rbac::{GRANTS, Scope, USER_ROLES};
 use serde_json::{Value, json};
 
-use crate::support::{Case, Objects, skipped};
+use crate::support::{Case, Objects, program};
 use crate::toggles::everything_on;
 
 /// All that the chart can tell the operator. The key is any point of the curve.
@@ -23,17 +23,8 @@ fn told() -> Objects {
     everything_on().values(values).objects()
 }
 
-/// The operator as cargo built it, beside this test.
 fn operator() -> Option<PathBuf> {
-    let here = std::env::current_exe().expect("a program");
-    let folders = here.ancestors().skip(1).take(2);
-    let mut programs = folders.map(|folder| folder.join("fleet-operator"));
-    let found = programs.find(|program| program.is_file());
-    if found.is_none() {
-        let why = "fleet-operator is not built; `cargo build -p fleet-operator` does";
-        skipped("what the chart tells the operator", why);
-    }
-    found
+    program("fleet-operator", "what the chart tells the operator")
 }
 
 fn run(program: &Path, args: &[&str]) -> (bool, String) {

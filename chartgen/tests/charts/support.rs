@@ -328,3 +328,45 @@ pub(crate) fn skipped(what: &str, why: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
 }
+
+/// A program as cargo built it, beside this test; without it, what is not tested is said.
+pub(crate) fn program(name: &str, what: &str) -> Option<PathBuf> {
+    let here = std::env::current_exe().expect("a program");
+    let folders = here.ancestors().skip(1).take(2);
+    let mut programs = folders.map(|folder| folder.join(name));
+    let found = programs.find(|program| program.is_file());
+    if found.is_none() {
+        skipped(
+            what,
+            &format!("{name} is not built; `cargo build -p {name}` does"),
+        );
+    }
+    found
+}
+
+/// Objects as text for a review, in the order of their kinds and names. Of definitions, the API's own
+/// tests show the rest.
+pub(crate) fn shown(objects: &Objects) -> String {
+    let mut text = String::new();
+    for (name, object) in &objects.0 {
+        let mut object = object.clone();
+        if object["kind"] == "CustomResourceDefinition" {
+            object["spec"] = serde_json::json!("…");
+        }
+        hide_version(&mut object);
+        let yaml = serde_saphyr::to_string(&object).expect("YAML");
+        let _ = writeln!(text, "# {name}\n{yaml}");
+    }
+    text
+}
+
+/// So that a new version changes no snapshot.
+fn hide_version(value: &mut Value) {
+    let version = env!("CARGO_PKG_VERSION");
+    match value {
+        Value::String(text) if text.contains(version) => *text = text.replace(version, "VERSION"),
+        Value::Array(items) => items.iter_mut().for_each(hide_version),
+        Value::Object(members) => members.values_mut().for_each(hide_version),
+        _ => {}
+    }
+}

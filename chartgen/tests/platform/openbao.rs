@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Server, free};
-use crate::support::skipped;
+use crate::support::program;
 
 /// What a pod finds by itself. The text is no certificate; nobody logs in by it here.
 const OUTSIDE: &str = r#"disable_local_ca_jwt = true
@@ -151,17 +151,8 @@ fn login_without_a_pod() -> String {
     .concat()
 }
 
-/// `fleet-auth` as cargo built it, beside this test.
 fn fleet_auth() -> Option<PathBuf> {
-    let here = std::env::current_exe().expect("a program");
-    let folders = here.ancestors().skip(1).take(2);
-    let mut programs = folders.map(|folder| folder.join("fleet-auth"));
-    let found = programs.find(|program| program.is_file());
-    if found.is_none() {
-        let why = "fleet-auth is not built; `cargo build -p fleet-auth` does";
-        skipped("what the provisioner of OpenBao may do", why);
-    }
-    found
+    program("fleet-auth", "what the provisioner of OpenBao may do")
 }
 
 #[test]
