@@ -9,7 +9,7 @@ use chartgen::common::{FreeForm, FreeFormList, Resources};
 use fleet_bus::server::{MAX_CONTROL_LINE, MAX_PAYLOAD};
 use fleet_keys::catalogue::{ACCOUNTS_ENTRY, PUBLIC_NAME};
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, PodSecurityContext, SecurityContext, Volume, VolumeMount,
+    ConfigMapVolumeSource, PodSecurityContext, Probe, SecurityContext, Volume, VolumeMount,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -195,6 +195,13 @@ pub struct ContainerMerge {
     /// What it may do.
     #[schemars(with = "FreeForm")]
     pub security_context: SecurityContext,
+    /// When it counts as started. The chart asks for the first time after ten seconds, and the bus is
+    /// away for all of that time whenever its pod is replaced. It still has a quarter of an hour.
+    #[schemars(with = "FreeForm")]
+    pub startup_probe: Probe,
+    /// When it is sent connections; asked as soon as it has started.
+    #[schemars(with = "FreeForm")]
+    pub readiness_probe: Probe,
 }
 
 /// Fields of the container beside the server.
@@ -280,6 +287,16 @@ impl Default for Nats {
             container: Container {
                 merge: ContainerMerge {
                     security_context: context::read_only(),
+                    startup_probe: Probe {
+                        initial_delay_seconds: Some(1),
+                        period_seconds: Some(2),
+                        failure_threshold: Some(450),
+                        ..Probe::default()
+                    },
+                    readiness_probe: Probe {
+                        initial_delay_seconds: Some(1),
+                        ..Probe::default()
+                    },
                 },
                 patch: vec![Operation::add("/volumeMounts/-", mount())],
                 env: Env {
