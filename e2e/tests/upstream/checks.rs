@@ -1,6 +1,7 @@
 //! What has to be so once the platform is there.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use async_nats::ConnectOptions;
 use fleet_e2e::installed::is_ready;
@@ -55,8 +56,10 @@ impl Bed {
             let pod = pods.get_opt(name).await.ok().flatten();
             pod.is_some_and(|pod| pod.uid() != lost && is_ready(&pod))
         };
-        let back = wait::until(LIMIT, back).await;
-        assert!(back, "{name} does not come back\n{}", self.told().await);
+        let lost_at = Instant::now();
+        let is_back = wait::until(LIMIT, back).await;
+        println!("{name} is back {:.1?} after its end", lost_at.elapsed());
+        assert!(is_back, "{name} does not come back\n{}", self.told().await);
     }
 
     /// What no release may take along: keys as they are, and claims of volumes.
