@@ -6,6 +6,7 @@ use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, Wait};
 use fleet_e2e::scc::IdRange;
 use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
 
 use crate::bed::Bed;
 
@@ -36,12 +37,13 @@ async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
 
     the_bus_goes_and_comes_back(&bed).await;
     openbao_unseals_itself_and_has_kept_everything(&bed).await;
+    an_upgrade_replaces_them(&bed).await;
     what_they_keep_outlives_the_release(&bed).await;
 }
 
 /// At once, as when its node dies: nothing is said to anybody, and nothing is lost.
 async fn the_bus_goes_and_comes_back(bed: &Bed) {
-    for version in ["v2", "v1"] {
+    for version in ["v2", "v1", "v2", "v1", "v2"] {
         bed.lose_pod(BUS).await;
         bed.device_runs(version).await;
     }
@@ -62,6 +64,27 @@ async fn openbao_unseals_itself_and_has_kept_everything(bed: &Bed) {
     );
     bed.lose_pod(BUS).await;
     bed.wait_ready().await;
+    bed.device_runs("v1").await;
+}
+
+/// Both are asked to end and come back with what was changed, and the Jobs find everything done.
+async fn an_upgrade_replaces_them(bed: &Bed) {
+    let before = bed.kept().await;
+    let more = json!({"requests": {"memory": "200Mi"}});
+    let more = json!({
+        "auth": {"callout": {"replicas": 2}},
+        "nats": {"container": {"merge": {"resources": more}}},
+        "openbao": {"server": {"resources": more}},
+    });
+    let upgraded = bed.platform.with(&more).upgrade(Wait::Yes).await;
+    upgraded.expect("upgraded");
+    bed.wait_ready().await;
+    for pod in [BUS, OPENBAO] {
+        let pod = bed.platform.pods_api().get(pod).await.expect("a pod");
+        let resources = json!(pod)["spec"]["containers"][0]["resources"].clone();
+        assert_eq!(resources["requests"]["memory"], "200Mi");
+    }
+    assert_eq!(bed.kept().await, before);
     bed.device_runs("v2").await;
 }
 
