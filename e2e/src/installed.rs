@@ -13,10 +13,9 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::cluster::{Cluster, OPERATOR};
 use crate::helm::{Helm, Major, write_values};
-use crate::namespace::make_namespace;
 use crate::platform::expect;
 
-pub use crate::namespace::{Admission, make_secret};
+pub use crate::namespace::{Admission, make_namespace, make_secret};
 
 /// The chart is called as the program is.
 const CHART: &str = OPERATOR;

@@ -25,7 +25,10 @@ pub enum Admission {
 }
 
 /// Makes the namespace, or gives it these rules.
-pub(crate) async fn make_namespace(
+///
+/// # Errors
+/// When the cluster refuses, or the rules do not come into force.
+pub async fn make_namespace(
     client: &kube::Client,
     name: &str,
     admission: Admission,
