@@ -109,7 +109,7 @@ attacks: servers build ## Every attack that must fail, by name, and what refused
 
 .PHONY: e2e-cluster
 e2e-cluster: setup build ## The platform as pods, from helm install through what happens to clusters; needs root
-	cargo test --locked -p fleet-e2e --test cluster --test upstream -- --nocapture
+	cargo test --locked -p fleet-e2e --test cluster -- --nocapture
 
 .PHONY: e2e-argocd
 e2e-argocd: servers ## The manifests of gitops/ on a real Argo CD, which it builds first: five minutes, once

@@ -29,6 +29,7 @@ pub mod secrets;
 pub mod steps;
 pub mod zitadel;
 
+mod certificate;
 mod rules;
 mod run;
 

@@ -118,8 +118,9 @@ pub async fn run(args: CalloutArgs, stop: CancellationToken) -> Result<(), RunEr
         return Ok(());
     };
     let bus = pages.bus.get_or_init(|| bus).clone();
+    let closes = args.bus.nats_system_seed_file.is_some();
     let presence = Presence {
-        system: Arc::clone(&system),
+        system: closes.then(|| Arc::clone(&system)),
         policies,
         on_clone: args.grant.on_clone.into(),
         metrics: Arc::clone(&judge.metrics),

@@ -97,8 +97,8 @@ struct Announcement {
 /// What one replica knows of all connections.
 #[derive(Debug)]
 pub struct Presence<P> {
-    /// Where connections are closed.
-    pub system: System,
+    /// Where connections are closed; none if nobody ever can.
+    pub system: Option<System>,
     /// Where clones are denied.
     pub policies: P,
     /// What happens with clones where their policy says nothing.
@@ -185,7 +185,8 @@ impl<P: PolicySource + Clone> Presence<P> {
     /// Closes the connection that a newer one replaces. Mostly it is gone already.
     async fn replace(&self, device: &DeviceId, replaced: &Place) {
         // At the start, logins may be answered before anything can be closed.
-        let system = tokio::time::timeout(SYSTEM, self.system.wait()).await;
+        let Some(system) = &self.system else { return };
+        let system = tokio::time::timeout(SYSTEM, system.wait()).await;
         let Ok(system) = system else { return };
         match system.close(replaced).await {
             Ok(Closed::Now) => {

@@ -28,11 +28,13 @@ pub mod tokens;
 
 mod answers;
 mod audit;
-pub(crate) mod authority;
 mod labels;
 mod run;
 mod status;
 mod steps;
 mod view;
+
+/// What the service's own authority is called, which devices pin.
+pub(crate) const AUTHORITY: &str = "fleet enrolment";
 
 pub use run::{EnrolError, create_token, run};

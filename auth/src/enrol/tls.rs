@@ -11,7 +11,7 @@ use http::Uri;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rcgen::{CertificateParams, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -21,9 +21,10 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::AUTHORITY;
 use super::args::ServeArgs;
-use super::authority;
 use super::http::Peer;
+use crate::certificate::{self, authority_params};
 
 /// Connections at the same time; further ones wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -102,10 +103,7 @@ fn made(folder: &Path, urls: &[String]) -> Result<Pair, TlsError> {
         .map(|url| host(url))
         .collect::<Result<Vec<_>, _>>()?;
     let authority = authority(folder)?;
-    let mut params = CertificateParams::new(hosts)?;
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, &authority)?;
+    let (certificate, key) = certificate::server(CertificateParams::new(hosts)?, &authority)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     Ok((vec![certificate.der().clone()], key))
 }
@@ -142,7 +140,7 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, TlsError> {
         }
         Err(error) => return Err(file("read", &key_file)(error)),
     };
-    let params = authority::params();
+    let params = authority_params(AUTHORITY);
     // Killed between the two files: the same key makes an equally good certificate.
     if !certificate.exists() {
         let made = params.self_signed(&key)?;

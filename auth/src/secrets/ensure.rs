@@ -7,17 +7,18 @@ use fleet_service::cluster::{self, ConfigError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
+use rcgen::{CertificateParams, DnType, Issuer};
 
 use super::args::EnsureArgs;
 use super::catalogue::{
     AUTHORITY_CERTIFICATE, AUTHORITY_KEY, AUTHORITY_NAME, Name, OPENBAO_TLS_NAME, PUBLIC_NAME,
     SEAL_ENTRY, ZITADEL_ENTRY, ZITADEL_NAME, seal_secret,
 };
-use super::certificate;
 use super::public::{Rings, entries};
 use super::ring::{Ring, RingError, Turn};
 use super::store::{Store, StoreError, Write, public, secret};
-use crate::enrol::authority;
+use crate::certificate::{self, authority_params};
+use crate::enrol;
 use crate::steps::{Mode, Outcome, Step};
 
 /// How often somebody else may be faster before this gives up. Whoever is faster has come further.
@@ -113,14 +114,8 @@ impl<T: FnMut(Step)> Run<'_, T> {
         if hosts.is_empty() {
             return Ok(());
         }
-        let made = certificate::for_hosts(hosts).map_err(EnsureError::Certificate)?;
-        let entries = [
-            ("tls.crt", made.certificate),
-            ("tls.key", made.key),
-            (AUTHORITY_CERTIFICATE, made.authority),
-        ];
-        let entries = entries.map(|(entry, pem)| (entry.to_owned(), ByteString(pem.into())));
-        let mut object = secret(OPENBAO_TLS_NAME, BTreeMap::from(entries));
+        let entries = openbao_tls(hosts).map_err(EnsureError::Certificate)?;
+        let mut object = secret(OPENBAO_TLS_NAME, entries);
         object.type_ = Some("kubernetes.io/tls".to_owned());
         self.unread(OPENBAO_TLS_NAME, &object).await
     }
@@ -206,18 +201,18 @@ impl<T: FnMut(Step)> Run<'_, T> {
                 self.authority = published(object.data.unwrap_or_default())?;
                 Outcome::Kept
             } else {
-                let made = authority::make().map_err(|_| KeyError::Make)?;
+                let made = certificate::authority(enrol::AUTHORITY);
+                let (certificate, key) = made.map_err(|_| KeyError::Make)?;
                 let data = [
-                    (AUTHORITY_CERTIFICATE, made.certificate.clone()),
-                    (AUTHORITY_KEY, made.key),
+                    (AUTHORITY_CERTIFICATE, certificate.pem()),
+                    (AUTHORITY_KEY, key.serialize_pem()),
                 ];
-                let data = data.map(|(entry, pem)| (entry.to_owned(), ByteString(pem.into())));
-                let object = secret(AUTHORITY_NAME, BTreeMap::from(data));
+                let object = secret(AUTHORITY_NAME, pems(data));
                 let secrets = &self.store.secrets;
                 if secrets.create(AUTHORITY_NAME, &object).await? == Write::Late {
                     continue;
                 }
-                self.authority = made.certificate;
+                self.authority = certificate.pem();
                 Outcome::Created
             };
             self.note(path, outcome);
@@ -276,6 +271,29 @@ impl<T: FnMut(Step)> Run<'_, T> {
         };
         Ok((written == Write::Done).then_some(outcome))
     }
+}
+
+/// Entries of a Secret.
+fn pems<const N: usize>(entries: [(&str, String); N]) -> BTreeMap<String, ByteString> {
+    let entries = entries.map(|(entry, pem)| (entry.to_owned(), ByteString(pem.into())));
+    BTreeMap::from(entries)
+}
+
+/// A certificate for these names, its key, and the authority by which others know it for genuine, whose
+/// key is kept nowhere: it vouches for nothing else.
+fn openbao_tls(hosts: &[String]) -> Result<BTreeMap<String, ByteString>, rcgen::Error> {
+    let name = hosts.first().map(String::as_str).unwrap_or_default();
+    let authority = format!("authority of {name}");
+    let (signed, authority_key) = certificate::authority(&authority)?;
+    let issuer = Issuer::new(authority_params(&authority), authority_key);
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    let (certificate, key) = certificate::server(params, &issuer)?;
+    Ok(pems([
+        ("tls.crt", certificate.pem()),
+        ("tls.key", key.serialize_pem()),
+        (AUTHORITY_CERTIFICATE, signed.pem()),
+    ]))
 }
 
 /// What an authority's Secret tells others.

@@ -15,7 +15,6 @@
 pub mod args;
 pub mod ring;
 
-mod certificate;
 mod ensure;
 mod public;
 mod store;
