@@ -68,6 +68,26 @@ pub trait Names: Copy {
     fn names(self, given: &Self::Given) -> Option<Vec<String>>;
 }
 
+/// Objects of a program whose replicas agree by a Lease: all, or that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AnyOrLease {
+    /// All.
+    Any,
+    /// The Lease of `--lease-name`.
+    Lease,
+}
+
+impl Names for AnyOrLease {
+    type Given = str;
+
+    fn names(self, lease: &str) -> Option<Vec<String>> {
+        match self {
+            Self::Any => None,
+            Self::Lease => Some(vec![lease.to_owned()]),
+        }
+    }
+}
+
 impl<S: Copy + PartialEq, N: Names> Grant<S, N> {
     /// As a rule of a role.
     pub fn policy_rule(&self, given: &N::Given) -> PolicyRule {

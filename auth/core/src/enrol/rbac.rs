@@ -7,6 +7,9 @@
 //! approve it (docs/adr/0022).
 
 use fleet_rbac::Verb;
+
+pub use fleet_rbac::AnyOrLease as Names;
+
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 /// The Lease's name where `--lease-name` does not say another.
@@ -26,28 +29,8 @@ pub enum Scope {
     Namespace,
 }
 
-/// Which objects a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Names {
-    /// All.
-    Any,
-    /// The Lease.
-    Lease,
-}
-
 /// One rule and its reason.
 pub type Grant = fleet_rbac::Grant<Scope, Names>;
-
-impl fleet_rbac::Names for Names {
-    type Given = str;
-
-    fn names(self, lease: &str) -> Option<Vec<String>> {
-        match self {
-            Self::Any => None,
-            Self::Lease => Some(vec![lease.to_owned()]),
-        }
-    }
-}
 
 /// Everything the service may do.
 pub const GRANTS: &[Grant] = &[

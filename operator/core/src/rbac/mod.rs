@@ -18,7 +18,7 @@ use fleet_rbac::rules;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-pub use fleet_rbac::Verb;
+pub use fleet_rbac::{AnyOrLease as Names, Verb};
 pub use people::{BuiltInRole, NAMESPACE_ADMIN, Part, Reach, USER_ROLES, UserRole};
 
 /// The Lease's name where `--lease-name` does not say another.
@@ -35,15 +35,6 @@ pub enum Scope {
     Cluster,
     /// A `Role` in the namespace of the Lease, and nowhere else.
     LeaseNamespace,
-}
-
-/// Which objects a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Names {
-    /// All.
-    Any,
-    /// The Lease of `--lease-name`.
-    Lease,
 }
 
 /// Where the Lease is.
@@ -77,17 +68,6 @@ const fn lease(verbs: &'static [Verb], names: Names, reason: &'static str) -> Gr
         verbs,
         names,
         reason,
-    }
-}
-
-impl fleet_rbac::Names for Names {
-    type Given = str;
-
-    fn names(self, lease: &str) -> Option<Vec<String>> {
-        match self {
-            Self::Any => None,
-            Self::Lease => Some(vec![lease.to_owned()]),
-        }
     }
 }
 
