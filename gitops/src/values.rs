@@ -4,6 +4,7 @@
 //! They are files, for Argo CD's `valueFiles`: a null takes an upstream default away, and works in files
 //! only.
 
+use chartgen::plain;
 use fleet_chartgen::{auth, crds, operator, platform};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -132,24 +133,6 @@ fn differences(old: &Value, new: &Value) -> Option<Value> {
             (!changed.is_empty()).then_some(Value::Object(changed))
         }
         (old, new) => (old != new).then(|| new.clone()),
-    }
-}
-
-/// As JSON, without what is not set.
-fn plain(values: &impl Serialize) -> Result<Value, serde_json::Error> {
-    let mut value = serde_json::to_value(values)?;
-    drop_nulls(&mut value);
-    Ok(value)
-}
-
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(entries) => {
-            entries.retain(|_, below| !below.is_null());
-            entries.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! The auth callout's Deployment.
 
-use chartgen::{Cond, Document, Expr, v};
+use chartgen::{Document, Expr, v};
 
 use super::values::Values;
 use super::{CALLOUT, labelling};
@@ -99,14 +99,22 @@ fn secrets(spec: Document) -> Document {
     );
     let spec = ISSUER.taken_whole(spec, v!(Values, keys.issuer.name));
     let spec = XKEY.taken_whole(spec, v!(Values, keys.xkey.name));
-    let spec = NATS_CA.taken_from(spec, v!(Values, nats.ca.name), v!(Values, nats.ca.key));
-    let spec = NATS_CA.only_when(spec, CALLOUT, &Cond::is(v!(Values, nats.ca.name)));
-    let spec = OIDC_CA.taken_from(spec, v!(Values, oidc.ca.name), v!(Values, oidc.ca.key));
-    let spec = OIDC_CA.only_when(spec, CALLOUT, &Cond::is(v!(Values, oidc.ca.name)));
-    let spec = BAO_CA.taken_from(
+    let spec = NATS_CA.taken_if_named(
         spec,
+        CALLOUT,
+        v!(Values, nats.ca.name),
+        v!(Values, nats.ca.key),
+    );
+    let spec = OIDC_CA.taken_if_named(
+        spec,
+        CALLOUT,
+        v!(Values, oidc.ca.name),
+        v!(Values, oidc.ca.key),
+    );
+    BAO_CA.taken_if_named(
+        spec,
+        CALLOUT,
         v!(Values, openbao.ca.name),
         v!(Values, openbao.ca.key),
-    );
-    BAO_CA.only_when(spec, CALLOUT, &Cond::is(v!(Values, openbao.ca.name)))
+    )
 }

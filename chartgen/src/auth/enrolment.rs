@@ -162,28 +162,30 @@ fn files(spec: Document) -> Document {
     let spec = AUTHORITY.only_when(spec, ENROLMENT, &own_certificate());
     let spec = TLS.taken_whole(spec, v!(Values, enrolment_api.tls_secret));
     let spec = TLS.only_when(spec, ENROLMENT, &!own_certificate());
-    let spec = OIDC_CA.taken_from(spec, v!(Values, oidc.ca.name), v!(Values, oidc.ca.key));
-    let spec = OIDC_CA.only_when(spec, ENROLMENT, &Cond::is(v!(Values, oidc.ca.name)));
-    let spec = BAO_CA.taken_from(
+    let spec = OIDC_CA.taken_if_named(
         spec,
+        ENROLMENT,
+        v!(Values, oidc.ca.name),
+        v!(Values, oidc.ca.key),
+    );
+    let spec = BAO_CA.taken_if_named(
+        spec,
+        ENROLMENT,
         v!(Values, openbao.ca.name),
         v!(Values, openbao.ca.key),
     );
-    let spec = BAO_CA.only_when(spec, ENROLMENT, &Cond::is(v!(Values, openbao.ca.name)));
-    let spec = DEVICE_NATS_CA.taken_from(
+    let spec = DEVICE_NATS_CA.taken_if_named(
         spec,
+        ENROLMENT,
         v!(Values, devices.nats_ca.name),
         v!(Values, devices.nats_ca.key),
     );
-    let named = Cond::is(v!(Values, devices.nats_ca.name));
-    let spec = DEVICE_NATS_CA.only_when(spec, ENROLMENT, &named);
-    let spec = DEVICE_ISSUER_CA.taken_from(
+    DEVICE_ISSUER_CA.taken_if_named(
         spec,
+        ENROLMENT,
         v!(Values, devices.issuer_ca.name),
         v!(Values, devices.issuer_ca.key),
-    );
-    let named = Cond::is(v!(Values, devices.issuer_ca.name));
-    DEVICE_ISSUER_CA.only_when(spec, ENROLMENT, &named)
+    )
 }
 
 /// The rules, which the program reads anew for each device.

@@ -1,6 +1,6 @@
 //! What is set up once: the platform's keys, and `OpenBao`.
 
-use chartgen::{Cond, Document, Expr, v};
+use chartgen::{Document, Expr, v};
 
 use super::callout::BAO_CA;
 use super::values::Values;
@@ -66,12 +66,12 @@ pub(super) fn openbao() -> Document {
     let refs = pod_refs!(Values, openbao_job);
     overlay::job(base, &labelling(OPENBAO), &refs, arguments)
         .within("/spec/template/spec", |spec| {
-            let spec = BAO_CA.taken_from(
+            BAO_CA.taken_if_named(
                 spec,
+                OPENBAO,
                 v!(Values, openbao.ca.name),
                 v!(Values, openbao.ca.key),
-            );
-            BAO_CA.only_when(spec, OPENBAO, &Cond::is(v!(Values, openbao.ca.name)))
+            )
         })
         .document_when(v!(Values, openbao_job.enabled))
 }

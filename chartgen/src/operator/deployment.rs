@@ -1,6 +1,6 @@
 //! The operator's Deployment.
 
-use chartgen::{Cond, Document, Expr, helpers, v};
+use chartgen::{Document, Expr, helpers, v};
 
 use super::PROGRAM;
 use super::metadata::labelling;
@@ -69,6 +69,10 @@ fn secrets(spec: Document) -> Document {
         v!(Values, nats.existing_secret.name),
         v!(Values, nats.existing_secret.key),
     );
-    let spec = NATS_CA.taken_from(spec, v!(Values, nats.ca.name), v!(Values, nats.ca.key));
-    NATS_CA.only_when(spec, PROGRAM, &Cond::is(v!(Values, nats.ca.name)))
+    NATS_CA.taken_if_named(
+        spec,
+        PROGRAM,
+        v!(Values, nats.ca.name),
+        v!(Values, nats.ca.key),
+    )
 }

@@ -26,7 +26,7 @@ use crate::{Cond, Path, ValueRef, ValuesDoc};
 pub use dependency::Dependency;
 pub use meta::{ChartKind, ChartMeta, Maintainer};
 pub use notes::Notes;
-pub use profile::Profile;
+pub use profile::{Profile, plain};
 pub use rendered::{Drift, FileError, RenderedChart};
 
 /// A Helm chart whose interface is the struct `V`.

@@ -114,9 +114,9 @@ impl<V: Serialize + Default> Profile<V> {
         for step in &self.steps {
             let changed = match &step.change {
                 Change::Set(change) => {
-                    let before = plain(&now);
+                    let before = shown(&now);
                     change(&mut now);
-                    differences(&before, &plain(&now)).unwrap_or_default()
+                    differences(&before, &shown(&now)).unwrap_or_default()
                 }
                 Change::Remove(paths) => nulls(paths),
             };
@@ -141,9 +141,9 @@ impl<V: Serialize + Default> Profile<V> {
             let mut fail = |problem| errors.push(ChartError::new(step.at, problem));
             let changed = match &step.change {
                 Change::Set(change) => {
-                    let before = plain(&now);
+                    let before = shown(&now);
                     change(&mut now);
-                    differences(&before, &plain(&now)).map_err(|path| Problem::Removed { path })
+                    differences(&before, &shown(&now)).map_err(|path| Problem::Removed { path })
                 }
                 Change::Remove(paths) => removed(paths, values, dependencies),
             };
@@ -156,7 +156,7 @@ impl<V: Serialize + Default> Profile<V> {
                 Err(problem) => fail(problem),
             }
         }
-        if let Err(error) = values.check(&plain(&now)) {
+        if let Err(error) = values.check(&shown(&now)) {
             let problem = Problem::Values(error.to_string());
             errors.push(ChartError::new(self.at, problem));
         }
@@ -194,11 +194,19 @@ impl<V> fmt::Debug for Profile<V> {
 
 type Changed = Vec<(Path, Value)>;
 
-/// The values as they stand in a file: without what is not set.
-fn plain<V: Serialize>(values: &V) -> Value {
-    let mut value = serde_json::to_value(values).unwrap_or_default();
+/// Values as they stand in a file: without what is not set.
+///
+/// # Errors
+/// When they cannot be written as JSON.
+pub fn plain(values: &impl Serialize) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(values)?;
     drop_nulls(&mut value);
-    value
+    Ok(value)
+}
+
+/// The same of values that are read elsewhere as well, where what is wrong with them is said.
+fn shown(values: &impl Serialize) -> Value {
+    plain(values).unwrap_or_default()
 }
 
 fn drop_nulls(value: &mut Value) {
