@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod command;
 pub mod connections;
 pub mod doctor;
+pub mod earlier;
 pub mod error;
 mod guest;
 pub mod helm;

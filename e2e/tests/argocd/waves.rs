@@ -10,14 +10,11 @@ use fleet_chartgen::Release;
 use fleet_e2e::cluster::Cluster;
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, Installation, NAMESPACE};
-use fleet_e2e::{http, workload};
+use fleet_e2e::{earlier, http, workload};
 use fleet_gitops::sample;
 use fleet_testbed::{Node, wait};
 use k8s_openapi::api::apps::v1::Deployment as Pods;
 use k8s_openapi::api::core::v1::{Namespace, Service};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceColumnDefinition, CustomResourceDefinition,
-};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
@@ -37,7 +34,7 @@ async fn applications_come_in_waves_stay_synced_and_follow_git() {
         return;
     }
     let parts = |bed: fleet_testbed::Builder| bed.node().nats().devices([DEVICE]);
-    let Some(bed) = Bed::start(name, parts, &earlier()).await else {
+    let Some(bed) = Bed::start(name, parts, &earlier::release().expect("definitions")).await else {
         return;
     };
     let cluster = Cluster::of_testbed(&bed.parts).await.expect("an image");
@@ -190,35 +187,7 @@ async fn a_commit_runs_a_container_on_a_device(bed: &Bed) {
         .expect("an answer");
 }
 
-/// A release whose definitions differ from the current ones, so that an upgrade changes them.
-fn earlier() -> Release {
-    let mut release = Release::current().expect("definitions");
-    "0.0.9".clone_into(&mut release.version);
-    for crd in &mut release.crds {
-        for version in &mut crd.spec.versions {
-            version.additional_printer_columns = Some(vec![CustomResourceColumnDefinition {
-                name: "Earlier".to_owned(),
-                type_: "string".to_owned(),
-                json_path: ".metadata.name".to_owned(),
-                ..CustomResourceColumnDefinition::default()
-            }]);
-        }
-    }
-    release
-}
-
 async fn has_earlier_columns(bed: &Bed) -> bool {
-    let crds: Api<CustomResourceDefinition> = Api::all(bed.client.clone());
-    let crds = crds
-        .list(&ListParams::default())
-        .await
-        .expect("listed")
-        .items;
-    let ours = crds
-        .into_iter()
-        .filter(|crd| crd.spec.group == fleet_api::GROUP);
-    let columns = ours
-        .flat_map(|crd| crd.spec.versions)
-        .flat_map(|v| v.additional_printer_columns.unwrap_or_default());
-    columns.into_iter().any(|column| column.name == "Earlier")
+    let there = earlier::is_there(&bed.client).await;
+    there.expect("definitions")
 }

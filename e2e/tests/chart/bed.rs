@@ -8,7 +8,6 @@ use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE};
 use fleet_e2e::{Installation, http, workload};
 use fleet_testbed::{Error, NodeError, Testbed, wait};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
@@ -69,10 +68,6 @@ impl Bed {
     }
 
     pub(crate) fn devices(&self) -> Api<Device> {
-        Api::all(self.client.clone())
-    }
-
-    pub(crate) fn crds(&self) -> Api<CustomResourceDefinition> {
         Api::all(self.client.clone())
     }
 

@@ -1,48 +1,25 @@
 //! Install, use, upgrade, roll back, uninstall, install again.
 
-use fleet_chartgen::Release;
+use fleet_e2e::earlier;
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, Wait};
 use fleet_testbed::wait;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceColumnDefinition;
 
 use crate::bed::{Bed, DEVICE, LIMIT};
 
-/// A release whose definitions differ from the current ones, so that an upgrade changes them.
-fn earlier() -> Release {
-    let mut release = Release::current().expect("definitions");
-    "0.0.9".clone_into(&mut release.version);
-    for crd in &mut release.crds {
-        for version in &mut crd.spec.versions {
-            version.additional_printer_columns = Some(vec![CustomResourceColumnDefinition {
-                name: "Earlier".to_owned(),
-                type_: "string".to_owned(),
-                json_path: ".metadata.name".to_owned(),
-                ..CustomResourceColumnDefinition::default()
-            }]);
-        }
-    }
-    release
-}
-
 async fn has_earlier_columns(bed: &Bed) -> bool {
-    let crds = bed.crds().list(&kube::api::ListParams::default()).await;
-    let ours = crds
-        .expect("listed")
-        .items
-        .into_iter()
-        .filter(|crd| crd.spec.group == fleet_api::GROUP);
-    let columns = ours
-        .flat_map(|crd| crd.spec.versions)
-        .flat_map(|v| v.additional_printer_columns.unwrap_or_default());
-    columns.into_iter().any(|column| column.name == "Earlier")
+    let there = earlier::is_there(&bed.client).await;
+    there.expect("definitions")
 }
 
 async fn whole_life(name: &str, major: Major, admission: Admission) {
     let Some(bed) = Bed::start(name, major, admission).await else {
         return;
     };
-    let old = bed.chart.at(&earlier()).expect("the earlier chart");
+    let old = bed
+        .chart
+        .at(&earlier::release().expect("definitions"))
+        .expect("the earlier chart");
     // Without --wait: it comes up by itself.
     old.install(Wait::No, &[]).await.expect("installed");
     old.wait_ready(1).await.expect("ready");

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::json;
 
-use crate::bed::Bed;
+use crate::own;
 
 /// The checks of a platform whose bus, OpenBao and identity provider are elsewhere.
 const CHECKS: [&str; 7] = [
@@ -26,7 +26,7 @@ fn is_well(report: &Report) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_of_pods_is_well_until_something_is_taken_from_it() {
-    let Some(bed) = Bed::start("doctor-platform", Major::Four).await else {
+    let Some(bed) = own::start("doctor-platform", Major::Four).await else {
         return;
     };
     let doctor = Doctor::new(bed.parts.kubeconfig().expect("a kubeconfig"), NAMESPACE);

@@ -12,11 +12,12 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
-use crate::bed::{Bed, LIMIT};
+use crate::own::{self, LIMIT};
+use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_of_pods_lives_through_what_happens_to_clusters() {
-    let Some(bed) = Bed::start("cluster-life", Major::Four).await else {
+    let Some(bed) = own::start("cluster-life", Major::Four).await else {
         return;
     };
     // Without waiting: what comes too early waits by itself.
@@ -63,7 +64,7 @@ async fn a_platform_of_pods_lives_through_what_happens_to_clusters() {
 const RELEASE_BYTES: usize = 700_000;
 
 /// The Secret that Helm keeps the release in, as the API server has it: base64 of what Helm wrote.
-async fn release_bytes(bed: &Bed) -> usize {
+async fn release_bytes(bed: &Site) -> usize {
     let secrets: Api<Secret> = bed.namespaced();
     let params = ListParams::default().fields("type=helm.sh/release.v1");
     let found = secrets.list(&params).await.expect("listed");
@@ -73,7 +74,7 @@ async fn release_bytes(bed: &Bed) -> usize {
 }
 
 /// Versions of what the Jobs make, and the names of the Jobs.
-async fn made(bed: &Bed) -> (Vec<String>, Vec<String>) {
+async fn made(bed: &Site) -> (Vec<String>, Vec<String>) {
     let all = ListParams::default();
     let ours = ListParams::default().labels("app.kubernetes.io/managed-by=fleet-auth");
     let secrets: Api<Secret> = bed.namespaced();
@@ -93,7 +94,7 @@ async fn made(bed: &Bed) -> (Vec<String>, Vec<String>) {
     (secrets.chain(maps).collect(), jobs)
 }
 
-async fn an_upgrade_runs_the_jobs_anew_and_changes_no_key(bed: &Bed) {
+async fn an_upgrade_runs_the_jobs_anew_and_changes_no_key(bed: &Site) {
     let (before, jobs) = made(bed).await;
     assert_eq!(jobs.len(), 2, "{jobs:?}");
     bed.platform.upgrade(Wait::Yes).await.expect("upgraded");
@@ -125,7 +126,7 @@ async fn an_upgrade_runs_the_jobs_anew_and_changes_no_key(bed: &Bed) {
     bed.shows("v1").await;
 }
 
-async fn what_is_the_users_outlives_the_release(bed: &Bed) {
+async fn what_is_the_users_outlives_the_release(bed: &Site) {
     let (before, _) = made(bed).await;
     bed.platform.uninstall().await.expect("uninstalled");
     assert_eq!(made(bed).await.0, before, "keys stay");

@@ -2,9 +2,12 @@
 //! enrols, runs containers, and goes on while pods and servers come and go.
 //!
 //! Bus, OpenBao and identity provider are the testbed's, as an installation has them that brings its
-//! own.
+//! own ([`own`]), or, where the charts of others are there, pods as well ([`upstream`]).
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-mod bed;
+mod device;
 mod doctor;
 mod life;
+mod own;
+mod site;
+mod upstream;

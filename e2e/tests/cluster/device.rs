@@ -8,24 +8,35 @@ use fleet_api::{Deployment, DeviceEnrolment};
 use fleet_e2e::command::Command;
 use fleet_e2e::{http, workload};
 use fleet_keys::catalogue::{AUTHORITY_ENTRY, PUBLIC_NAME};
-use fleet_testbed::{Device, Invitation, wait};
+use fleet_testbed::{Device, Invitation, Testbed, wait};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::bed::{Bed, LIMIT};
+use crate::site::Site;
 
 /// The device.
 pub(crate) const DEVICE: &str = "dev-1";
+/// The port of nodes at which devices ask to join.
+pub(crate) const DOOR: u16 = 30_443;
 /// Where its containers answer.
 const PORT: u16 = 8080;
 /// What deployments select.
 const LABEL: (&str, &str) = ("demo", "web");
 
-impl Bed {
+impl Site {
     pub(crate) fn device(&self) -> Arc<Device> {
         self.parts.device(DEVICE).expect("a device")
+    }
+
+    /// The images of the test workload, for the device has no registry.
+    pub(crate) async fn load_images(&self) {
+        for version in ["v1", "v2"] {
+            let image = workload::image(version);
+            let loaded = self.device().load_image(&image, version).await;
+            loaded.expect("an image");
+        }
     }
 
     /// A token is carried to the device with the authority that the cluster publishes, the device
@@ -38,21 +49,21 @@ impl Bed {
         let authority = self.parts.folder().join(AUTHORITY_ENTRY);
         fs::write(&authority, &public.data.expect("entries")[AUTHORITY_ENTRY]).expect("written");
         let invitation = Invitation {
-            url: &self.door(),
+            url: &door(&self.parts),
             ca_file: &authority,
             token: &token,
         };
         let device = self.device();
         device.enrol(&invitation).await.expect("asked");
         let asked = || async { self.enrolment().await.is_some() };
-        if !wait::until(LIMIT, asked).await {
+        if !wait::until(self.limit, asked).await {
             let log = device.enrolling().log();
             panic!("the device never asked: {log}\n{}", self.told().await);
         }
         let name = self.enrolment().await.expect("an enrolment");
         self.run("fleet", &["approve", &name]).await;
         let enrolled = || async { device.is_enrolled() && device.enrolling().pid().is_none() };
-        if !wait::until(LIMIT, enrolled).await {
+        if !wait::until(self.limit, enrolled).await {
             let log = device.enrolling().log();
             panic!("not enrolled: {log}\n{}", self.told().await);
         }
@@ -77,7 +88,7 @@ impl Bed {
     async fn label_device(&self, device: &Device) {
         let devices: Api<fleet_api::Device> = Api::all(self.client.clone());
         let there = || async { matches!(devices.get_opt(DEVICE).await, Ok(Some(_))) };
-        if !wait::until(LIMIT, there).await {
+        if !wait::until(self.limit, there).await {
             let log = device.agent_log();
             panic!("never registered: {log}\n{}", self.told().await);
         }
@@ -86,8 +97,8 @@ impl Bed {
         labelled.expect("labelled");
     }
 
-    /// Asks for a version of the test workload, and waits until the device answers with it.
-    pub(crate) async fn device_runs(&self, version: &str) {
+    /// Asks for a version of the test workload.
+    pub(crate) async fn ask_for(&self, version: &str) {
         let deployment = workload::web("hello", LABEL, version, PORT).expect("a deployment");
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), "default");
         let params = PatchParams::apply("test").force();
@@ -95,10 +106,26 @@ impl Bed {
             .patch("hello", &params, &Patch::Apply(&deployment))
             .await;
         applied.expect("applied");
+    }
+
+    /// Waits until the device's container answers with a version.
+    pub(crate) async fn shows(&self, version: &str) {
         let device = self.device();
         let address = SocketAddr::new(device.host_ip(), PORT);
-        if let Err(error) = http::wait_for(address, version, LIMIT).await {
+        if let Err(error) = http::wait_for(address, version, self.limit).await {
             panic!("{error}\n{}\n{}", device.agent_log(), self.told().await);
         }
     }
+
+    /// Both.
+    pub(crate) async fn device_runs(&self, version: &str) {
+        self.ask_for(version).await;
+        self.shows(version).await;
+    }
+}
+
+/// Where devices ask to join.
+pub(crate) fn door(parts: &Testbed) -> String {
+    let node = parts.node().expect("a node");
+    format!("https://{}:{DOOR}", node.host_ip())
 }

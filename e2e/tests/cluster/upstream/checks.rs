@@ -11,9 +11,10 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt as _};
 
-use crate::bed::{Bed, LIMIT};
+use super::bed;
+use crate::site::Site;
 
-impl Bed {
+impl Site {
     /// Who the first process of each container of the namespace's pods runs as.
     pub(crate) async fn users(&self) -> BTreeMap<String, i64> {
         let mut users = BTreeMap::new();
@@ -30,7 +31,7 @@ impl Bed {
     /// The bus knows its accounts: it lets in the operator by its key, and nobody without.
     pub(crate) async fn bus_knows_whom_to_let_in(&self) {
         // The library takes a server that is still asking about somebody for one that let them in.
-        if let Ok(stranger) = ConnectOptions::new().connect(self.bus()).await {
+        if let Ok(stranger) = ConnectOptions::new().connect(bed::bus(&self.parts)).await {
             let asked = async_nats::jetstream::new(stranger).query_account().await;
             asked.expect_err("nobody gets anything without a login");
         }
@@ -40,7 +41,7 @@ impl Bed {
         let seed = &secret.data.expect("entries")[operator.entry()].0;
         let seed = String::from_utf8(seed.clone()).expect("text");
         let client = ConnectOptions::with_nkey(seed.trim().to_owned());
-        let client = client.connect(self.bus()).await.expect("let in");
+        let client = client.connect(bed::bus(&self.parts)).await.expect("let in");
         let context = async_nats::jetstream::new(client);
         let account = context.query_account().await.expect("streams");
         assert!(account.streams > 0, "the operator has made its streams");
@@ -57,7 +58,7 @@ impl Bed {
             pod.is_some_and(|pod| pod.uid() != lost && is_ready(&pod))
         };
         let lost_at = Instant::now();
-        let is_back = wait::until(LIMIT, back).await;
+        let is_back = wait::until(self.limit, back).await;
         println!("{name} is back {:.1?} after its end", lost_at.elapsed());
         assert!(is_back, "{name} does not come back\n{}", self.told().await);
     }

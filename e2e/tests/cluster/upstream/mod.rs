@@ -7,9 +7,7 @@
 //! programs ([`fleet_e2e::stand_ins`]). There is none for the container beside the bus that tells it of
 //! changes, so that is switched off. Zitadel is too, as it needs a database: the identity provider is
 //! the testbed's.
-#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod bed;
 mod checks;
-mod device;
 mod life;

@@ -8,7 +8,8 @@ use fleet_e2e::scc::IdRange;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
-use crate::bed::Bed;
+use super::bed;
+use crate::site::Site;
 
 /// The pod of the bus.
 const BUS: &str = "fleet-nats-0";
@@ -18,7 +19,7 @@ const OPENBAO: &str = "fleet-openbao-0";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
     let admission = Admission::RestrictedV2;
-    let bed = Bed::start("upstream-openshift", Major::Four, admission);
+    let bed = bed::start("upstream-openshift", Major::Four, admission);
     let Some(bed) = Box::pin(bed).await else {
         return;
     };
@@ -42,7 +43,7 @@ async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
 }
 
 /// At once, as when its node dies: nothing is said to anybody, and nothing is lost.
-async fn the_bus_goes_and_comes_back(bed: &Bed) {
+async fn the_bus_goes_and_comes_back(bed: &Site) {
     for version in ["v2", "v1", "v2", "v1", "v2"] {
         bed.lose_pod(BUS).await;
         bed.device_runs(version).await;
@@ -51,7 +52,7 @@ async fn the_bus_goes_and_comes_back(bed: &Bed) {
 
 /// Nobody is left who remembers that the device was let in: the callout that knew is gone, too, and
 /// the device has to log in anew.
-async fn openbao_unseals_itself_and_has_kept_everything(bed: &Bed) {
+async fn openbao_unseals_itself_and_has_kept_everything(bed: &Site) {
     bed.lose_pod(OPENBAO).await;
     let callouts = ListParams::default().labels("app.kubernetes.io/component=callout");
     let (pods, now) = (bed.platform.pods_api(), DeleteParams::default());
@@ -68,7 +69,7 @@ async fn openbao_unseals_itself_and_has_kept_everything(bed: &Bed) {
 }
 
 /// Both are asked to end and come back with what was changed, and the Jobs find everything done.
-async fn an_upgrade_replaces_them(bed: &Bed) {
+async fn an_upgrade_replaces_them(bed: &Site) {
     let before = bed.kept().await;
     let more = json!({"requests": {"memory": "200Mi"}});
     let more = json!({
@@ -89,7 +90,7 @@ async fn an_upgrade_replaces_them(bed: &Bed) {
 }
 
 /// Keys and volumes belong to whoever installed it, and the next release takes them up.
-async fn what_they_keep_outlives_the_release(bed: &Bed) {
+async fn what_they_keep_outlives_the_release(bed: &Site) {
     let before = bed.kept().await;
     bed.platform.uninstall().await.expect("uninstalled");
     assert_eq!(bed.kept().await, before);
@@ -103,7 +104,7 @@ async fn what_they_keep_outlives_the_release(bed: &Bed) {
 /// The same without a cluster that chooses ids, by the Helm before, and waiting.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_with_its_own_bus_and_openbao_comes_up_restricted() {
-    let bed = Bed::start("upstream-restricted", Major::Three, Admission::Restricted);
+    let bed = bed::start("upstream-restricted", Major::Three, Admission::Restricted);
     let Some(bed) = Box::pin(bed).await else {
         return;
     };
