@@ -38,6 +38,12 @@ impl<P> Clone for Pages<P> {
     }
 }
 
+impl<P> Pages<P> {
+    fn is_connected(&self) -> bool {
+        self.bus.get().is_some_and(Bus::is_connected)
+    }
+}
+
 /// All pages.
 pub fn pages<P: PolicySource>(pages: Pages<P>) -> Router {
     Router::new()
@@ -53,6 +59,7 @@ async fn metrics<P: PolicySource>(State(pages): State<Pages<P>>) -> Response {
         key_age: judge.jwks.current().map(|keys| keys.age()),
         kept_tokens: judge.verified.len(),
         in_flight: pages.desk.in_flight(),
+        connected: pages.is_connected(),
     };
     pages::metrics(judge.metrics.render(&totals))
 }
@@ -64,7 +71,7 @@ async fn healthz<P: PolicySource>(State(pages): State<Pages<P>>) -> (StatusCode,
 /// Whether this replica can answer: requests come in, and the keys were read at least once. Keys
 /// that are old do not count, because no other replica would have better ones.
 async fn readyz<P: PolicySource>(State(pages): State<Pages<P>>) -> (StatusCode, String) {
-    let connected = pages.bus.get().is_some_and(Bus::is_connected);
+    let connected = pages.is_connected();
     let has_keys = pages.judge.jwks.current().is_some();
     let checks = [
         (connected, "not connected to NATS"),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use fleet_service::exposition;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -47,6 +47,7 @@ pub struct Metrics {
     clones: Family<Action, Counter>,
     kept_tokens: Gauge,
     in_flight: Gauge,
+    connected: Gauge,
 }
 
 impl Default for Metrics {
@@ -65,6 +66,7 @@ impl Default for Metrics {
             clones: Family::default(),
             kept_tokens: Gauge::default(),
             in_flight: Gauge::default(),
+            connected: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -103,6 +105,8 @@ impl Metrics {
         r.register("kept_tokens", about, self.kept_tokens.clone());
         let about = "Requests that are worked on";
         r.register("requests_in_flight", about, self.in_flight.clone());
+        let about = "1 while the bus is connected";
+        r.register("bus_connected", about, self.connected.clone());
     }
 
     /// A request was judged.
@@ -156,9 +160,8 @@ impl Metrics {
             .set(age.map_or(-1, |age| age.unwrap_or(i64::MAX)));
         self.kept_tokens.set(clamp(now.kept_tokens));
         self.in_flight.set(clamp(now.in_flight));
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        self.connected.set(i64::from(now.connected));
+        exposition("callout", &self.registry)
     }
 }
 
@@ -171,4 +174,6 @@ pub struct Totals {
     pub kept_tokens: usize,
     /// Requests that are worked on.
     pub in_flight: usize,
+    /// Whether the bus is connected.
+    pub connected: bool,
 }

@@ -25,6 +25,7 @@ fn alerts_ask_for_metrics_that_are_there() {
         key_age: None,
         kept_tokens: 0,
         in_flight: 0,
+        connected: false,
     };
     // What is counted by labels is there from the first time on.
     let (callout, enrolment) = (

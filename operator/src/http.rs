@@ -33,6 +33,12 @@ impl std::fmt::Debug for Pages {
     }
 }
 
+impl Pages {
+    fn is_connected(&self) -> bool {
+        self.bus.get().is_some_and(Bus::is_connected)
+    }
+}
+
 /// All pages.
 pub fn pages(pages: Pages) -> Router {
     Router::new()
@@ -43,12 +49,14 @@ pub fn pages(pages: Pages) -> Router {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {
+    let connected = pages.is_connected();
     let totals = {
         let state = pages.shared.lock();
         Totals {
             stats: state.index.stats(),
             violations: state.index.violations(),
             active: state.is_active(),
+            connected,
             depths: state.queues.depths(),
         }
     };
@@ -63,7 +71,7 @@ async fn healthz(State(pages): State<Pages>) -> (StatusCode, String) {
 /// the bus is connected, no permission is missing. Who leads does not matter.
 async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     let mut problems = pages.permissions.problems();
-    if !pages.bus.get().is_some_and(Bus::is_connected) {
+    if !pages.is_connected() {
         problems.push("not connected to NATS".to_owned());
     }
     let awaited = pages.shared.awaited();

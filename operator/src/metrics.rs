@@ -1,13 +1,15 @@
 //! Metrics, under fixed names and without a label for any object.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use fleet_operator_core::index::Stats;
+use fleet_service::exposition;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,9 +35,19 @@ struct Class {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueOf {
     kind: &'static str,
 }
+
+/// Seconds; conditions have whole ones, and some devices are switched on once a day.
+const UNREADY: [f64; 11] = [
+    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0,
+];
 
 /// All metrics; cheap to use from every task.
 #[derive(Debug)]
@@ -49,7 +61,10 @@ pub struct Metrics {
     devices: Gauge,
     stale: Gauge,
     deployments: Gauge,
+    states: Family<State, Gauge>,
+    unready: Histogram,
     refused: Gauge,
+    connected: Gauge,
     held_reports: Gauge,
     leader: Gauge,
     violations: Gauge<i64, std::sync::atomic::AtomicI64>,
@@ -68,7 +83,10 @@ impl Default for Metrics {
             devices: Gauge::default(),
             stale: Gauge::default(),
             deployments: Gauge::default(),
+            states: Family::default(),
+            unready: Histogram::new(UNREADY),
             refused: Gauge::default(),
+            connected: Gauge::default(),
             held_reports: Gauge::default(),
             leader: Gauge::default(),
             violations: Gauge::default(),
@@ -98,6 +116,13 @@ impl Metrics {
         r.register("deployments", "Deployments", self.deployments.clone());
         let about = "Deployments whose spec is refused";
         r.register("deployments_refused", about, self.refused.clone());
+        let about = "Deployments by what they are: ready, progressing or stalled";
+        r.register("deployments_by_state", about, self.states.clone());
+        let about = "How long Deployments were not ready: from a change of them, or of what their \
+                     selector matches, until every device had applied it";
+        r.register("deployment_unready_seconds", about, self.unready.clone());
+        let about = "1 while the bus is connected";
+        r.register("operator_bus_connected", about, self.connected.clone());
         let about = "Reports held, expected or not";
         r.register("reports", about, self.held_reports.clone());
         let about = "1 while this replica leads and writes";
@@ -125,6 +150,11 @@ impl Metrics {
         self.writes.get_or_create(&Write { kind, outcome }).inc();
     }
 
+    /// A Deployment is ready which was not for this long.
+    pub fn became_ready(&self, after: Duration) {
+        self.unready.observe(after.as_secs_f64());
+    }
+
     /// A watch delivered something.
     pub fn event(&self) {
         self.events.inc();
@@ -139,6 +169,17 @@ impl Metrics {
         self.refused.set(clamp(now.stats.refused));
         self.held_reports.set(clamp(now.stats.reports));
         self.leader.set(i64::from(now.active));
+        self.connected.set(i64::from(now.connected));
+        let states = [
+            ("ready", now.stats.ready),
+            ("progressing", now.stats.progressing),
+            ("stalled", now.stats.stalled),
+        ];
+        for (state, count) in states {
+            self.states
+                .get_or_create(&State { state })
+                .set(clamp(count));
+        }
         self.violations.set(clamp(now.violations));
         let classes = [
             ("succeeded", now.stats.succeeded),
@@ -155,9 +196,7 @@ impl Metrics {
                 .get_or_create(&QueueOf { kind })
                 .set(clamp(depth as u64));
         }
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        exposition("operator", &self.registry)
     }
 }
 
@@ -170,6 +209,8 @@ pub struct Totals {
     pub violations: u64,
     /// Whether this replica writes.
     pub active: bool,
+    /// Whether the bus is connected.
+    pub connected: bool,
     /// Of the queues.
     pub depths: [(&'static str, usize); 7],
 }

@@ -3,13 +3,16 @@
 
 pub mod cluster;
 pub mod error;
+mod exposition;
 pub mod lead;
 pub mod lease;
 pub mod logs;
 pub mod pages;
 pub mod start;
 pub mod tasks;
+mod usage;
 
 pub use error::{chain, ended};
+pub use exposition::exposition;
 pub use logs::LogFormat;
 pub use tasks::Tasks;

@@ -1,7 +1,7 @@
 //! Metrics of enrolment, without a label for any device.
 
+use fleet_service::exposition;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -48,8 +48,6 @@ impl Metrics {
 
     /// All of them as text.
     pub fn render(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        exposition("enrolment", &self.registry)
     }
 }

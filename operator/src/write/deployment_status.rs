@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use fleet_api::condition::ConditionType;
 use fleet_api::{Deployment, DeploymentStatus, LastError};
 use fleet_contracts::DeploymentRef;
 use fleet_operator_core::index::{LastFailure, View};
 use fleet_operator_core::status::{Event, EventKind, deployment_conditions, event};
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events;
 use kube::{Api, Resource as _};
@@ -18,6 +21,8 @@ struct Wanted {
     uid: String,
     status: DeploymentStatus,
     event: Option<Event>,
+    /// It is ready now, and was not for this long.
+    unready: Option<Duration>,
 }
 
 impl Writers {
@@ -43,6 +48,9 @@ impl Writers {
             Err(failure) if is_missing(&failure) => return Ok(Done::Unchanged),
             Err(failure) => return Err(failure),
         }
+        if let Some(unready) = wanted.unready {
+            self.shared.metrics.became_ready(unready);
+        }
         if let Some(known) = self.shared.lock().known.deployments.get_mut(reference)
             && known.uid == wanted.uid
         {
@@ -66,16 +74,14 @@ impl Writers {
         if status == known.status {
             return None;
         }
-        let ready = known
-            .status
-            .conditions
-            .iter()
-            .find(|c| c.type_ == ConditionType::Ready.as_str());
-        let event = event(ready.map(|c| c.reason.as_str()), &view);
+        let before = ready(&known.status.conditions);
+        let unready = unready(before, ready(&status.conditions));
+        let event = event(before.map(|c| c.reason.as_str()), &view);
         Some(Wanted {
             uid: view.uid,
             status,
             event,
+            unready,
         })
     }
 
@@ -108,6 +114,22 @@ impl Writers {
     }
 }
 
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    let ready = ConditionType::Ready.as_str();
+    conditions.iter().find(|c| c.type_ == ready)
+}
+
+/// For how long a Deployment was not ready which is now. One that is being read for the first time
+/// tells nothing: it may have been ready before somebody lost its status.
+fn unready(before: Option<&Condition>, now: Option<&Condition>) -> Option<Duration> {
+    let (before, now) = (before?, now?);
+    let became = before.status != "True" && now.status == "True";
+    let since = |c: &Condition| c.last_transition_time.0;
+    let took = since(now).duration_since(since(before));
+    // Another replica's clock may have written the first of the two.
+    became.then(|| Duration::try_from(took).unwrap_or_default())
+}
+
 fn patch(wanted: &Wanted) -> Result<Value, serde_json::Error> {
     let mut status = serde_json::to_value(&wanted.status)?;
     if wanted.status.aggregate.last_error.is_none()
@@ -138,5 +160,39 @@ fn last_error(failure: &LastFailure) -> LastError {
         reason: failure.reason.as_str().to_owned(),
         message: failure.message.clone(),
         at: time(failure.at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn at(second: i64, status: &str) -> Condition {
+        Condition {
+            type_: "Ready".to_owned(),
+            status: status.to_owned(),
+            last_transition_time: Time(Timestamp::from_second(second).expect("a time")),
+            message: String::new(),
+            observed_generation: None,
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn how_long_it_was_not_ready_counts_once_it_is() {
+        let [fresh, waits, done] = [at(1, "True"), at(5, "False"), at(12, "True")];
+        let cases = [
+            (Some(&waits), &done, Some(7)),
+            (Some(&fresh), &waits, None),
+            (Some(&fresh), &fresh, None),
+            (None, &done, None),
+        ];
+        for (before, now, seconds) in cases {
+            let took = unready(before, Some(now));
+            assert_eq!(took, seconds.map(Duration::from_secs), "{before:?} {now:?}");
+        }
     }
 }

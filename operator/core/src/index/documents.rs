@@ -8,6 +8,7 @@ use fleet_contracts::reason::DeviceReason;
 use fleet_contracts::{DeploymentRef, DeviceId, Revision, UnixMillis};
 
 use super::FleetIndex;
+use super::deployment::DeploymentRecord;
 use super::input::{Info, Reachability};
 use crate::admit::{Lifecycle, Refusal};
 use crate::body::Body;
@@ -126,15 +127,19 @@ impl FleetIndex {
             generation: spec.generation,
             lifecycle: spec.lifecycle,
             refusal: spec.refusal.clone(),
-            tally: Tally {
-                matched: record.matched.len(),
-                succeeded: record.succeeded.len(),
-                failed: record.failed.len(),
-                pending: record.pending.len(),
-                unreachable: record.matched.intersection_len(&self.liveness.stale),
-            },
+            tally: self.tally(record),
             last_failure: self.last_failure(reference),
         })
+    }
+
+    pub(super) fn tally(&self, record: &DeploymentRecord) -> Tally {
+        Tally {
+            matched: record.matched.len(),
+            succeeded: record.succeeded.len(),
+            failed: record.failed.len(),
+            pending: record.pending.len(),
+            unreachable: record.matched.intersection_len(&self.liveness.stale),
+        }
     }
 
     fn last_failure(&self, reference: &DeploymentRef) -> Option<LastFailure> {

@@ -4,6 +4,7 @@ use roaring::RoaringBitmap;
 use super::FleetIndex;
 use super::class::{Class, classify};
 use super::deployment::DeploymentRecord;
+use crate::status::Standing;
 
 /// Totals, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub struct Stats {
     pub deployments: u64,
     /// Of these, refused.
     pub refused: u64,
+    /// Of these, ready; see [`Standing`].
+    pub ready: u64,
+    /// Of these, progressing.
+    pub progressing: u64,
+    /// Of these, stalled.
+    pub stalled: u64,
     /// Pairs of Deployment and device.
     pub assignments: u64,
     /// Of these, running.
@@ -43,6 +50,12 @@ impl FleetIndex {
             let Some(spec) = &record.spec else { continue };
             stats.deployments += 1;
             stats.refused += u64::from(spec.refusal.is_some());
+            let tally = self.tally(record);
+            match Standing::of(spec.lifecycle, spec.refusal.as_ref(), tally) {
+                Standing::Ready => stats.ready += 1,
+                Standing::Progressing => stats.progressing += 1,
+                Standing::Stalled => stats.stalled += 1,
+            }
             stats.assignments += record.matched.len();
             stats.succeeded += record.succeeded.len();
             stats.failed += record.failed.len();

@@ -3,7 +3,7 @@ use std::iter;
 use fleet_api::condition::{ConditionReason, ConditionType};
 
 use super::{Finding, Truth};
-use crate::admit::Lifecycle;
+use crate::admit::{Lifecycle, Refusal};
 use crate::index::{Tally, View};
 
 /// Whether an Event is a warning.
@@ -26,73 +26,89 @@ pub struct Event {
     pub note: String,
 }
 
+/// How far a Deployment is: exactly one of the conditions Ready, Progressing and Stalled holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// All devices of its selector run it, or it matches none.
+    Ready,
+    /// Devices still have to report, or it is being deleted.
+    Progressing,
+    /// Nothing more will come by itself: its spec is refused, or every device has reported and some
+    /// failed.
+    Stalled,
+}
+
+impl Standing {
+    /// By what is known of a Deployment.
+    pub fn of(lifecycle: Lifecycle, refusal: Option<&Refusal>, tally: Tally) -> Self {
+        reason(lifecycle, refusal, tally).1
+    }
+}
+
+fn reason(
+    lifecycle: Lifecycle,
+    refusal: Option<&Refusal>,
+    tally: Tally,
+) -> (ConditionReason, Standing) {
+    if lifecycle == Lifecycle::Deleting {
+        return (ConditionReason::Deleting, Standing::Progressing);
+    }
+    if let Some(refusal) = refusal {
+        return (refusal.reason, Standing::Stalled);
+    }
+    if tally.matched == 0 {
+        (ConditionReason::NoDevicesMatched, Standing::Ready)
+    } else if tally.failed > 0 && tally.pending > 0 {
+        (ConditionReason::DevicesFailed, Standing::Progressing)
+    } else if tally.failed > 0 {
+        (ConditionReason::DevicesFailed, Standing::Stalled)
+    } else if tally.pending > 0 {
+        (ConditionReason::DevicesPending, Standing::Progressing)
+    } else {
+        (ConditionReason::AllSucceeded, Standing::Ready)
+    }
+}
+
 /// How far a Deployment is, in one reason.
 struct Verdict {
     reason: ConditionReason,
-    ready: bool,
-    progressing: bool,
-    stalled: bool,
+    standing: Standing,
     message: String,
 }
 
-/// Ready, Progressing and Stalled. A Deployment is stalled when nothing more will come by itself:
-/// its spec is refused, or every device has reported and some failed.
+/// Ready, Progressing and Stalled; see [`Standing`].
 pub fn deployment_conditions(view: &View) -> [Finding; 3] {
     let verdict = judge(view);
-    let finding = |kind, holds| Finding {
+    let finding = |kind, standing| Finding {
         kind,
-        truth: Truth::of(holds),
+        truth: Truth::of(verdict.standing == standing),
         reason: verdict.reason,
         message: verdict.message.clone(),
     };
     [
-        finding(ConditionType::Ready, verdict.ready),
-        finding(ConditionType::Progressing, verdict.progressing),
-        finding(ConditionType::Stalled, verdict.stalled),
+        finding(ConditionType::Ready, Standing::Ready),
+        finding(ConditionType::Progressing, Standing::Progressing),
+        finding(ConditionType::Stalled, Standing::Stalled),
     ]
 }
 
 fn judge(view: &View) -> Verdict {
     let tally = view.tally;
-    if view.lifecycle == Lifecycle::Deleting {
-        return Verdict {
-            reason: ConditionReason::Deleting,
-            ready: false,
-            progressing: true,
-            stalled: false,
-            message: "the Deployment is being removed from its devices".to_owned(),
-        };
-    }
-    if let Some(refusal) = &view.refusal {
-        let rest = if tally.matched > 0 {
-            "; devices keep the last valid spec"
-        } else {
-            ""
-        };
-        return Verdict {
-            reason: refusal.reason,
-            ready: false,
-            progressing: false,
-            stalled: true,
-            message: format!("{}{rest}", refusal.message),
-        };
-    }
-    let (reason, ready, progressing, stalled) = if tally.matched == 0 {
-        (ConditionReason::NoDevicesMatched, true, false, false)
-    } else if tally.failed > 0 {
-        let waiting = tally.pending > 0;
-        (ConditionReason::DevicesFailed, false, waiting, !waiting)
-    } else if tally.pending > 0 {
-        (ConditionReason::DevicesPending, false, true, false)
-    } else {
-        (ConditionReason::AllSucceeded, true, false, false)
+    let (reason, standing) = reason(view.lifecycle, view.refusal.as_ref(), tally);
+    let message = match &view.refusal {
+        _ if view.lifecycle == Lifecycle::Deleting => {
+            "the Deployment is being removed from its devices".to_owned()
+        }
+        Some(refusal) if tally.matched > 0 => {
+            format!("{}; devices keep the last valid spec", refusal.message)
+        }
+        Some(refusal) => refusal.message.clone(),
+        None => summary(tally),
     };
     Verdict {
         reason,
-        ready,
-        progressing,
-        stalled,
-        message: summary(tally),
+        standing,
+        message,
     }
 }
 
@@ -146,7 +162,6 @@ pub fn event(before: Option<&str>, view: &View) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admit::Refusal;
     use rstest::rstest;
 
     fn view(succeeded: u64, failed: u64, pending: u64) -> View {

@@ -3,7 +3,7 @@
 mod deployment;
 mod device;
 
-pub use deployment::{Event, EventKind, deployment_conditions, event};
+pub use deployment::{Event, EventKind, Standing, deployment_conditions, event};
 pub use device::device_conditions;
 
 use fleet_api::condition::{ConditionReason, ConditionType};
