@@ -141,6 +141,9 @@ pub enum Problem {
     /// A checksum of a template that the chart does not have.
     #[error("the chart has no template `{0}`")]
     UnknownTemplate(String),
+    /// The text of a file that the chart does not have.
+    #[error("the chart has no file `{0}`")]
+    UnknownFile(String),
     /// A name that Helm, Kubernetes or a reader of YAML 1.1 would not take for what it is.
     #[error("`{name}` is no good name for {what}: {why}")]
     BadName {

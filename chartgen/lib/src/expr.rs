@@ -54,6 +54,8 @@ pub(crate) enum Form {
     Tpl(Box<Expr>),
     /// A value as text, in JSON.
     Json(Box<Expr>),
+    /// What a file of the chart holds.
+    File(String),
     /// The hash of what another template renders to.
     Checksum(String),
     /// Mappings as one, the first winning, without some keys.
@@ -179,6 +181,13 @@ impl Expr {
         Self::new(Form::Json(Box::new(value.into())))
     }
 
+    /// The text of a file that [`Chart::file`](crate::Chart::file) adds, as it is: for a file of a
+    /// `ConfigMap` that is also there for people to use by hand.
+    #[track_caller]
+    pub fn file(path: impl Into<String>) -> Self {
+        Self::new(Form::File(path.into()))
+    }
+
     /// A hash over what another template of this chart renders to. As an annotation of pods it
     /// makes them restart when their configuration changes.
     #[track_caller]
@@ -201,6 +210,7 @@ impl Expr {
             | Form::Concat(_)
             | Form::Join { .. }
             | Form::Json(_)
+            | Form::File(_)
             | Form::Checksum(_) => Kind::Str,
             Form::Include(helper) => helper.kind(),
             Form::Default { value, .. } | Form::Tpl(value) => return value.kind(kinds),

@@ -23,7 +23,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use chartgen::common::Toggle;
-use chartgen::{Chart, ChartMeta, Dependency, Maintainer, v};
+use chartgen::{Chart, ChartMeta, Dependency, Document, Expr, Maintainer, v};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -112,6 +112,33 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     let error = chart.write_to(folder.path()).expect_err("refused");
     assert!(error.to_string().contains("nothing was written"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn the_text_of_a_file_arrives_as_it_is() {
+    let text = "{\n  \"legend\": \"{{kind}} 100 % é\\t\",\n  \"on\": \"it's: y\"\n}\n";
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a.json": ""},
+    });
+    let meta = ChartMeta {
+        name: "holder".into(),
+        version: "1.0.0".into(),
+        ..ChartMeta::default()
+    };
+    let chart = Chart::<Values>::new(meta)
+        .exempt(v!(Values, note), "nothing needs it")
+        .exempt(v!(Values, bus), "there is none")
+        .file("shown/a.json", text)
+        .template(
+            "map.yaml",
+            Document::new(&map).bind("/data/a.json", Expr::file("shown/a.json")),
+        )
+        .build()
+        .expect("a chart");
+    for helm in support::helms() {
+        let objects = helm.objects(&chart, &json!({}), &[]);
+        assert_eq!(objects[0]["data"]["a.json"], text);
+    }
 }
 
 #[test]

@@ -197,6 +197,10 @@ fn expressions_that_helm_would_refuse_are_refused() {
         at(Expr::checksum("gone.yaml")),
         ["the chart has no template `gone.yaml`"]
     );
+    assert_eq!(
+        at(Expr::file("gone.json")),
+        ["the chart has no file `gone.json`"]
+    );
     let when = |cond| wrong(Document::new(&object()).document_when(cond));
     assert_eq!(
         when(Cond::equals(v!(Values, count), "1")),

@@ -179,6 +179,7 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
         });
         let mut context = Context::new(&self.meta.name, Some(&values));
         context.templates = self.templates.iter().map(|t| t.name.clone()).collect();
+        context.files = self.files.iter().map(|f| f.name.clone()).collect();
         let mut files = Files::default();
         self.write_templates(&context, &mut files);
         self.write_rest(&context, &values, &mut files);

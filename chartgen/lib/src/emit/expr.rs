@@ -69,6 +69,7 @@ impl Writer<'_> {
                 _ => format!("tpl (toYaml {}) $", self.operand(value)),
             },
             Form::Json(value) => format!("toJson {}", self.operand(value)),
+            Form::File(path) => self.file(expr, path),
             Form::Checksum(template) => self.checksum(expr, template),
             Form::Merged { maps, without } => self.merged(maps, without),
         }
@@ -180,6 +181,14 @@ impl Writer<'_> {
                 kind,
             },
         );
+    }
+
+    fn file(&self, expr: &Expr, path: &str) -> String {
+        if !self.context.files.contains(path) {
+            let problem = Problem::UnknownFile(path.to_owned());
+            self.context.report(expr.at, problem);
+        }
+        format!("{}.Files.Get {}", self.root(), go_string(path))
     }
 
     fn checksum(&self, expr: &Expr, template: &str) -> String {
@@ -331,6 +340,7 @@ impl fmt::Display for Expr {
                 None => f.write_str("nothing"),
             },
             Form::Join { list, .. } => list.fmt(f),
+            Form::File(path) => write!(f, "the file {path}"),
             Form::Checksum(template) => write!(f, "the checksum of {template}"),
         }
     }

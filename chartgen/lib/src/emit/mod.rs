@@ -38,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) values: Option<&'a ValuesDoc>,
     /// The names of all templates.
     pub(crate) templates: BTreeSet<String>,
+    /// The paths of the files beside them.
+    pub(crate) files: BTreeSet<String>,
     /// The values that templates refer to.
     pub(crate) used: RefCell<BTreeSet<Path>>,
     /// The helpers that templates include.
@@ -51,6 +53,7 @@ impl<'a> Context<'a> {
             chart,
             values,
             templates: BTreeSet::new(),
+            files: BTreeSet::new(),
             used: RefCell::default(),
             helpers: RefCell::default(),
             errors: RefCell::default(),
