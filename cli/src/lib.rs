@@ -1,14 +1,15 @@
 //! The command line of the fleet: `fleet`, also as `kubectl fleet`.
 //!
 //! It writes Deployments, and shows devices, deployments, plans and the buckets on the bus; it checks
-//! clusters; it logs people in. It must never do anything that `kubectl` with the same kubeconfig could not: it holds
-//! no rights of its own.
+//! clusters, saves and restores what they keep; it logs people in. It must never do anything that
+//! `kubectl` with the same kubeconfig could not: it holds no rights of its own.
 //!
 //! Each command is a folder: a core without I/O decides (the object to apply, the plan, the text to
 //! show), and the folder's `mod.rs` is the thin async shell around it.
 
 pub mod args;
 pub mod authentication;
+pub mod backup;
 pub mod cluster;
 pub mod decide;
 pub mod deploy;
@@ -44,6 +45,8 @@ use output::OutputError;
 enum CliError {
     #[error(transparent)]
     Authentication(#[from] authentication::AuthenticationError),
+    #[error(transparent)]
+    Backup(#[from] backup::BackupError),
     #[error(transparent)]
     Decide(#[from] decide::DecideError),
     #[error(transparent)]
@@ -170,6 +173,8 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
                 return Ok(ExitCode::from(FAILED));
             }
         }
+        Command::Backup(args) => backup::backup(&cli.cluster, args).await?,
+        Command::Restore(args) => backup::restore(&cli.cluster, args).await?,
         Command::Login(args) => login::login(&cli.cluster, args).await?,
         Command::Token(args) => login::token(&cli.cluster, args).await?,
         Command::Logout(args) => login::logout(&cli.cluster, args).await?,

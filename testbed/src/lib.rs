@@ -126,6 +126,7 @@ mod process;
 mod procfs;
 mod registry;
 mod remains;
+mod replacement;
 mod runtime_folder;
 mod secret;
 mod shared;

@@ -1,6 +1,7 @@
 //! The command line as types. What a flag's text may be is decided here, once, by parsing.
 
 mod authentication;
+mod backup;
 mod doctor;
 mod keys;
 mod kv;
@@ -15,6 +16,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use authentication::AuthenticationConfigArgs;
+pub use backup::{BackupArgs, RestoreArgs};
 pub use doctor::{DEFAULT_NAMESPACE, DoctorArgs, ReportFormat};
 pub use keys::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
 pub use kv::{BusFlags, KvCommand, KvGetArgs, KvListArgs};
@@ -78,6 +80,12 @@ pub enum Command {
     /// Check a cluster before and after an installation, and say what is wrong and how to mend it
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Save what a new cluster needs to go on: resources, and the keys of the platform
+    #[command(after_help = backup::BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Bring back what was saved
+    #[command(after_help = backup::RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
     /// Log in at the identity provider, for this cluster
     #[command(after_help = login::LOGIN_EXAMPLES)]
     Login(LoginArgs),

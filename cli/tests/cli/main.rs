@@ -5,6 +5,7 @@
     reason = "a helper of a test that fails has failed the test"
 )]
 
+mod backup;
 mod bed;
 mod bus;
 mod deployments;

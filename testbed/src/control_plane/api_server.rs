@@ -237,6 +237,15 @@ impl ApiServer {
     pub async fn stop(&self) -> Result<(), ControlPlaneError> {
         Ok(self.service.kill().await?)
     }
+
+    /// Kills the server and those who work for it.
+    pub(crate) async fn kill_all(&self) -> Result<(), ControlPlaneError> {
+        let workers = [Some(&self.manager), self.scheduler.as_ref()];
+        for service in workers.into_iter().flatten().chain([&self.service]) {
+            service.kill().await?;
+        }
+        Ok(())
+    }
 }
 
 fn server_spec(spec: Spec, files: &Files, port: u16, etcd_url: &str) -> Spec {

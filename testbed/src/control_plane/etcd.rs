@@ -1,6 +1,8 @@
 //! etcd, on one node.
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use fleet_tools::{Tool, Toolbox};
 
@@ -13,6 +15,7 @@ use crate::process::{Service, Spec};
 #[derive(Debug)]
 pub struct Etcd {
     service: Service,
+    data: PathBuf,
 }
 
 impl Etcd {
@@ -25,8 +28,9 @@ impl Etcd {
         let peer = ports::free().map_err(ControlPlaneError::Port)?;
         let url = format!("http://127.0.0.1:{client}");
         let peer = format!("http://127.0.0.1:{peer}");
+        let data = folder.join("etcd");
         let spec = Spec::new("etcd", toolbox.path(Tool::Etcd)?, &folder.join("logs"))
-            .args(["--data-dir".into(), folder.join("etcd").into_os_string()])
+            .args(["--data-dir".into(), data.clone().into_os_string()])
             .args([
                 "--listen-client-urls",
                 &url,
@@ -44,6 +48,7 @@ impl Etcd {
             .args(["--unsafe-no-fsync", "--log-level", "warn"]);
         let etcd = Self {
             service: Service::new(spec, journal.clone()),
+            data,
         };
         etcd.service.spawn()?;
         Ok((etcd, url))
@@ -60,6 +65,18 @@ impl Etcd {
     /// When it runs already or cannot be started.
     pub fn start(&self) -> Result<(), ControlPlaneError> {
         Ok(self.service.spawn()?)
+    }
+
+    /// Kills it and removes all that it kept.
+    pub(crate) async fn wipe(&self) -> Result<(), ControlPlaneError> {
+        self.service.kill().await?;
+        match fs::remove_dir_all(&self.data) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ControlPlaneError::File {
+                path: self.data.clone(),
+                source: error,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Stops it.

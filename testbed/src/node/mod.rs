@@ -6,6 +6,7 @@ mod containerd;
 mod error;
 mod images;
 mod objects;
+mod replacement;
 
 use std::fs::{self, File, Permissions};
 use std::io;
