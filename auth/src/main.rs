@@ -59,12 +59,18 @@ async fn provision_openbao(args: &ProvisionArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line for each thing, as soon as it is so, with the ids that others have to be told.
+/// One line for each thing, as soon as it is so, with the ids that others have to be told. It may wait for
+/// long, and the first process of a container hears no signal that it does not listen for.
 #[tokio::main]
 async fn provision_zitadel(args: &fleet_auth::zitadel::args::ProvisionArgs) -> anyhow::Result<()> {
     LogFormat::Text.init();
     install_tls_provider()?;
-    fleet_auth::zitadel::run(args, &mut fleet_auth::steps::print).await?;
+    let stop = stop_on_signals()?;
+    let mut tell = fleet_auth::steps::print;
+    tokio::select! {
+        done = fleet_auth::zitadel::run(args, &mut tell) => drop(done?),
+        () = stop.cancelled() => anyhow::bail!("stopped before it was done"),
+    }
     Ok(())
 }
 

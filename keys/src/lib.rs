@@ -2,11 +2,12 @@
 //! in files or in Secrets.
 //!
 //! [`catalogue`] says which keys there are and where a cluster keeps each, [`rbac`] what whoever makes
-//! them may do there.
+//! them may do there; [`identity`] the same of what is told about the identity provider.
 //!
 //! It keeps nothing and sends nothing. No `Debug` and no error shows a secret.
 
 pub mod catalogue;
+pub mod identity;
 pub mod rbac;
 
 use std::fmt;

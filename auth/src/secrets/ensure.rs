@@ -16,7 +16,7 @@ use super::catalogue::{
 };
 use super::public::{Rings, entries};
 use super::ring::{Ring, RingError, Turn};
-use super::store::{Store, StoreError, Write, public, secret};
+use super::store::{Store, StoreError, Write, config_map, secret};
 use crate::certificate::{self, authority_params};
 use crate::enrol;
 use crate::steps::{Mode, Outcome, Step};
@@ -72,6 +72,9 @@ pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<()
         authority: String::new(),
         tell,
     };
+    if args.zitadel_masterkey_only {
+        return run.zitadel().await;
+    }
     run.seal(args).await?;
     run.openbao(&args.openbao_hosts).await?;
     if args.zitadel_masterkey {
@@ -258,7 +261,8 @@ impl<T: FnMut(Step)> Run<'_, T> {
         let maps = &self.store.maps;
         let (written, outcome) = match found {
             None => (
-                maps.create(PUBLIC_NAME, &public(wanted)).await?,
+                maps.create(PUBLIC_NAME, &config_map(PUBLIC_NAME, wanted))
+                    .await?,
                 Outcome::Created,
             ),
             Some(object) if object.data.as_ref() == Some(&wanted) => {

@@ -17,7 +17,7 @@ pub mod ring;
 
 mod ensure;
 mod public;
-mod store;
+pub(crate) mod store;
 
 pub use ensure::{EnsureError, ensure};
 pub use fleet_keys::catalogue::{

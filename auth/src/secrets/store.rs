@@ -10,7 +10,6 @@ use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::catalogue::PUBLIC_NAME;
 use crate::steps::Mode;
 
 /// Why the API server did not read or write an object.
@@ -40,7 +39,7 @@ const CREATE: &str = "create";
 
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
+pub(crate) enum Write {
     /// It is done.
     Done,
     /// Somebody was there first; nothing was written.
@@ -48,7 +47,7 @@ pub(super) enum Write {
 }
 
 /// Objects of one kind in one namespace.
-pub(super) struct Objects<K> {
+pub(crate) struct Objects<K> {
     api: Api<K>,
     kind: &'static str,
     namespace: String,
@@ -80,7 +79,7 @@ where
         + Serialize
         + DeserializeOwned,
 {
-    fn new(client: &Client, kind: &'static str, namespace: &str, mode: Mode) -> Self {
+    pub(crate) fn new(client: &Client, kind: &'static str, namespace: &str, mode: Mode) -> Self {
         Self {
             api: Api::namespaced(client.clone(), namespace),
             kind,
@@ -90,22 +89,22 @@ where
     }
 
     /// `Secret fleet-system/fleet-auth-xkey`.
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         format!("{} {}/{name}", self.kind, self.namespace)
     }
 
-    pub(super) async fn find(&self, name: &str) -> Result<Option<K>, StoreError> {
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<K>, StoreError> {
         let found = self.api.get_opt(name).await;
         found.map_err(|error| self.failed("read", name, error))
     }
 
-    pub(super) async fn create(&self, name: &str, object: &K) -> Result<Write, StoreError> {
+    pub(crate) async fn create(&self, name: &str, object: &K) -> Result<Write, StoreError> {
         let created = self.api.create(&self.params(), object).await;
         self.written(CREATE, name, created)
     }
 
     /// Replaces what was read, if nobody has changed it since.
-    pub(super) async fn replace(&self, name: &str, object: &K) -> Result<Write, StoreError> {
+    pub(crate) async fn replace(&self, name: &str, object: &K) -> Result<Write, StoreError> {
         let replaced = self.api.replace(name, &self.params(), object).await;
         self.written("change", name, replaced)
     }
@@ -148,7 +147,7 @@ where
 }
 
 /// A Secret of ours.
-pub(super) fn secret(name: &str, data: BTreeMap<String, ByteString>) -> Secret {
+pub(crate) fn secret(name: &str, data: BTreeMap<String, ByteString>) -> Secret {
     Secret {
         metadata: metadata(name),
         data: Some(data),
@@ -157,10 +156,10 @@ pub(super) fn secret(name: &str, data: BTreeMap<String, ByteString>) -> Secret {
     }
 }
 
-/// The `ConfigMap`.
-pub(super) fn public(data: BTreeMap<String, String>) -> ConfigMap {
+/// A `ConfigMap` of ours.
+pub(crate) fn config_map(name: &str, data: BTreeMap<String, String>) -> ConfigMap {
     ConfigMap {
-        metadata: metadata(PUBLIC_NAME),
+        metadata: metadata(name),
         data: Some(data),
         ..ConfigMap::default()
     }

@@ -1,11 +1,15 @@
 //! Options of `provision zitadel`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use fleet_keys::identity::TOKEN_ENTRY;
 
 use super::connection::ConnectionArgs;
-use super::wanted::{Api, Application, Configuration, Oidc, Organisation, Wanted, roles};
+use super::wanted::{
+    Api, Application, COMMAND_LINE, Configuration, Oidc, Organisation, Wanted, roles,
+};
 use crate::steps::Mode;
 
 /// Options of `provision zitadel`. The token is one of an `ORG_OWNER`; to make an organisation, of an
@@ -48,12 +52,44 @@ pub struct ProvisionArgs {
     /// A file for the ids that others have to be told, as JSON.
     #[arg(long)]
     pub ids_file: Option<PathBuf>,
+    /// What is kept in the cluster.
+    #[command(flatten)]
+    pub keep: KeepArgs,
+    /// Seconds for which to wait for a provider that is not there yet.
+    #[arg(long, env = "FLEET_WAIT", default_value_t = 0)]
+    pub wait: u64,
+}
+
+/// What is kept in the cluster of KUBECONFIG, or the pod's own.
+#[derive(Debug, Clone, Args)]
+pub struct KeepArgs {
+    /// The namespace of the platform.
+    #[arg(long, env = "FLEET_NAMESPACE", default_value = "fleet-system")]
+    pub namespace: String,
+    /// A `ConfigMap` there for the ids that others have to be told; made if it is not there.
+    #[arg(long, env = "FLEET_IDENTITY_MAP")]
+    pub identity_map: Option<String>,
+    /// A Secret there for the enrolment service's token. Makes a machine user that may manage users of the
+    /// organisation, and a token for it; a Secret that somebody brought is left alone.
+    #[arg(long, env = "FLEET_ENROL_TOKEN_SECRET")]
+    pub enrol_token_secret: Option<String>,
+    /// Its entry with the token.
+    #[arg(long, env = "FLEET_ENROL_TOKEN_ENTRY", default_value = TOKEN_ENTRY)]
+    pub enrol_token_entry: String,
+    /// The name of that user.
+    #[arg(long, env = "FLEET_ENROL_USER", default_value = "fleet-enrolment")]
+    pub enrol_user: String,
 }
 
 impl ProvisionArgs {
     /// Whether anything is written.
     pub const fn mode(&self) -> Mode {
         if self.plan { Mode::Plan } else { Mode::Apply }
+    }
+
+    /// How long to wait for Zitadel.
+    pub const fn patience(&self) -> Duration {
+        Duration::from_secs(self.wait)
     }
 
     /// What Zitadel has to hold.
@@ -63,7 +99,7 @@ impl ProvisionArgs {
             configuration,
         };
         let command_line = Configuration::Oidc(Oidc::command_line());
-        let mut applications = vec![application("fleet-cli", command_line)];
+        let mut applications = vec![application(COMMAND_LINE, command_line)];
         if !self.web_redirect_uris.is_empty() {
             let redirects = self.web_redirect_uris.clone();
             let web = Oidc::web(redirects, self.web_logout_uris.clone());

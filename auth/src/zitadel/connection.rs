@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request, StatusCode};
+use http::request::Builder;
+use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -35,7 +36,7 @@ pub struct ConnectionArgs {
     /// Where its API is, if not at the issuer's address.
     #[arg(long, env = "FLEET_IDP_URL")]
     pub idp_url: Option<String>,
-    /// The `Host` to ask for, where that URL names a Service inside the cluster.
+    /// The `Host` to ask for there. Default: the issuer's.
     #[arg(long, env = "FLEET_IDP_HOST", requires = "idp_url")]
     pub idp_host: Option<String>,
     /// PEM file with its certificate authority. Default: the system's.
@@ -73,6 +74,19 @@ pub enum IdpError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It does not know the token.
+    #[error(
+        "{call}: the identity provider does not take the token in {path}: it has ended, was taken back, or is \
+         another provider's ({message})"
+    )]
+    TokenRefused {
+        /// The call.
+        call: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        message: String,
+    },
     /// It refused.
     #[error("{call}: the identity provider answered {status}: {message}")]
     Refused {
@@ -86,6 +100,40 @@ pub enum IdpError {
     /// It answered something else.
     #[error("{0}: the identity provider's answer is not understood")]
     Malformed(&'static str),
+    /// It goes by another name.
+    #[error(
+        "the identity provider at {base} calls itself {found}, and not {wanted}: tokens will name the former"
+    )]
+    Issuer {
+        /// Where it was asked.
+        base: String,
+        /// What it calls itself.
+        found: String,
+        /// The issuer that was named.
+        wanted: String,
+    },
+}
+
+impl IdpError {
+    /// Whether it may be otherwise in a moment with nobody doing anything: a provider that starts, or what is
+    /// before it.
+    pub const fn passes(&self) -> bool {
+        match self {
+            Self::Timeout(_) | Self::Unreachable { .. } | Self::Malformed(_) => true,
+            Self::Refused { status, .. } => {
+                matches!(status.as_u16(), 404 | 408 | 425 | 429 | 500..)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Where an issuer describes itself (`OpenID` Connect Discovery 1.0, section 4).
+const DISCOVERY: &str = ".well-known/openid-configuration";
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
 }
 
 /// What it says of a refusal.
@@ -102,6 +150,7 @@ pub struct Connection {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     host: Option<HeaderValue>,
+    issuer: String,
     token_file: PathBuf,
 }
 
@@ -124,15 +173,30 @@ impl Connection {
             .https_or_http()
             .enable_http1()
             .build();
-        let host = args.idp_host.as_deref().map(|host| {
-            HeaderValue::from_str(host).map_err(|_| SourceError::Host(host.to_owned()))
-        });
+        let host = host(args)?;
         let base = args.idp_url.as_deref().unwrap_or(&args.oidc_issuer);
         Ok(Self {
             client: Client::builder(TokioExecutor::new()).build(connector),
             base: base.trim_end_matches('/').to_owned(),
-            host: host.transpose()?,
+            host,
+            issuer: args.oidc_issuer.clone(),
             token_file: args.idp_token_file.clone(),
+        })
+    }
+
+    /// Asks it whether it is there, and the one that is meant. Needs no token.
+    pub(crate) async fn greet(&self) -> Result<(), IdpError> {
+        let request = Request::get(format!("{}/{DISCOVERY}", self.base));
+        let body = self.answered("discovery", request, Bytes::new()).await?;
+        let found: Discovery =
+            serde_json::from_slice(&body).map_err(|_| IdpError::Malformed("discovery"))?;
+        if found.issuer == self.issuer {
+            return Ok(());
+        }
+        Err(IdpError::Issuer {
+            base: self.base.clone(),
+            found: found.issuer,
+            wanted: self.issuer.clone(),
         })
     }
 
@@ -159,14 +223,38 @@ impl Connection {
         call: &'static str,
         request: &Value,
     ) -> Result<T, IdpError> {
-        let answered = tokio::time::timeout(TIMEOUT, self.exchange(service, call, request)).await;
+        let http = Request::post(format!("{}/{service}/{call}", self.base))
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, self.bearer()?);
+        let body = self
+            .answered(call, http, request.to_string().into())
+            .await?;
+        serde_json::from_slice(&body).map_err(|_| IdpError::Malformed(call))
+    }
+
+    /// The body of a good answer.
+    async fn answered(
+        &self,
+        call: &'static str,
+        request: Builder,
+        body: Bytes,
+    ) -> Result<Bytes, IdpError> {
+        let answered = tokio::time::timeout(TIMEOUT, self.exchange(call, request, body)).await;
         let (status, body) = answered.map_err(|_| IdpError::Timeout(call))??;
         if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|_| IdpError::Malformed(call));
+            return Ok(body);
         }
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
         let message = problem.map(|p| format!("{} {}", p.code, p.message));
         let message = message.unwrap_or_default().chars().take(200).collect();
+        if status == StatusCode::UNAUTHORIZED {
+            let path = self.token_file.clone();
+            return Err(IdpError::TokenRefused {
+                call,
+                path,
+                message,
+            });
+        }
         Err(IdpError::Refused {
             call,
             status,
@@ -176,19 +264,17 @@ impl Connection {
 
     async fn exchange(
         &self,
-        service: &str,
         call: &'static str,
-        request: &Value,
+        mut request: Builder,
+        body: Bytes,
     ) -> Result<(StatusCode, Bytes), IdpError> {
         let unreachable = |source| IdpError::Unreachable { call, source };
-        let mut http = Request::post(format!("{}/{service}/{call}", self.base))
-            .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, self.bearer()?);
         if let Some(host) = &self.host {
-            http = http.header(HOST, host);
+            request = request.header(HOST, host);
         }
-        let body = Full::new(Bytes::from(request.to_string()));
-        let http = http.body(body).map_err(|e| unreachable(e.into()))?;
+        let http = request
+            .body(Full::new(body))
+            .map_err(|e| unreachable(e.into()))?;
         let answer = self
             .client
             .request(http)
@@ -210,4 +296,19 @@ impl Connection {
         value.set_sensitive(true);
         Ok(value)
     }
+}
+
+/// Whom to ask for at another address than the issuer's. Its own name there would be that of a Service, which
+/// no instance goes by.
+fn host(args: &ConnectionArgs) -> Result<Option<HeaderValue>, SourceError> {
+    if args.idp_url.is_none() {
+        return Ok(None);
+    }
+    let named = args.idp_host.clone().or_else(|| {
+        let issuer: Option<Uri> = args.oidc_issuer.parse().ok();
+        issuer.and_then(|uri| uri.authority().map(ToString::to_string))
+    });
+    let host = named.ok_or_else(|| SourceError::Url(args.oidc_issuer.clone()))?;
+    let value = HeaderValue::from_str(&host).map_err(|_| SourceError::Host(host))?;
+    Ok(Some(value))
 }

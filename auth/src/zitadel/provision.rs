@@ -9,6 +9,8 @@ use serde::Serialize;
 use super::args::ProvisionArgs;
 use super::calls::FoundProject;
 use super::connection::{Connection, IdpError};
+use super::keep::{KeepError, Keeper};
+use super::wait::wait;
 use super::wanted::{Application, Organisation, Wanted};
 use crate::jwks::SourceError;
 use crate::steps::{Mode, Outcome, Step};
@@ -27,6 +29,9 @@ pub enum ProvisionError {
         "the application {0} is of another kind: rename or delete it, nothing was changed there"
     )]
     Taken(String),
+    /// What came of it was not kept.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
     /// The ids cannot be written.
     #[error("failed to write {path}")]
     File {
@@ -56,6 +61,8 @@ pub struct Ids {
 /// At the first step that fails; those before it stay done, and the next run goes on after them.
 pub async fn run(args: &ProvisionArgs, tell: &mut impl FnMut(Step)) -> Result<Ids, ProvisionError> {
     let connection = Connection::new(&args.connection)?;
+    let keeper = Keeper::new(&args.keep, args.mode()).await?;
+    wait(&connection, args.patience()).await?;
     let mut run = Run {
         connection,
         mode: args.mode(),
@@ -70,6 +77,11 @@ pub async fn run(args: &ProvisionArgs, tell: &mut impl FnMut(Step)) -> Result<Id
             path: path.clone(),
             source,
         })?;
+    }
+    if let Some(keeper) = keeper {
+        let issuer = &args.connection.oidc_issuer;
+        keeper.ids(issuer, &run.ids, run.tell).await?;
+        keeper.token(&run.connection, &run.ids, run.tell).await?;
     }
     Ok(run.ids)
 }

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The application that people log in with, by `fleet login`.
+pub const COMMAND_LINE: &str = "fleet-cli";
+
 /// A project and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {

@@ -1,7 +1,9 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 //! `fleet-auth provision zitadel` against the test IdP, which is as strict as Zitadel.
 
+mod cluster;
 mod device_flow;
+mod kept;
 
 use std::fs;
 use std::path::PathBuf;

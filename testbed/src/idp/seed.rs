@@ -11,7 +11,6 @@ use super::core::store::{API_PROJECT, Administrator, Authorization, Store};
 use super::manage::{ApiError, CONNECT, Caller, Code};
 use super::{Idp, IdpError};
 use crate::process::lock;
-use crate::secret;
 
 /// The role that the first project has.
 const DEVICE: &str = "device";
@@ -52,8 +51,7 @@ pub(super) fn first(store: &mut Store, now: Timestamp) -> Result<First, IdpError
     store
         .administrators
         .insert(admin.clone(), Administrator::Instance);
-    let token = secret::token();
-    store.personal_tokens.insert(token.clone(), admin.clone());
+    let token = give_token(store, &admin, now)?;
     let key = make_key(store, now, &admin)?;
     let key = json!({
         "type": "serviceaccount", "keyId": key.key_id, "key": key.private_pem, "userId": admin,
@@ -275,8 +273,8 @@ impl Idp {
     /// # Errors
     /// When there is no such user.
     pub fn make_administrator(&self, user: &str, role: Administrator) -> Result<String, ApiError> {
-        self.edit(|store, _| {
-            let token = give_token(store, user)?;
+        self.edit(|store, now| {
+            let token = give_token(store, user, now)?;
             store.administrators.insert(user.to_owned(), role);
             Ok(token)
         })
@@ -287,7 +285,7 @@ impl Idp {
     /// # Errors
     /// When there is no such user.
     pub fn personal_token(&self, user: &str) -> Result<String, ApiError> {
-        self.edit(|store, _| give_token(store, user))
+        self.edit(|store, now| give_token(store, user, now))
     }
 
     /// This person is at the browser: login pages send it on at once. `None`: nobody is.
@@ -336,11 +334,11 @@ impl Idp {
     }
 }
 
-fn give_token(store: &mut Store, user: &str) -> Result<String, ApiError> {
-    if !store.users.contains_key(user) {
-        return Err(ApiError::not_found("Errors.User.NotFound"));
-    }
-    let token = secret::token();
-    store.personal_tokens.insert(token.clone(), user.to_owned());
-    Ok(token)
+/// One without an end.
+fn give_token(store: &mut Store, user: &str, now: Timestamp) -> Result<String, ApiError> {
+    let request = json!({"userId": user, "expirationDate": "9999-12-01T00:00:00Z"});
+    Ok(text(
+        &call(store, now, "AddPersonalAccessToken", request)?,
+        "token",
+    ))
 }

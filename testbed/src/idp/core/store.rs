@@ -22,8 +22,8 @@ pub(in crate::idp) struct Store {
     pub(in crate::idp) users: BTreeMap<String, User>,
     pub(in crate::idp) keys: BTreeMap<String, Key>,
     pub(in crate::idp) authorizations: BTreeMap<String, Authorization>,
-    /// User ids by personal access token.
-    pub(in crate::idp) personal_tokens: BTreeMap<String, String>,
+    /// By what is sent.
+    pub(in crate::idp) personal_tokens: BTreeMap<String, PersonalToken>,
     /// What users may do with the API, by user id.
     pub(in crate::idp) administrators: BTreeMap<String, Administrator>,
 }
@@ -83,6 +83,15 @@ pub(in crate::idp) enum TokenType {
 pub(in crate::idp) struct Key {
     pub(in crate::idp) user: String,
     pub(in crate::idp) public: DecodingKey,
+    pub(in crate::idp) created: Timestamp,
+    pub(in crate::idp) expires: Timestamp,
+}
+
+/// A personal access token of a machine.
+#[derive(Debug)]
+pub(in crate::idp) struct PersonalToken {
+    pub(in crate::idp) id: String,
+    pub(in crate::idp) user: String,
     pub(in crate::idp) created: Timestamp,
     pub(in crate::idp) expires: Timestamp,
 }

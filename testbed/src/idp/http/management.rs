@@ -92,6 +92,7 @@ fn caller(
     }
     let token = bearer(headers).ok_or(unknown("invalid auth header"))?;
     let personal = state.store.personal_tokens.get(token);
+    let personal = personal.filter(|token| context.now < token.expires);
     let by_session = || {
         let session = session(state, token, context)?;
         let for_api = session
@@ -101,6 +102,7 @@ fn caller(
         for_api.then_some(&session.user)
     };
     let user = personal
+        .map(|token| &token.user)
         .or_else(by_session)
         .and_then(|id| state.store.users.get(id));
     // Given out before the user was deactivated, and worth nothing since.

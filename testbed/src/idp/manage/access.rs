@@ -23,6 +23,8 @@ pub(super) enum Permission {
     ReadProjects,
     /// `project.create`, `project.role.write`, `project.app.write`
     Projects,
+    /// `org.member.read`, `org.member.write`
+    Members,
     /// `org.create`
     Organizations,
 }

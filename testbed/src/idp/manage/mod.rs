@@ -1,14 +1,16 @@
 //! The calls that change users, keys and projects, as values to values.
 //!
-//! Source: zitadel `proto/zitadel/{user,project,application,authorization,org}/v2/*.proto` and its
+//! Source: zitadel `proto/zitadel/{user,project,application,authorization,internal_permission,org}/v2/*.proto` and its
 //! guide from v1 to v2. Every call is there as Connect RPC; those on users also as REST, and
 //! differ in nothing but the form of their errors.
 
 mod access;
+mod administrators;
 mod applications;
 mod authorizations;
 mod error;
 mod keys;
+mod personal_tokens;
 mod projects;
 mod users;
 
@@ -55,6 +57,30 @@ pub(super) const CONNECT: &[(&str, Operation)] = &[
     ("/zitadel.user.v2.UserService/AddKey", keys::add),
     ("/zitadel.user.v2.UserService/ListKeys", keys::list),
     ("/zitadel.user.v2.UserService/RemoveKey", keys::remove),
+    (
+        "/zitadel.user.v2.UserService/AddPersonalAccessToken",
+        personal_tokens::add,
+    ),
+    (
+        "/zitadel.user.v2.UserService/ListPersonalAccessTokens",
+        personal_tokens::list,
+    ),
+    (
+        "/zitadel.user.v2.UserService/RemovePersonalAccessToken",
+        personal_tokens::remove,
+    ),
+    (
+        "/zitadel.internal_permission.v2.InternalPermissionService/ListAdministrators",
+        administrators::list,
+    ),
+    (
+        "/zitadel.internal_permission.v2.InternalPermissionService/CreateAdministrator",
+        administrators::create,
+    ),
+    (
+        "/zitadel.internal_permission.v2.InternalPermissionService/UpdateAdministrator",
+        administrators::update,
+    ),
     (
         "/zitadel.org.v2.OrganizationService/AddOrganization",
         projects::add_organization,

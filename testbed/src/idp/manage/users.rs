@@ -292,7 +292,7 @@ pub(super) fn delete(
     store.keys.retain(|_, key| key.user != id);
     store.authorizations.retain(|_, grant| grant.user != id);
     store.administrators.remove(&id);
-    store.personal_tokens.retain(|_, user| *user != id);
+    store.personal_tokens.retain(|_, token| token.user != id);
     Ok(json!({"details": {"changeDate": time(now)}}))
 }
 
