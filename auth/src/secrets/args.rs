@@ -42,6 +42,13 @@ pub struct EnsureArgs {
     /// Make the key that Zitadel encrypts its database with.
     #[arg(long, env = "FLEET_ZITADEL_MASTERKEY")]
     pub zitadel_masterkey: bool,
+    /// Make that key and nothing else: Zitadel's own set-up starts before the rest and needs it.
+    #[arg(
+        long,
+        env = "FLEET_ZITADEL_MASTERKEY_ONLY",
+        conflicts_with_all = ["zitadel_masterkey", "turn"]
+    )]
+    pub zitadel_masterkey_only: bool,
     /// Only say what would be done.
     #[arg(long)]
     pub dry_run: bool,
