@@ -83,6 +83,27 @@ pub async fn allow(session: &Session, device: &DeviceId) -> Result<(), DenialErr
     list_as(session, |list| list.allow(device)).await
 }
 
+/// Writes the record of a device that was let in before, where a store has lost it: as far as it is known
+/// elsewhere. A record that is there stays, and so does one that somebody deleted.
+///
+/// # Errors
+/// When it was not written; then do it again.
+pub async fn remember(
+    session: &Session,
+    device: &DeviceId,
+    allowed_labels: &AllowedLabels,
+) -> Result<(), DenialError> {
+    let path = format!("{DEVICES}/{device}");
+    let record = match allowed_labels {
+        Some(labels) => serde_json::json!({"denied": false, "allowedLabels": labels}),
+        None => serde_json::json!({"denied": false}),
+    };
+    update(session, &path, |value| {
+        Ok(value.is_none().then(|| record.clone()))
+    })
+    .await
+}
+
 /// The list as it is; empty if nobody was ever denied.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 use fleet_auth_core::AllowedLabels;
 use fleet_contracts::DeviceId;
 
-use crate::bao::denials::{allow, allowed_labels, deny};
+use crate::bao::denials::{allow, allowed_labels, deny, remember};
 use crate::bao::{BaoSettings, DenialError, Keeper};
 
 /// Where the callout looks.
@@ -55,6 +55,23 @@ impl Access {
             store.forget(&session).await;
         }
         allowed.map(|()| Told::Yes)
+    }
+
+    /// Says again what a store has forgotten of a device that was let in, and nothing else.
+    pub async fn remember(
+        &self,
+        device: &DeviceId,
+        labels: &AllowedLabels,
+    ) -> Result<(), DenialError> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let session = store.session().await?;
+        let written = remember(&session, device, labels).await;
+        if written.is_err() {
+            store.forget(&session).await;
+        }
+        written
     }
 
     /// The labels that a device may claim; no answer where there is no policy store.

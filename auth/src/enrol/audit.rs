@@ -44,7 +44,7 @@ pub(crate) fn key_replaced(view: &View, fingerprint: &str) {
     tracing::info!(target: "audit", enrolment, device, fingerprint, "key replaced");
 }
 
-/// A device was shut out at the callout, or is let in there again.
+/// A device was shut out at the callout, is let in there again, or was forgotten there.
 pub(crate) fn access(view: &View, access: &'static str) {
     let (enrolment, device) = (view.name.as_str(), view.device());
     tracing::info!(target: "audit", enrolment, device, access, "policy store written");

@@ -10,6 +10,7 @@ use fleet_service::chain;
 use super::audit;
 use super::provision::{ProvisionError, Provisioner};
 use super::view::View;
+use crate::bao::DenialError;
 
 impl Provisioner {
     /// The status as it has to be before the device may log in, if it is not.
@@ -25,7 +26,11 @@ impl Provisioner {
     /// Looks whether the policy of a device that is enrolled changed. Answers whether it did. What
     /// cannot be read now is looked at again the next time, and what was read before holds.
     pub(super) async fn refresh_labels(&self, view: &View) -> Result<bool, ProvisionError> {
-        match self.with_allowed_labels(view).await {
+        let mut found = self.with_allowed_labels(view).await;
+        if let Err(ProvisionError::Access(DenialError::Missing(_))) = &found {
+            found = self.remember(view).await;
+        }
+        match found {
             Ok(None) => Ok(false),
             Ok(Some(status)) => {
                 self.registry.write_status(view, status).await?;
@@ -38,6 +43,21 @@ impl Provisioner {
                 Ok(false)
             }
         }
+    }
+
+    /// A policy store that was lost, and is not restored or not to the end, would shut out every device.
+    async fn remember(&self, view: &View) -> Result<Option<DeviceEnrolmentStatus>, ProvisionError> {
+        let labels = view.status().and_then(|s| s.allowed_labels.clone());
+        let labels = labels.map(|labels| {
+            let labels = labels.into_iter();
+            labels
+                .map(|(key, values)| (key, values.into_iter().collect()))
+                .collect()
+        });
+        let device = &view.object.spec.device_id;
+        self.access.remember(device, &labels).await?;
+        audit::access(view, "remembered");
+        Ok(None)
     }
 
     /// When to look again; never where there is nowhere to look. Spread, so that a restart does not

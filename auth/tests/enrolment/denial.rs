@@ -1,12 +1,16 @@
 //! A denial reaches whoever lets devices in, and an approval takes it back.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use fleet_api::Decision;
-use fleet_auth::bao::denials::denials;
+use fleet_auth::bao::denials::{allowed_labels, denials};
 use fleet_auth::bao::{BaoLogin, BaoSettings, Session};
+use fleet_auth_core::AllowedLabels;
 use fleet_contracts::DeviceId;
 use fleet_testbed::{CalloutOptions, OpenBao, Testbed};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use crate::agent::Agent;
 use crate::device::{Device, is_pending};
@@ -57,8 +61,8 @@ fn bao_args(scene: &Scene, login: &fleet_testbed::BaoLogin) -> Vec<String> {
     .collect()
 }
 
-/// Why a device is shut out, if it is.
-async fn shut_out(scene: &Scene, device: &str) -> Option<String> {
+/// A login of the enrolment service's.
+async fn session(scene: &Scene) -> Session {
     // One for the process; another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let login = server(scene).enrol();
@@ -70,11 +74,14 @@ async fn shut_out(scene: &Scene, device: &str) -> Option<String> {
             secret_id_file: login.secret_id_file,
         },
     };
-    let session = Session::open_with(&settings, SOON)
-        .await
-        .expect("logged in");
+    let session = Session::open_with(&settings, SOON).await;
+    session.expect("logged in")
+}
+
+/// Why a device is shut out, if it is.
+async fn shut_out(scene: &Scene, device: &str) -> Option<String> {
     let device: DeviceId = device.parse().expect("an id");
-    let list = denials(&session).await.expect("readable");
+    let list = denials(&session(scene).await).await.expect("readable");
     list.devices
         .get(&device)
         .map(|denial| denial.reason.clone())
@@ -135,6 +142,45 @@ async fn a_denied_device_is_thrown_off_the_bus_and_an_approved_one_comes_back() 
     let running = agent.spawn(&[]);
     scene.until("back", || async { sessions() == 2 }).await;
     drop(running);
+}
+
+/// What the store says of a device.
+async fn labels_of(scene: &Scene, device: &str) -> Option<AllowedLabels> {
+    let device: DeviceId = device.parse().expect("an id");
+    allowed_labels(&session(scene).await, &device).await.ok()
+}
+
+/// To the service, a store in which nothing was ever written is one that was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_lost_is_told_again_who_was_let_in_and_under_which_labels() {
+    let bed = Testbed::builder("denial-lost").control_plane().idp();
+    let bed = bed.openbao().start().await.expect("testbed");
+    let scene = Scene::over(bed).await;
+    provisioned(server(&scene), &[]);
+    scene.run(&[]);
+    scene.until_open().await;
+    let (door, device) = (scene.door(), Device::new());
+    let token = scene.token(&["--device-id", "robot-7"]);
+    assert!(is_pending(&device.ask(&door, &token).await));
+    scene.approve(&device).await;
+    scene.approval(&device).await;
+    scene.stop();
+    let known = json!({"status": {"allowedLabels": {"site": ["lyon"]}}});
+    let written = scene
+        .enrolments()
+        .patch_status(
+            device.id.as_str(),
+            &PatchParams::default(),
+            &Patch::Merge(&known),
+        )
+        .await;
+    written.expect("written");
+    assert_eq!(labels_of(&scene, "robot-7").await, None);
+
+    run(&scene);
+    let lyon = BTreeMap::from([("site".to_owned(), BTreeSet::from(["lyon".to_owned()]))]);
+    let told = || async { labels_of(&scene, "robot-7").await == Some(Some(lyon.clone())) };
+    scene.until("told again", told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
