@@ -16,6 +16,8 @@ pub enum Role {
     Rotate,
     /// In the namespace of OpenBao, for every run.
     Seal,
+    /// In the same, for a run that makes Zitadel's key and nothing else.
+    Masterkey,
 }
 
 /// Which objects a rule is about.
@@ -102,6 +104,14 @@ pub const GRANTS: &[Grant] = &[
         verbs: &[Verb::Create],
         names: Objects::Any,
         reason: "a seal key that is not there is made; one that is there need not be read",
+    },
+    Grant {
+        scope: Role::Masterkey,
+        api_group: "",
+        resource: "secrets",
+        verbs: &[Verb::Create],
+        names: Objects::Any,
+        reason: "Zitadel's key is made if it is not there, and read by nobody but Zitadel",
     },
 ];
 

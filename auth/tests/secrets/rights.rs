@@ -16,7 +16,7 @@ use crate::scene::{OPENBAO, SYSTEM, Scene};
 /// Whether a request needs this verb of a grant.
 fn covers(grant: &Grant, verb: Verb, request: &Request) -> bool {
     let place = match grant.scope {
-        Role::Seal => OPENBAO,
+        Role::Seal | Role::Masterkey => OPENBAO,
         Role::Ensure | Role::Rotate => SYSTEM,
     };
     let name = request.name.as_str();
@@ -75,4 +75,16 @@ async fn all_that_is_granted_is_used_and_nothing_else_is_asked_for() {
         .filter(|(grant, verb)| !succeeded.iter().any(|r| covers(grant, *verb, r)))
         .collect();
     assert!(unused.is_empty(), "nobody used: {unused:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zitadels_key_alone_takes_the_right_to_create_and_reads_nothing() {
+    let scene = Scene::with("secrets-masterkey", [Role::Masterkey]).await;
+    let only = ["--zitadel-masterkey-only"];
+    let path = format!("Secret {OPENBAO}/fleet-zitadel-masterkey");
+    assert_eq!(scene.ensured(&only), [format!("created   {path}")]);
+    let kept = scene.kept(OPENBAO).await;
+    assert_eq!(scene.ensured(&only), [format!("unchanged {path}")]);
+    assert_eq!(scene.kept(OPENBAO).await, kept);
+    assert_eq!(scene.kept(SYSTEM).await.len(), 0, "nothing else is made");
 }

@@ -43,6 +43,11 @@ pub(crate) type Kept = BTreeMap<String, (String, BTreeMap<String, String>)>;
 
 impl Scene {
     pub(crate) async fn start(name: &str) -> Self {
+        Self::with(name, [RoleKind::Ensure, RoleKind::Seal]).await
+    }
+
+    /// The same with these roles.
+    pub(crate) async fn with<const N: usize>(name: &str, roles: [RoleKind; N]) -> Self {
         let bed = Testbed::builder(name).control_plane().audit([user()]);
         let bed = bed.start().await.expect("a testbed");
         let client = bed.kube_client().await.expect("a client");
@@ -59,8 +64,9 @@ impl Scene {
             ..ServiceAccount::default()
         };
         make(Api::namespaced(scene.client(), SYSTEM), &account).await;
-        scene.grant(RoleKind::Ensure).await;
-        scene.grant(RoleKind::Seal).await;
+        for role in roles {
+            scene.grant(role).await;
+        }
         scene.log_in().await;
         scene
     }
@@ -80,7 +86,7 @@ impl Scene {
     /// Gives the account one of the roles, and waits until that is in force.
     pub(crate) async fn grant(&self, kind: RoleKind) {
         let namespace = match kind {
-            RoleKind::Seal => OPENBAO,
+            RoleKind::Seal | RoleKind::Masterkey => OPENBAO,
             RoleKind::Ensure | RoleKind::Rotate => SYSTEM,
         };
         let name = format!("{kind:?}").to_lowercase();

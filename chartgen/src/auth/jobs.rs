@@ -24,11 +24,7 @@ pub(super) fn secrets() -> Document {
     let arguments = Arguments::default()
         .flag("namespace", Expr::release_namespace())
         .flag("seal-number", v!(Values, keys.seal_number))
-        .list_if_set("openbao-host", v!(Values, keys.openbao_hosts))
-        .fixed_if_set(
-            v!(Values, keys.zitadel_masterkey),
-            ["--zitadel-masterkey".to_owned()],
-        );
+        .list_if_set("openbao-host", v!(Values, keys.openbao_hosts));
     let base = Document::new(&shape.job());
     let refs = pod_refs!(Values, secrets_job);
     overlay::job(base, &labelling(SECRETS), &refs, arguments)

@@ -5,6 +5,7 @@ mod defaults;
 mod enrolling;
 mod enrolment;
 mod jobs;
+mod masterkey;
 mod monitoring;
 mod notes;
 mod policies;
@@ -32,6 +33,8 @@ const CALLOUT: Program = Program::component("callout");
 const ENROLMENT: Program = Program::component("enrolment");
 /// Makes the platform's keys.
 const SECRETS: Program = Program::component("secrets");
+/// Makes Zitadel's master key, before everything else.
+const MASTERKEY: Program = Program::component("masterkey");
 /// Sets up `OpenBao`.
 const OPENBAO: Program = Program::component("openbao");
 
@@ -57,6 +60,7 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("enrolment-approval.yaml", enrolment::approval())
         .template("enrolment-namespace.yaml", enrolment::token_namespace())
         .template("job-secrets.yaml", jobs::secrets())
+        .template("job-masterkey.yaml", masterkey::template())
         .template("job-openbao.yaml", jobs::openbao())
         .template("serviceaccounts.yaml", rbac::service_accounts())
         .template("rbac-enrolment.yaml", rbac::enrolment())

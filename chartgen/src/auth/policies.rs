@@ -4,7 +4,7 @@ use chartgen::{Cond, Document, ValueRef, v};
 
 use super::enrolment::PORT as DEVICES;
 use super::values::Values;
-use super::{CALLOUT, ENROLMENT, OPENBAO, SECRETS, labelling};
+use super::{CALLOUT, ENROLMENT, MASTERKEY, OPENBAO, SECRETS, labelling};
 use crate::workload::Program;
 use crate::workload::pod::PORT as METRICS;
 use crate::workload::policies::{self, BudgetRefs, into_port, name_resolution, ports, to_ports};
@@ -76,6 +76,11 @@ pub(super) fn network_policies() -> [Document; 4] {
         policy(OPENBAO, &[], &[BAO])
             .document_when(on().and(Cond::is(v!(Values, openbao_job.enabled)))),
     ]
+}
+
+/// Of the Job that runs before everything else, these policies too.
+pub(super) fn masterkey() -> Document {
+    policy(MASTERKEY, &[], &[API_SERVER]).document_when(v!(Values, network_policy.enabled))
 }
 
 fn policy(program: Program, into: &[&str], to: &[Reached]) -> Document {

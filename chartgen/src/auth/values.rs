@@ -156,8 +156,9 @@ pub struct Keys {
     /// as the Secret `fleet-openbao-tls`. Empty where it has one of yours.
     #[schemars(inner(length(min = 1)))]
     pub openbao_hosts: Vec<String>,
-    /// Let `secretsJob` make the key that Zitadel encrypts its database with, once, as the Secret
-    /// `fleet-zitadel-masterkey`.
+    /// Make the key that Zitadel encrypts its database with, once, as the Secret
+    /// `fleet-zitadel-masterkey`. A Job like `secretsJob` does it before everything else of the release,
+    /// for so do Zitadel's own Jobs, which need it.
     pub zitadel_masterkey: bool,
     /// The public keys whose manifests devices follow: an entry of a `ConfigMap`, separated by commas.
     pub manifests: ExistingConfigMap,

@@ -3,8 +3,8 @@
 //! Its jobs are hooks that run before everything else of the release, and need the database and both
 //! Secrets. They are left so: where these are there, an installation, an upgrade and `--wait` come to
 //! an end. As hooks after the rest they would wait, with `--wait`, for a Zitadel that waits for them.
-//! So the job that makes the master key has to have run in an earlier revision. The database is not
-//! part of the platform: who runs it also backs it up.
+//! The master key is made by a hook of ours before theirs. The database is not part of the platform:
+//! who runs it also backs it up.
 
 use chartgen::common::{FreeForm, FreeFormList, Resources};
 use k8s_openapi::api::core::v1::{

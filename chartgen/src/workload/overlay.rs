@@ -102,11 +102,22 @@ pub(crate) fn job<V>(
     refs: &PodRefs<V>,
     arguments: Arguments,
 ) -> Document {
-    let program = labelling.program;
+    let name = labelling.program.job_name();
+    job_named(name, document, labelling, refs, arguments)
+}
+
+/// The same of a Job that is replaced and not kept: one name will do.
+pub(crate) fn job_named<V>(
+    name: Expr,
+    document: Document,
+    labelling: &Labelling,
+    refs: &PodRefs<V>,
+    arguments: Arguments,
+) -> Document {
     let document = labelling
         .in_namespace(document)
-        .bind("/metadata/name", program.job_name());
-    template(document, program, refs, arguments, |spec| spec)
+        .bind("/metadata/name", name);
+    template(document, labelling.program, refs, arguments, |spec| spec)
 }
 
 /// The overlay of the pods of a Deployment or Job; `more` is laid over their spec.

@@ -1,11 +1,11 @@
-//! Four programs in one chart, none of which is taken for another.
+//! Five programs in one chart, none of which is taken for another.
 
 use std::collections::BTreeSet;
 
 use chartgen_lint::Rule;
 use serde_json::{Value, json};
 
-use crate::scene::{COMPONENTS, at, component, settled, told, told_all, workloads};
+use crate::scene::{COMPONENTS, at, component, is_hook, settled, told, told_all, workloads};
 use crate::support::{Case, Objects};
 
 const LONGEST: &str = "a-release-whose-name-is-as-long-as-helm-lets-it-be-53";
@@ -44,7 +44,7 @@ fn a_selector_finds_the_pods_of_its_own_program_and_no_others() {
             assert_eq!(selects(selector, workload), own, "{name}: {selector}");
         }
     }
-    assert_eq!(selectors, 2 + 2 + 4 + 3);
+    assert_eq!(selectors, 2 + 2 + 5 + 3);
 }
 
 #[test]
@@ -89,16 +89,18 @@ fn the_service_that_takes_tokens_reads_secrets_in_their_namespace_only() {
 #[test]
 fn a_program_that_is_switched_off_leaves_nothing_and_touches_no_other() {
     let all = settled(&told_all().objects());
-    let switches = [
-        ("callout.enabled", "callout"),
-        ("enrolment.enabled", "enrolment"),
-        ("secretsJob.enabled", "secrets"),
-        ("openbaoJob.enabled", "openbao"),
+    let switches: [(&str, &[&str]); 5] = [
+        ("callout.enabled", &["callout"]),
+        ("enrolment.enabled", &["enrolment"]),
+        ("keys.zitadelMasterkey", &["masterkey"]),
+        ("secretsJob.enabled", &["secrets", "masterkey"]),
+        ("openbaoJob.enabled", &["openbao"]),
     ];
     for (switch, off) in switches {
         let rest = told_all().values(at(switch, json!(false)));
         let rest = settled(&rest.objects());
-        let wanted = all.0.iter().filter(|(_, object)| component(object) != off);
+        let on = |object: &Value| !off.contains(&component(object));
+        let wanted = all.0.iter().filter(|(_, object)| on(object));
         let wanted = Objects(wanted.map(|(n, o)| (n.clone(), o.clone())).collect());
         assert_eq!(rest.changes(&wanted), Vec::<String>::new(), "{switch}");
     }
@@ -183,4 +185,34 @@ fn an_existing_account_is_used_by_pods_and_bindings() {
     let args = &jobs[0]["spec"]["template"]["spec"]["containers"][0]["args"];
     let args = args.as_array().expect("arguments");
     assert!(args.contains(&json!("--callout-account=robot")), "{args:?}");
+}
+
+/// Zitadel's own Jobs are hooks too, of weight 0 and more.
+#[test]
+fn zitadels_key_is_made_before_everything_else_and_nothing_of_it_stays() {
+    let objects = told_all().objects();
+    let hooks: Vec<_> = objects.0.values().filter(|o| is_hook(o)).collect();
+    let weight = |object: &Value| -> i32 {
+        let annotations = &object["metadata"]["annotations"];
+        assert_eq!(annotations["helm.sh/hook"], "pre-install,pre-upgrade");
+        let gone = "before-hook-creation,hook-succeeded";
+        assert_eq!(annotations["helm.sh/hook-delete-policy"], gone);
+        let weight = annotations["helm.sh/hook-weight"].as_str();
+        weight.and_then(|w| w.parse().ok()).expect("a weight")
+    };
+    for hook in &hooks {
+        assert_eq!(component(hook), "masterkey");
+        let is_job = hook["kind"] == "Job";
+        assert!(weight(hook) < if is_job { 0 } else { -10 });
+    }
+    let mut kinds: Vec<_> = hooks.iter().filter_map(|o| o["kind"].as_str()).collect();
+    kinds.sort_unstable();
+    let all = [
+        "Job",
+        "NetworkPolicy",
+        "Role",
+        "RoleBinding",
+        "ServiceAccount",
+    ];
+    assert_eq!(kinds, all);
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::support::{Case, Objects, charts};
 
 /// The programs of the chart.
-pub(crate) const COMPONENTS: [&str; 4] = ["callout", "enrolment", "openbao", "secrets"];
+pub(crate) const COMPONENTS: [&str; 5] =
+    ["callout", "enrolment", "masterkey", "openbao", "secrets"];
 
 /// With what it must be told, and its other values as they are.
 pub(crate) fn told() -> Case {
@@ -61,7 +62,7 @@ pub(crate) fn told_all() -> Case {
 pub(crate) fn settled(objects: &Objects) -> Objects {
     let settled = objects.0.iter().map(|(name, object)| {
         let (mut name, mut object) = (name.clone(), object.clone());
-        if object["kind"] == "Job" {
+        if object["kind"] == "Job" && !is_hook(&object) {
             let (start, digest) = name.rsplit_once('-').expect("a digest");
             assert_eq!(digest.len(), 10, "{name}");
             name = start.to_owned();
@@ -70,6 +71,11 @@ pub(crate) fn settled(objects: &Objects) -> Objects {
         (name, object)
     });
     Objects(settled.collect::<BTreeMap<_, _>>())
+}
+
+/// Whether an object is there only around an installation or upgrade.
+pub(crate) fn is_hook(object: &Value) -> bool {
+    object["metadata"]["annotations"]["helm.sh/hook"].is_string()
 }
 
 /// The component that an object belongs to.

@@ -149,17 +149,18 @@ fn the_job_that_sets_openbao_up_is_whom_openbao_lets_in() {
 fn the_keys_that_others_mount_are_those_that_the_job_makes() {
     let scene = Scene::with_stand_ins();
     let objects = Objects::read(&rendered(&scene.case(None)));
-    let ensure = objects
+    let jobs: Vec<_> = objects
         .of("Job")
-        .find(|job| job.to_string().contains("\"secrets\",\"ensure\""))
-        .expect("a job");
-    let args = &ensure["spec"]["template"]["spec"]["containers"][0]["args"];
-    let args = args.as_array().expect("arguments");
+        .map(|job| &job["spec"]["template"]["spec"]["containers"][0]["args"])
+        .filter_map(|args| args.as_array())
+        .filter(|args| args.starts_with(&[json!("secrets"), json!("ensure")]))
+        .flatten()
+        .collect();
     let host = format!("--openbao-host={}", names::OPENBAO);
-    for argument in [host.as_str(), "--zitadel-masterkey", "--seal-number=1"] {
+    for argument in [host.as_str(), "--zitadel-masterkey-only", "--seal-number=1"] {
         assert!(
-            args.iter().any(|a| a == argument),
-            "{argument} is not in {args:?}"
+            jobs.iter().any(|a| *a == argument),
+            "{argument} is not in {jobs:?}"
         );
     }
     let mounted: Vec<_> = told(&objects, "openbao")["server"]["extraVolumes"]

@@ -70,6 +70,15 @@
 {{- printf "%s-%s" $name "enrolment-metrics" -}}
 {{- end }}
 
+{{- /* The same with "-masterkey", in at most 63 characters. */ -}}
+{{- define "fleet-auth.fullname.masterkey" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 53 -}}
+{{- $name = printf "%s-%s" (trunc 44 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "masterkey" -}}
+{{- end }}
+
 {{- /* The same with "-openbao", in at most 52 characters. */ -}}
 {{- define "fleet-auth.fullname.openbao.52" -}}
 {{- $name := include "fleet-auth.fullname" . -}}
@@ -134,6 +143,12 @@ app.kubernetes.io/component: "callout"
 app.kubernetes.io/component: "enrolment"
 {{- end }}
 
+{{- /* Labels for selectors of the component masterkey. They never change. */ -}}
+{{- define "fleet-auth.selectorLabels.masterkey" -}}
+{{ include "fleet-auth.selectorLabels" . }}
+app.kubernetes.io/component: "masterkey"
+{{- end }}
+
 {{- /* Labels for selectors of the component openbao. They never change. */ -}}
 {{- define "fleet-auth.selectorLabels.openbao" -}}
 {{ include "fleet-auth.selectorLabels" . }}
@@ -163,6 +178,20 @@ app.kubernetes.io/component: "secrets"
 {{- /* Labels of the objects of the component enrolment. */ -}}
 {{- define "fleet-auth.labels.enrolment" -}}
 {{- $labels := include "fleet-auth.selectorLabels.enrolment" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (include "fleet-auth.chart" .) -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- with .Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/version" (. | replace "+" "_" | trunc 63 | trimAll "-_.") -}}
+{{- end -}}
+{{- with .Values.commonLabels -}}
+{{- $labels = merge $labels . -}}
+{{- end -}}
+{{- toYaml $labels -}}
+{{- end }}
+
+{{- /* Labels of the objects of the component masterkey. */ -}}
+{{- define "fleet-auth.labels.masterkey" -}}
+{{- $labels := include "fleet-auth.selectorLabels.masterkey" . | fromYaml -}}
 {{- $_ := set $labels "helm.sh/chart" (include "fleet-auth.chart" .) -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- with .Chart.AppVersion -}}
@@ -237,6 +266,15 @@ app.kubernetes.io/component: "secrets"
 {{- default (include "fleet-auth.fullname.enrolment" .) .Values.enrolment.serviceAccount.name -}}
 {{- else -}}
 {{- default "default" .Values.enrolment.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The service account of the component masterkey. */ -}}
+{{- define "fleet-auth.serviceAccountName.masterkey" -}}
+{{- if .Values.secretsJob.serviceAccount.create -}}
+{{- default (include "fleet-auth.fullname.masterkey" .) .Values.secretsJob.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.secretsJob.serviceAccount.name -}}
 {{- end -}}
 {{- end }}
 
