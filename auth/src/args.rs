@@ -186,6 +186,17 @@ impl From<CloneAction> for OnClone {
 /// Where the keys that verify tokens are.
 #[derive(Debug, Clone, Args)]
 pub struct KeyArgs {
+    /// Where the issuer is reached, if not at its own address: the URL of a Service, say.
+    #[arg(long, env = "FLEET_IDP_URL")]
+    pub idp_url: Option<String>,
+    /// The `Host` to ask for there. Default: the issuer's.
+    #[arg(
+        long,
+        env = "FLEET_IDP_HOST",
+        requires = "idp_url",
+        conflicts_with = "jwks_host"
+    )]
+    pub idp_host: Option<String>,
     /// Where the keys are. Default: what the issuer's discovery document says.
     #[arg(long, env = "FLEET_JWKS_URL")]
     pub jwks_url: Option<String>,

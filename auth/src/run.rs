@@ -184,6 +184,8 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
 
 fn jwks(args: &CalloutArgs, metrics: &Arc<Metrics>) -> Result<Jwks, RunError> {
     let KeyArgs {
+        idp_url,
+        idp_host,
         jwks_url,
         jwks_host,
         oidc_ca_file,
@@ -194,8 +196,9 @@ fn jwks(args: &CalloutArgs, metrics: &Arc<Metrics>) -> Result<Jwks, RunError> {
     } = args.keys.clone();
     let source = Source {
         issuer: args.token.oidc_issuer.clone(),
+        url: idp_url,
         jwks_url,
-        host: jwks_host,
+        host: idp_host.or(jwks_host),
         ca_file: oidc_ca_file,
     };
     let pace = Pace {

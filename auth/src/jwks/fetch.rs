@@ -118,9 +118,11 @@ pub enum SourceError {
 pub struct Source {
     /// `iss`.
     pub issuer: String,
+    /// Where the issuer is reached, if not at its own address.
+    pub url: Option<String>,
     /// Where the keys are; else the issuer's own description says so.
     pub jwks_url: Option<String>,
-    /// Another `Host` than that of the URL.
+    /// Another `Host` than that of the URL; at `url` the issuer's unless another is named.
     pub host: Option<String>,
     /// The authority to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -135,6 +137,8 @@ enum Place {
 pub struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     issuer: String,
+    /// Where it is reached instead.
+    url: Option<String>,
     place: Place,
     host: Option<HeaderValue>,
 }
@@ -159,12 +163,16 @@ impl Fetcher {
         let place = if let Some(url) = &source.jwks_url {
             Place::Keys(parse(url)?)
         } else {
-            let issuer = source.issuer.trim_end_matches('/');
-            Place::Discovery(parse(&format!("{issuer}{DISCOVERY}"))?)
+            let place = source.url.as_deref().unwrap_or(&source.issuer);
+            let place = place.trim_end_matches('/');
+            Place::Discovery(parse(&format!("{place}{DISCOVERY}"))?)
         };
-        let host = source.host.as_deref().map(|host| {
-            HeaderValue::from_str(host).map_err(|_| SourceError::Host(host.to_owned()))
-        });
+        let url = source.url.as_deref();
+        let host = match (&source.host, url) {
+            (Some(host), _) => Some(header(host.clone())?),
+            (None, Some(_)) => Some(issuers_host(&source.issuer)?),
+            (None, None) => None,
+        };
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls(source.ca_file.as_deref())?)
             .https_or_http()
@@ -173,8 +181,9 @@ impl Fetcher {
         Ok(Self {
             client: Client::builder(TokioExecutor::new()).build(connector),
             issuer: source.issuer.clone(),
+            url: url.map(|url| url.trim_end_matches('/').to_owned()),
             place,
-            host: host.transpose()?,
+            host,
         })
     }
 
@@ -207,7 +216,17 @@ impl Fetcher {
             let problem = format!("it is {:?}, not {:?}", found.issuer, self.issuer);
             return Err(wrong(problem));
         }
-        parse(&found.jwks_uri).map_err(|error| wrong(error.to_string()))
+        parse(&self.reached(&found.jwks_uri)).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Where a document of the issuer's is reached: it describes itself by its own address.
+    fn reached(&self, document: &str) -> String {
+        let issuer = self.issuer.trim_end_matches('/');
+        let path = document.strip_prefix(issuer);
+        match (&self.url, path.filter(|path| path.starts_with('/'))) {
+            (Some(url), Some(path)) => format!("{url}{path}"),
+            _ => document.to_owned(),
+        }
     }
 
     async fn get(&self, url: &Uri) -> Result<Bytes, FetchError> {
@@ -237,6 +256,17 @@ impl Fetcher {
             .await;
         Ok(body.map_err(unreachable)?.to_bytes())
     }
+}
+
+fn header(host: String) -> Result<HeaderValue, SourceError> {
+    HeaderValue::from_str(&host).map_err(|_| SourceError::Host(host))
+}
+
+/// Whom to ask for at another address than the issuer's: the name of a Service is that of no instance.
+pub(crate) fn issuers_host(issuer: &str) -> Result<HeaderValue, SourceError> {
+    let uri = parse(issuer)?;
+    let host = uri.authority().map(ToString::to_string);
+    header(host.unwrap_or_default())
 }
 
 fn parse(url: &str) -> Result<Uri, SourceError> {

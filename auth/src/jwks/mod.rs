@@ -11,8 +11,8 @@ use fleet_auth_core::KeySet;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
-pub(crate) use fetch::tls;
 pub use fetch::{FetchError, Fetcher, Source, SourceError};
+pub(crate) use fetch::{issuers_host, tls};
 pub use kept::{KeptError, KeptKeys};
 
 use crate::metrics::Metrics;

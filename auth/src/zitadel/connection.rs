@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::request::Builder;
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::jwks::{SourceError, tls};
+use crate::jwks::{SourceError, issuers_host, tls};
 
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 256 << 10;
@@ -298,17 +298,14 @@ impl Connection {
     }
 }
 
-/// Whom to ask for at another address than the issuer's. Its own name there would be that of a Service, which
-/// no instance goes by.
+/// Whom to ask for, where it is not whom the address names.
 fn host(args: &ConnectionArgs) -> Result<Option<HeaderValue>, SourceError> {
-    if args.idp_url.is_none() {
-        return Ok(None);
-    }
-    let named = args.idp_host.clone().or_else(|| {
-        let issuer: Option<Uri> = args.oidc_issuer.parse().ok();
-        issuer.and_then(|uri| uri.authority().map(ToString::to_string))
-    });
-    let host = named.ok_or_else(|| SourceError::Url(args.oidc_issuer.clone()))?;
-    let value = HeaderValue::from_str(&host).map_err(|_| SourceError::Host(host))?;
+    let value = match (&args.idp_host, &args.idp_url) {
+        (Some(host), _) => {
+            HeaderValue::from_str(host).map_err(|_| SourceError::Host(host.clone()))?
+        }
+        (None, Some(_)) => issuers_host(&args.oidc_issuer)?,
+        (None, None) => return Ok(None),
+    };
     Ok(Some(value))
 }

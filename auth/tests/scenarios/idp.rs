@@ -95,10 +95,15 @@ pub(crate) struct Idp {
 
 impl Idp {
     pub(crate) async fn start(keys: &[&Key]) -> Self {
+        Self::start_as(None, keys).await
+    }
+
+    /// One that goes by another name than its address, if there is one.
+    pub(crate) async fn start_as(issuer: Option<&str>, keys: &[&Key]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let published = Arc::new(Published {
-            issuer: format!("http://{address}"),
+            issuer: issuer.map_or_else(|| format!("http://{address}"), str::to_owned),
             ..Published::default()
         });
         let idp = Self {

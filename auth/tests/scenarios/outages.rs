@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fleet_testbed::wait;
 use futures::future::join_all;
 
-use crate::idp::{Key, now};
+use crate::idp::{Idp, Key, now};
 use crate::scene::{EVERYBODY, Held, SOON, Scene, audit, operator, page};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,6 +180,21 @@ async fn keys_are_asked_for_under_the_outer_name_where_the_way_is_another() {
             .hosts()
             .iter()
             .all(|host| host == "id.example.com")
+    );
+    assert!(scene.lets_in("dev-1", &scene.token("dev-1")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_whose_own_address_leads_nowhere_is_reached_by_that_of_a_service() {
+    let mut scene = Scene::start("callout-service").await;
+    scene.idp = Idp::start_as(Some("https://id.example.com"), &[&scene.key]).await;
+    let url = format!("http://{}/", scene.idp.address);
+    let options = scene.options("callout").args(["--idp-url", &url]);
+    let _callout = scene.callout(options).await;
+    let hosts = scene.idp.hosts();
+    assert!(
+        hosts.iter().all(|host| host == "id.example.com"),
+        "{hosts:?}"
     );
     assert!(scene.lets_in("dev-1", &scene.token("dev-1")).await);
 }
