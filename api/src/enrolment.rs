@@ -88,6 +88,16 @@ pub struct Approval {
     pub message: String,
 }
 
+impl Approval {
+    /// A merge patch of an enrolment that says this and nothing else: whoever may decide may change
+    /// nothing else.
+    pub fn merge_patch(&self) -> serde_json::Value {
+        // `null` takes away what was said of an earlier decision.
+        let message = (!self.message.is_empty()).then_some(&self.message);
+        serde_json::json!({"spec": {"approval": {"decision": self.decision, "message": message}}})
+    }
+}
+
 /// Whether a device may join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Decision {

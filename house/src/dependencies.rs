@@ -11,7 +11,13 @@ const API: &str = "fleet-api";
 /// Permissions are data.
 const RBAC: &str = "fleet-rbac";
 /// Programs: they are run, never linked.
-const PROGRAMS: [&str; 4] = ["fleet-operator", "fleet-agent", "fleet-auth", "fleet-cli"];
+const PROGRAMS: [&str; 5] = [
+    "fleet-operator",
+    "fleet-agent",
+    "fleet-auth",
+    "fleet-cli",
+    "fleet-check",
+];
 /// What only tests and the demo may use.
 const TEST_ONLY: [&str; 4] = ["fleet-testbed", "fleet-tools", "fleet-e2e", "fleet-house"];
 /// Crates that may use those outside tests.
@@ -23,7 +29,7 @@ const TEST_CRATES: [&str; 4] = [
 ];
 
 /// Crates without I/O and without async, and which of ours each may use.
-fn pure_crates() -> [(&'static str, &'static [&'static str]); 6] {
+fn pure_crates() -> [(&'static str, &'static [&'static str]); 7] {
     [
         (CONTRACTS, &[]),
         (API, &[CONTRACTS]),
@@ -31,6 +37,7 @@ fn pure_crates() -> [(&'static str, &'static [&'static str]); 6] {
         ("fleet-operator-core", &[CONTRACTS, API, RBAC]),
         ("fleet-agent-core", &[CONTRACTS, API]),
         ("fleet-auth-core", &[CONTRACTS, API, RBAC]),
+        ("fleet-check-core", &[CONTRACTS, API, RBAC]),
     ]
 }
 

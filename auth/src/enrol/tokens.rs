@@ -4,15 +4,9 @@ use std::collections::BTreeMap;
 
 use fleet_auth_core::enrol::{TokenId, TokenRecord, Use};
 use fleet_contracts::enrolment::EnrolmentToken;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use kube::{Api, Client};
-
-/// The type of these Secrets, by which they can be told from others.
-const KIND: &str = "fleet.nationtech.io/enrolment-token";
-/// The one entry of each.
-const ENTRY: &str = "record";
 
 /// Why a token was not stored, found or used up.
 #[derive(Debug, thiserror::Error)]
@@ -69,22 +63,15 @@ impl TokenStore {
             fleet: bound.fleet,
             used: None,
         };
-        let secret = Secret {
-            metadata: ObjectMeta {
-                name: Some(name(&TokenId::of(&token))),
-                ..ObjectMeta::default()
-            },
-            type_: Some(KIND.to_owned()),
-            ..with(Secret::default(), &record)?
-        };
-        let created = self.secrets.create(&PostParams::default(), &secret).await;
+        let (params, secret) = (PostParams::default(), record.to_secret());
+        let created = self.secrets.create(&params, &secret).await;
         created.map_err(kube("create"))?;
         Ok(token)
     }
 
     /// What is kept of a token.
     pub async fn find(&self, token: &EnrolmentToken) -> Result<Option<Stored>, TokenError> {
-        let name = name(&TokenId::of(token));
+        let name = TokenId::of(token).secret_name();
         let found = self.secrets.get_opt(&name).await.map_err(kube("read"))?;
         found.map(|secret| stored(secret, &name)).transpose()
     }
@@ -95,7 +82,7 @@ impl TokenStore {
             used: Some(used),
             ..stored.record.clone()
         };
-        let secret = with(stored.secret.clone(), &record)?;
+        let secret = record.write_to(stored.secret.clone());
         let name = secret.metadata.name.clone().unwrap_or_default();
         // It carries the resource version that was read: the API server refuses any other.
         let params = PostParams::default();
@@ -120,10 +107,6 @@ pub struct TokenBounds {
     pub fleet: Option<fleet_contracts::FleetName>,
 }
 
-fn name(id: &TokenId) -> String {
-    format!("enrolment-token-{}", id.as_str())
-}
-
 fn kube(operation: &'static str) -> impl Fn(kube::Error) -> TokenError {
     move |source| TokenError::Kube {
         operation,
@@ -131,19 +114,8 @@ fn kube(operation: &'static str) -> impl Fn(kube::Error) -> TokenError {
     }
 }
 
-fn with(mut secret: Secret, record: &TokenRecord) -> Result<Secret, TokenError> {
-    let name = secret.metadata.name.clone().unwrap_or_default();
-    let text = serde_json::to_vec(record).map_err(|_| TokenError::Malformed(name))?;
-    secret.data = Some(BTreeMap::from([(ENTRY.to_owned(), ByteString(text))]));
-    Ok(secret)
-}
-
 fn stored(secret: Secret, name: &str) -> Result<Stored, TokenError> {
-    let entry = secret.data.as_ref().and_then(|data| data.get(ENTRY));
-    let is_ours = secret.type_.as_deref() == Some(KIND);
-    let record = entry
-        .filter(|_| is_ours)
-        .and_then(|entry| serde_json::from_slice(&entry.0).ok());
+    let record = TokenRecord::of_secret(&secret);
     let record = record.ok_or_else(|| TokenError::Malformed(name.to_owned()))?;
     Ok(Stored { record, secret })
 }

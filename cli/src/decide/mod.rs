@@ -1,9 +1,8 @@
 //! `fleet approve` and `fleet deny`: decide about devices that asked to join.
 
-use fleet_api::{Decision, DeviceEnrolment};
+use fleet_api::{Approval, Decision, DeviceEnrolment};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
 
 use crate::args::{ClusterFlags, DecideArgs};
 use crate::cluster::{Cluster, ClusterError};
@@ -30,7 +29,8 @@ pub async fn run(
     let cluster = Cluster::connect(flags).await?;
     let api: Api<DeviceEnrolment> = Api::all(cluster.client.clone());
     let params = PatchParams::default();
-    let patch = Patch::Merge(patch(decision, &args.reason));
+    let message = args.reason.clone();
+    let patch = Patch::Merge(Approval { decision, message }.merge_patch());
     for name in &args.names {
         let name = name.rsplit('/').next().unwrap_or(name);
         let patched = api.patch(name, &params, &patch).await;
@@ -38,13 +38,6 @@ pub async fn run(
         emit(line(&patched, name, decision))?;
     }
     Ok(())
-}
-
-/// Nothing but the decision: whoever may decide may change nothing else.
-fn patch(decision: Decision, reason: &str) -> Value {
-    // `null` takes away what was said of an earlier decision.
-    let message = (!reason.is_empty()).then_some(reason);
-    json!({"spec": {"approval": {"decision": decision, "message": message}}})
 }
 
 /// Names device and key, so that a slip is seen at once.

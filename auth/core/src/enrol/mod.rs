@@ -30,4 +30,4 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use plan::{Blocked, Goal, NextKey, Observed, Step, next};
 pub use rotation::{Keys, Offer, Progress, offer, rotation_age, take_up};
 pub use standing::{Claim, Situation, Standing, holds, standing};
-pub use token::{TokenId, TokenRecord, Use};
+pub use token::{TokenId, TokenRecord, Use, secret_name};

@@ -1,0 +1,212 @@
+//! A platform as processes, and the check as a process of a user who may do what the chart grants.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use fleet_api::{Deployment, Device, DeviceEnrolment};
+use fleet_check_core::rbac::{Scope, rules};
+use fleet_e2e::identity::{ChainOptions, Identity, start_callout};
+use fleet_testbed::{Operator, OperatorOptions, OperatorRights, Request, Testbed, wait};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
+};
+use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+pub(crate) const USER: &str = "fleet-check";
+/// Of the Deployment.
+pub(crate) const NAMESPACE: &str = "fleet";
+pub(crate) const TOKENS: &str = "fleet-enrolment";
+/// For what takes a moment on an idle machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+pub(crate) struct Scene {
+    pub(crate) operator: Operator,
+    pub(crate) identity: Identity,
+    pub(crate) client: Client,
+    pub(crate) bed: Testbed,
+}
+
+/// What a run came to.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) said: String,
+}
+
+impl Scene {
+    pub(crate) async fn start(name: &str) -> Self {
+        let bed = Testbed::builder(name).control_plane().audit([USER]);
+        let bed = bed.callout().idp().openbao().start();
+        let bed = Box::pin(bed).await.expect("testbed");
+        bed.install_crds().await.expect("CRDs");
+        let rights = OperatorRights::default();
+        bed.grant_operator(&rights).await.expect("rights");
+        let operator = bed.start_operator(OperatorOptions::default());
+        let operator = operator.expect("an operator");
+        let client = bed.kube_client().await.expect("a client");
+        let callout = start_callout(&bed, &ChainOptions::default()).await;
+        let callout = callout.expect("a callout");
+        let identity = Identity::start(&bed, callout, client.clone(), TOKENS, &[]).await;
+        let scene = Self {
+            operator,
+            identity: identity.expect("an enrolment service"),
+            client,
+            bed,
+        };
+        scene.grant().await;
+        scene
+    }
+
+    /// Exactly what the check states, for a user that is nobody else.
+    async fn grant(&self) {
+        let meta = || ObjectMeta {
+            name: Some(USER.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let role_ref = |kind: &str| RoleRef {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: kind.to_owned(),
+            name: USER.to_owned(),
+        };
+        let subjects = Some(vec![Subject {
+            kind: "User".to_owned(),
+            name: USER.to_owned(),
+            ..Subject::default()
+        }]);
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(NAMESPACE.to_owned());
+        make(Api::all(self.client.clone()), &namespace).await;
+        let role = ClusterRole {
+            metadata: meta(),
+            rules: Some(rules(Scope::Cluster)),
+            ..ClusterRole::default()
+        };
+        make(Api::all(self.client.clone()), &role).await;
+        let binding = ClusterRoleBinding {
+            metadata: meta(),
+            role_ref: role_ref("ClusterRole"),
+            subjects: subjects.clone(),
+        };
+        make(Api::all(self.client.clone()), &binding).await;
+        for (namespace, scope) in [(NAMESPACE, Scope::Deployment), (TOKENS, Scope::Tokens)] {
+            let role = Role {
+                metadata: meta(),
+                rules: Some(rules(scope)),
+            };
+            make(Api::namespaced(self.client.clone(), namespace), &role).await;
+            let binding = RoleBinding {
+                metadata: meta(),
+                role_ref: role_ref("Role"),
+                subjects: subjects.clone(),
+            };
+            make(Api::namespaced(self.client.clone(), namespace), &binding).await;
+        }
+    }
+
+    /// The administrator's kubeconfig, speaking for the check's user.
+    fn kubeconfig(&self) -> PathBuf {
+        let admin = self.bed.kubeconfig().expect("a kubeconfig");
+        let text = fs::read(admin).expect("read");
+        let mut config: Value = serde_json::from_slice(&text).expect("json");
+        for user in config["users"].as_array_mut().expect("users") {
+            user["user"]["as"] = json!(USER);
+        }
+        let path = self.bed.folder().join("check.kubeconfig");
+        fs::write(&path, config.to_string()).expect("written");
+        path
+    }
+
+    fn command(&self, timeout: u64) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-check"));
+        command
+            .env("KUBECONFIG", self.kubeconfig())
+            .args(["round-trip", "--url", &self.identity.enrolment.url()])
+            .args(["--namespace", NAMESPACE, "--token-namespace", TOKENS])
+            .args(["--timeout", &timeout.to_string()])
+            .arg("--ca-file")
+            .arg(self.identity.enrolment.ca_file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    pub(crate) fn spawn(&self, timeout: u64) -> Child {
+        self.command(timeout).spawn().expect("started")
+    }
+
+    pub(crate) async fn run(&self, timeout: u64) -> Run {
+        finished(self.spawn(timeout)).await
+    }
+
+    /// What is there of what a check makes, by kind.
+    pub(crate) async fn left(&self) -> Vec<String> {
+        let client = || self.client.clone();
+        [
+            names::<DeviceEnrolment>(Api::all(client())).await,
+            names::<Device>(Api::all(client())).await,
+            names::<Deployment>(Api::all(client())).await,
+            names::<Secret>(Api::namespaced(client(), TOKENS)).await,
+        ]
+        .concat()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Request> {
+        let server = self.bed.api_server().expect("a server");
+        server.audited().expect("an audit log")
+    }
+
+    /// Whether somebody can log in as the device, by what the identity provider says.
+    pub(crate) fn user_states(&self) -> Vec<String> {
+        let idp = self.bed.idp().expect("a provider");
+        let users = idp.call("ListUsers", json!({})).expect("users");
+        let users = users["result"].as_array().cloned().unwrap_or_default();
+        let of_device = |user: &&Value| {
+            let name = user["username"].as_str().unwrap_or_default();
+            name.contains("fleet-check")
+        };
+        let state = |user: &Value| user["state"].as_str().unwrap_or_default().to_owned();
+        users.iter().filter(of_device).map(state).collect()
+    }
+
+    pub(crate) async fn until<F: Future<Output = bool>>(&self, what: &str, done: impl Fn() -> F) {
+        assert!(wait::until(SOON, done).await, "never: {what}");
+    }
+}
+
+pub(crate) async fn finished(child: Child) -> Run {
+    let output = child.wait_with_output().await.expect("ran");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    eprintln!("{said}");
+    Run {
+        code: output.status.code(),
+        said,
+    }
+}
+
+async fn names<K>(api: Api<K>) -> Vec<String>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let all = api.list(&ListParams::default()).await.expect("a list");
+    let name = |object: &K| {
+        let name = object.meta().name.clone().unwrap_or_default();
+        format!("{} {name}", K::kind(&()))
+    };
+    all.items.iter().map(name).collect()
+}
+
+async fn make<K>(api: Api<K>, object: &K)
+where
+    K: Resource + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
+{
+    let made = api.create(&PostParams::default(), object).await;
+    made.expect("made");
+}
