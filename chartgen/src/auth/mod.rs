@@ -1,6 +1,7 @@
 //! The chart `fleet-auth`.
 
 mod callout;
+mod dashboard;
 mod defaults;
 mod enrolling;
 mod enrolment;
@@ -71,6 +72,8 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("services-metrics.yaml", monitoring::services())
         .template("servicemonitors.yaml", monitoring::service_monitors())
         .template("prometheusrules.yaml", monitoring::prometheus_rules())
+        .template("dashboard.yaml", dashboard::config_map())
+        .file(dashboard::DASHBOARD.path(), dashboard::DASHBOARD.text())
         .template(
             "extra-objects.yaml",
             Template::from(Part::splice(v!(Values, extra_objects))),

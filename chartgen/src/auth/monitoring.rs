@@ -55,6 +55,15 @@ const CALLOUT_ALERTS: &[Alert] = &[
                login ends.",
     },
     Alert {
+        name: "FleetCalloutFails",
+        // What is wrong with a token is the device's; these are ours.
+        expr: "sum by (reason) (rate(fleet_auth_verdicts_total{reason=~\"KeysUnavailable|PolicyUnavailable|RequestForeign|RequestMalformed|RequestUnsealed\"}[5m])) > 0",
+        lasts: "5m",
+        severity: "critical",
+        text: "Logins fail for the reason {{ $labels.reason }}, whatever token they come with: the identity \
+               provider or OpenBao is away, or the bus and the callout have different keys.",
+    },
+    Alert {
         name: "FleetCalloutSlow",
         expr: "histogram_quantile(0.99, sum by (le) (rate(fleet_auth_verdict_seconds_bucket[5m]))) > 1",
         lasts: "10m",

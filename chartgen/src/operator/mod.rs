@@ -1,5 +1,6 @@
 //! The chart `fleet-operator`.
 
+mod dashboard;
 mod defaults;
 mod deployment;
 mod metadata;
@@ -41,6 +42,8 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("service.yaml", monitoring::service())
         .template("servicemonitor.yaml", monitoring::service_monitor())
         .template("prometheusrule.yaml", monitoring::prometheus_rule())
+        .template("dashboard.yaml", dashboard::config_map())
+        .file(dashboard::DASHBOARD.path(), dashboard::DASHBOARD.text())
         .template("extra-objects.yaml", extra_objects());
     let places = Places {
         enabled: v!(Values, crds.enabled),

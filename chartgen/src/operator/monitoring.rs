@@ -39,6 +39,14 @@ const ALERTS: &[Alert] = &[
                what they run.",
     },
     Alert {
+        name: "FleetOperatorWithoutBus",
+        expr: "max(fleet_operator_bus_connected) < 1",
+        lasts: "5m",
+        severity: "critical",
+        text: "No replica of the operator is connected to NATS: changes do not reach devices, and what \
+               devices say is not seen.",
+    },
+    Alert {
         name: "FleetInvariantViolated",
         expr: "max(fleet_invariant_violations) > 0",
         lasts: "1m",

@@ -4,6 +4,7 @@
 //! or Job without any value of a user, and [`overlay`] lays the values over it, wherever in a chart's
 //! values they are: [`DeploymentRefs`] and its kin name the places.
 
+pub(crate) mod dashboard;
 pub(crate) mod hook;
 pub(crate) mod metadata;
 pub(crate) mod monitoring;

@@ -1,5 +1,7 @@
 //! Values of everything that runs as pods. Their comments are read by whoever installs a chart.
 
+use std::collections::BTreeMap;
+
 use chartgen::common::{
     Annotations, FreeForm, FreeFormList, IntOrString, Labels, Probe, Resources, ServiceAccount,
 };
@@ -278,6 +280,30 @@ impl Default for ServiceMonitor {
     }
 }
 
+/// A dashboard of Grafana.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DashboardValues {
+    /// Make a `ConfigMap` with it, for a Grafana whose sidecar gathers dashboards. The same lies in the
+    /// chart's folder `dashboards`, to be imported by hand.
+    pub enabled: bool,
+    /// Its labels, by which the sidecar finds it.
+    pub labels: Labels,
+    /// Its annotations, such as the sidecar's `grafana_folder`.
+    pub annotations: Annotations,
+}
+
+impl Default for DashboardValues {
+    fn default() -> Self {
+        let label = ("grafana_dashboard".to_owned(), "1".to_owned());
+        Self {
+            enabled: false,
+            labels: Labels(BTreeMap::from([label])),
+            annotations: Annotations::default(),
+        }
+    }
+}
+
 /// Metrics. `R` is the alerts.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -291,6 +317,8 @@ pub struct Metrics<R> {
     pub service_monitor: ServiceMonitor,
     /// For the Prometheus operator: alerts.
     pub prometheus_rule: R,
+    /// For Grafana: a dashboard.
+    pub dashboard: DashboardValues,
 }
 
 impl<R: Default> Default for Metrics<R> {
@@ -300,6 +328,7 @@ impl<R: Default> Default for Metrics<R> {
             service: MetricsService::default(),
             service_monitor: ServiceMonitor::default(),
             prometheus_rule: R::default(),
+            dashboard: DashboardValues::default(),
         }
     }
 }

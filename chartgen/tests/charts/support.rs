@@ -353,6 +353,10 @@ pub(crate) fn shown(objects: &Objects) -> String {
         if object["kind"] == "CustomResourceDefinition" {
             object["spec"] = serde_json::json!("…");
         }
+        // Dashboards are files of the chart.
+        if name.ends_with("-dashboard") {
+            object["data"] = serde_json::json!("…");
+        }
         hide_version(&mut object);
         let yaml = serde_saphyr::to_string(&object).expect("YAML");
         let _ = writeln!(text, "# {name}\n{yaml}");

@@ -91,6 +91,7 @@ fn promised(switch: &str) -> Option<Vec<String>> {
         "networkPolicy.enabled" => lines(&["+ NetworkPolicy rel-fleet-operator"]),
         "metrics.service.enabled" => gone(&["Service rel-fleet-operator-metrics"]),
         "metrics.serviceMonitor.enabled" => lines(&["+ ServiceMonitor rel-fleet-operator"]),
+        "metrics.dashboard.enabled" => lines(&["+ ConfigMap rel-fleet-operator-dashboard"]),
         "metrics.prometheusRule.enabled" => lines(&["+ PrometheusRule rel-fleet-operator"]),
         _ => return None,
     })
@@ -151,6 +152,7 @@ pub(crate) fn everything_on() -> Case {
 fn with_everything_on_nothing_is_missing() {
     let base = Case::operator().objects();
     let came = [
+        "+ ConfigMap rel-fleet-operator-dashboard",
         "Deployment rel-fleet-operator/spec/replicas: 1 -> 2",
         "+ NetworkPolicy rel-fleet-operator",
         "+ PodDisruptionBudget rel-fleet-operator",

@@ -43,6 +43,15 @@
 {{- printf "%s-%s" $name "callout-metrics" -}}
 {{- end }}
 
+{{- /* The same with "-dashboard", in at most 63 characters. */ -}}
+{{- define "fleet-auth.fullname.dashboard" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 53 -}}
+{{- $name = printf "%s-%s" (trunc 44 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "dashboard" -}}
+{{- end }}
+
 {{- /* The same with "-enrolment", in at most 63 characters. */ -}}
 {{- define "fleet-auth.fullname.enrolment" -}}
 {{- $name := include "fleet-auth.fullname" . -}}
@@ -137,6 +146,12 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: "callout"
 {{- end }}
 
+{{- /* Labels for selectors of the component dashboard. They never change. */ -}}
+{{- define "fleet-auth.selectorLabels.dashboard" -}}
+{{ include "fleet-auth.selectorLabels" . }}
+app.kubernetes.io/component: "dashboard"
+{{- end }}
+
 {{- /* Labels for selectors of the component enrolment. They never change. */ -}}
 {{- define "fleet-auth.selectorLabels.enrolment" -}}
 {{ include "fleet-auth.selectorLabels" . }}
@@ -164,6 +179,20 @@ app.kubernetes.io/component: "secrets"
 {{- /* Labels of the objects of the component callout. */ -}}
 {{- define "fleet-auth.labels.callout" -}}
 {{- $labels := include "fleet-auth.selectorLabels.callout" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (include "fleet-auth.chart" .) -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- with .Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/version" (. | replace "+" "_" | trunc 63 | trimAll "-_.") -}}
+{{- end -}}
+{{- with .Values.commonLabels -}}
+{{- $labels = merge $labels . -}}
+{{- end -}}
+{{- toYaml $labels -}}
+{{- end }}
+
+{{- /* Labels of the objects of the component dashboard. */ -}}
+{{- define "fleet-auth.labels.dashboard" -}}
+{{- $labels := include "fleet-auth.selectorLabels.dashboard" . | fromYaml -}}
 {{- $_ := set $labels "helm.sh/chart" (include "fleet-auth.chart" .) -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- with .Chart.AppVersion -}}

@@ -16,6 +16,15 @@
 {{- default $name .Values.fullnameOverride | replace "." "-" | trunc 63 | trimAll "-." -}}
 {{- end }}
 
+{{- /* The same with "-dashboard", in at most 63 characters. */ -}}
+{{- define "fleet-operator.fullname.dashboard" -}}
+{{- $name := include "fleet-operator.fullname" . -}}
+{{- if gt (len $name) 53 -}}
+{{- $name = printf "%s-%s" (trunc 44 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "dashboard" -}}
+{{- end }}
+
 {{- /* The same with "-metrics", in at most 63 characters. */ -}}
 {{- define "fleet-operator.fullname.metrics" -}}
 {{- $name := include "fleet-operator.fullname" . -}}
