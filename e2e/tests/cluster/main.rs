@@ -7,6 +7,7 @@
 
 mod device;
 mod doctor;
+mod drill;
 mod life;
 mod own;
 mod site;

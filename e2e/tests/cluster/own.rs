@@ -54,7 +54,7 @@ pub(crate) async fn start(name: &str, major: Major) -> Option<Site> {
 }
 
 /// What is the installation's own: its bus' keys, authorities, and logins elsewhere.
-async fn bring_secrets(site: &Site) {
+pub(crate) async fn bring_secrets(site: &Site) {
     let (nats, idp) = (site.parts.nats(), site.parts.idp().expect("a provider"));
     let nats = nats.expect("a bus");
     let (issuer, xkey) = nats.callout_seeds().expect("a callout's keys");

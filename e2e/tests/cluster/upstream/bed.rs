@@ -58,7 +58,7 @@ pub(crate) async fn start(name: &str, major: Major, admission: Admission) -> Opt
 }
 
 /// What belongs to an identity provider of one's own. All other keys the platform makes.
-async fn bring_logins(site: &Site) {
+pub(super) async fn bring_logins(site: &Site) {
     let idp = site.parts.idp().expect("a provider");
     let authority = fs::read(idp.ca_file()).expect("an authority");
     let token = idp.admin_token().as_bytes().to_vec();

@@ -10,4 +10,5 @@
 
 mod bed;
 mod checks;
+mod drill;
 mod life;
