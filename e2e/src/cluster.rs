@@ -205,8 +205,12 @@ pub async fn bring(bed: &Testbed, product: Product) -> Result<ImageName, Error> 
 /// A program as cargo built it, as an archive and under its name.
 fn image_of(product: Product, folder: &Path) -> Result<(PathBuf, ImageName), Error> {
     let program = fleet_testbed::program(product.name)?;
+    let beside = product.beside.iter();
+    let beside: Vec<_> = beside
+        .map(|name| fleet_testbed::program(name))
+        .collect::<Result<_, _>>()?;
     let version = env!("CARGO_PKG_VERSION");
-    let kept = product::test_image(product, &program, version, folder).map_err(|e| {
+    let kept = product::test_image(product, &program, &beside, version, folder).map_err(|e| {
         Error::Unexpected(format!("cannot make the image of {}: {e}", product.name))
     })?;
     let name = kept.reference.to_string();

@@ -108,8 +108,12 @@ fn print(built: &[Built], to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "  size     {} bytes", image.size)?;
         writeln!(to, "  archive  {}", image.archive.display())?;
         for platform in &image.platforms {
-            let (name, list) = (platform.architecture.as_str(), platform.sbom.display());
-            writeln!(to, "  {name:<8} {}, components in {list}", platform.digest)?;
+            let name = platform.architecture.as_str();
+            writeln!(to, "  {name:<8} {}", platform.digest)?;
+            for program in &platform.programs {
+                let (name, list) = (program.name, program.sbom.display());
+                writeln!(to, "           {name}, components in {list}")?;
+            }
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Our images: what is in them, and what they are called.
 //!
-//! An image is one program at `/<name>`, two files that give its user a name, one that says in
-//! which order names are resolved, and the list of what it is made of. No shell, no loader, no
+//! An image is one program at `/<name>`, beside it those that it starts itself, two files that give its
+//! user a name, one that says in which order names are resolved, and a list for each program of what it is
+//! made of. No shell, no loader, no
 //! certificates: our programs trust the files they are given, the API server's by Kubernetes and the
 //! bus's by `--nats-ca-file`.
 //!
@@ -11,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use crate::oci::{
@@ -33,6 +35,8 @@ const NSSWITCH: &str = "hosts: files dns\n";
 pub struct Product {
     /// Of the package, of its program, and of the image.
     pub name: &'static str,
+    /// Further programs in the image, each called as its package: the program starts them itself.
+    pub beside: &'static [&'static str],
     /// For people who look at an image.
     pub title: &'static str,
     /// One sentence.
@@ -42,6 +46,7 @@ pub struct Product {
 /// The operator.
 pub const OPERATOR: Product = Product {
     name: "fleet-operator",
+    beside: &[],
     title: "fleet-operator",
     description: "Turns Deployments of the group fleet.nationtech.io into signed desired state for devices",
 };
@@ -49,12 +54,21 @@ pub const OPERATOR: Product = Product {
 /// Callout, enrolment service, and the jobs that prepare what they need.
 pub const AUTH: Product = Product {
     name: "fleet-auth",
+    beside: &[],
     title: "fleet-auth",
     description: "Answers NATS about each login of a device, and lets devices ask to join the fleet",
 };
 
+/// A device for a minute, which is the program of devices with a podman in memory.
+pub const CHECK: Product = Product {
+    name: "fleet-check",
+    beside: &["fleet-agent"],
+    title: "fleet-check",
+    description: "Goes through a fleet's platform as a device: enrols, runs a container in memory, and leaves",
+};
+
 /// All images that `make images` makes.
-pub const PRODUCTS: [Product; 2] = [OPERATOR, AUTH];
+pub const PRODUCTS: [Product; 3] = [OPERATOR, AUTH, CHECK];
 
 /// What a set of images has in common.
 #[derive(Debug, Clone)]
@@ -73,11 +87,20 @@ pub struct Release {
 
 /// A program with the list of what it was made of.
 #[derive(Debug)]
-pub struct Variant {
+pub struct Part {
     /// The program.
     pub program: Program,
     /// `CycloneDX` as JSON; none in test images.
     pub sbom: Option<Vec<u8>>,
+}
+
+/// What is in an image on one architecture: its programs, in the order of [`Product::programs`].
+#[derive(Debug)]
+pub struct Variant {
+    /// That of the image's name.
+    pub main: Part,
+    /// Those beside it.
+    pub beside: Vec<Part>,
 }
 
 /// Why there is no image of a program.
@@ -107,6 +130,11 @@ pub enum ProductError {
 }
 
 impl Product {
+    /// The names of all programs in the image: the one that it starts, then those beside it.
+    pub fn programs(&self) -> impl Iterator<Item = &'static str> {
+        iter::once(self.name).chain(self.beside.iter().copied())
+    }
+
     /// The image's full name in a release.
     pub fn reference(&self, release: &Release) -> Result<Reference, ReferenceError> {
         format!("{}/{}:{}", release.registry, self.name, release.version).parse()
@@ -126,7 +154,7 @@ impl Product {
             });
         let variants = variants.into_iter();
         Ok(variants.fold(image, |image, variant| {
-            let architecture = variant.program.architecture();
+            let architecture = variant.main.program.architecture();
             image.platform(architecture, self.contents(variant))
         }))
     }
@@ -136,22 +164,29 @@ impl Product {
             .file("/etc/group", 0o644, GROUP)
             .file("/etc/nsswitch.conf", 0o644, NSSWITCH)
             .file("/etc/passwd", 0o644, PASSWD);
-        let layer = match variant.sbom {
-            Some(sbom) => layer.file(&self.sbom_path(), 0o644, sbom),
-            None => layer,
-        };
+        let parts = iter::once(variant.main).chain(variant.beside);
+        let layer = self
+            .programs()
+            .zip(parts)
+            .fold(layer, |layer, (name, part)| {
+                let layer = match part.sbom {
+                    Some(sbom) => layer.file(&sbom_path(name), 0o644, sbom),
+                    None => layer,
+                };
+                part.program.add_to(layer, name)
+            });
         let settings = Settings {
             user: USER.to_owned(),
             entrypoint: vec![format!("/{}", self.name)],
             ..Settings::default()
         };
-        Contents::new(settings, [variant.program.add_to(layer, self.name)])
+        Contents::new(settings, [layer])
     }
+}
 
-    /// Where the list of components lies in the image.
-    pub fn sbom_path(&self) -> String {
-        format!("/usr/share/sbom/{}.cdx.json", self.name)
-    }
+/// Where the list of a program's components lies in an image.
+pub fn sbom_path(program: &str) -> String {
+    format!("/usr/share/sbom/{program}.cdx.json")
 }
 
 fn labels<'a>(product: &'a Product, release: &'a Release) -> BTreeMap<&'static str, &'a str> {
@@ -181,11 +216,11 @@ pub struct Kept {
 
 /// The operator's image for tests and demo; see [`test_image`].
 pub fn operator_image(program: &Path, version: &str, folder: &Path) -> Result<Kept, ProductError> {
-    test_image(OPERATOR, program, version, folder)
+    test_image(OPERATOR, program, &[], version, folder)
 }
 
-/// An image for tests and demo, from a program as `cargo build` makes it, called
-/// `localhost/<name of the product>:<version>`.
+/// An image for tests and demo, from programs as `cargo build` makes them, called
+/// `localhost/<name of the product>:<version>`; `beside` are those of [`Product::beside`].
 ///
 /// It lies in `folder` under a name that ends with its digest: the second call with the same program
 /// finds the first one's archive, and one with another program replaces it. Several processes may
@@ -193,9 +228,17 @@ pub fn operator_image(program: &Path, version: &str, folder: &Path) -> Result<Ke
 pub fn test_image(
     product: Product,
     program: &Path,
+    beside: &[PathBuf],
     version: &str,
     folder: &Path,
 ) -> Result<Kept, ProductError> {
+    let part = |path: &Path| {
+        let program = Program::with_libraries(path)?;
+        Ok::<_, ProgramError>(Part {
+            program,
+            sbom: None,
+        })
+    };
     let release = Release {
         registry: "localhost".to_owned(),
         version: version.to_owned(),
@@ -203,9 +246,10 @@ pub fn test_image(
         source: None,
         time: Epoch::default(),
     };
+    let beside = beside.iter().map(|path| part(path));
     let variant = Variant {
-        program: Program::with_libraries(program)?,
-        sbom: None,
+        main: part(program)?,
+        beside: beside.collect::<Result<_, _>>()?,
     };
     let image = product.image(&release, [variant])?;
     let archive = image.compression(Compression::None).archive()?;

@@ -17,7 +17,7 @@ use crate::cargo::Workspace;
 use crate::oci::{
     Architecture, Digest, Epoch, EpochError, ImageError, Reference, ReferenceError, SaveError,
 };
-use crate::product::{PRODUCTS, Product, Release, Variant};
+use crate::product::{PRODUCTS, Part, Product, Release, Variant};
 use crate::program::{Program, ProgramError};
 use crate::sbom::{Sbom, SbomError};
 
@@ -74,8 +74,17 @@ pub struct Platform {
     pub architecture: Architecture,
     /// The digest of its manifest.
     pub digest: Digest,
+    /// What is in it.
+    pub programs: Vec<Listed>,
+}
+
+/// A program in an image.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: &'static str,
     /// The digest of the program.
-    pub program: Digest,
+    pub digest: Digest,
     /// The list of components, beside the archive.
     pub sbom: PathBuf,
 }
@@ -155,19 +164,19 @@ fn one(
     let reference = product.reference(release)?;
     let (mut variants, mut listed) = (Vec::new(), Vec::new());
     for architecture in &plan.architectures {
-        say(&format!(
-            "{reference}: compiling {} for {architecture}",
-            product.name
-        ));
-        let (variant, program) = variant(plan, product, release, *architecture)?;
-        let name = format!(
-            "{}-{}-{architecture}.cdx.json",
-            product.name, release.version
-        );
-        let path = plan.out.join(name);
-        write(&path, variant.sbom.as_deref().unwrap_or_default())?;
-        variants.push(variant);
-        listed.push((*architecture, program, path));
+        let (mut parts, mut programs) = (Vec::new(), Vec::new());
+        for name in product.programs() {
+            say(&format!("{reference}: compiling {name} for {architecture}"));
+            let (part, digest) = part(plan, name, release, *architecture)?;
+            let file = format!("{name}-{}-{architecture}.cdx.json", release.version);
+            let sbom = plan.out.join(file);
+            write(&sbom, part.sbom.as_deref().unwrap_or_default())?;
+            parts.push(part);
+            programs.push(Listed { name, digest, sbom });
+        }
+        let beside = parts.split_off(1);
+        variants.extend(parts.pop().map(|main| Variant { main, beside }));
+        listed.push((*architecture, programs));
     }
     say(&format!("{reference}: writing the archive"));
     let archive = product.image(release, variants)?.archive()?;
@@ -179,16 +188,13 @@ fn one(
         let loaded = load::podman(&path, &reference)?;
         say(&format!("{reference}: {loaded}"));
     }
-    let platforms = listed
-        .into_iter()
-        .filter_map(|(architecture, program, sbom)| {
-            Some(Platform {
-                architecture,
-                digest: archive.manifests().get(&architecture)?.clone(),
-                program,
-                sbom,
-            })
-        });
+    let platforms = listed.into_iter().filter_map(|(architecture, programs)| {
+        Some(Platform {
+            architecture,
+            digest: archive.manifests().get(&architecture)?.clone(),
+            programs,
+        })
+    });
     Ok(Built {
         digest: archive.digest().clone(),
         size: archive.size(),
@@ -198,15 +204,15 @@ fn one(
     })
 }
 
-fn variant(
+fn part(
     plan: &Plan,
-    product: &Product,
+    package: &str,
     release: &Release,
     architecture: Architecture,
-) -> Result<(Variant, Digest), BuildError> {
+) -> Result<(Part, Digest), BuildError> {
     let workspace = Workspace::new(&plan.root);
-    let compiled = compile::compile(workspace, product.name, architecture)?;
-    let sbom = Sbom::of(workspace, product.name, compile::target(architecture))?;
+    let compiled = compile::compile(workspace, package, architecture)?;
+    let sbom = Sbom::of(workspace, package, compile::target(architecture))?;
     sbom.check(&compiled.packages)?;
     let sbom = sbom.with_runtime(compiled.runtime).json(release.time)?;
     let program = Program::standalone(&compiled.program)?;
@@ -218,7 +224,7 @@ fn variant(
     }
     let digest = program.digest();
     let sbom = Some(sbom);
-    Ok((Variant { program, sbom }, digest))
+    Ok((Part { program, sbom }, digest))
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), BuildError> {

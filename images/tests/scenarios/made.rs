@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fleet_images::product::{AUTH, OPERATOR, PRODUCTS, Product};
+use fleet_images::product::{AUTH, CHECK, OPERATOR, PRODUCTS, Product, sbom_path};
 
 use crate::read::{Read, unpacked};
 use crate::support::{Podman, skip};
@@ -67,6 +67,15 @@ fn the_auth_service_starts_confined() {
 }
 
 #[test]
+fn the_check_starts_confined() {
+    let Some(said) = confined(CHECK, &[&["--version"], &["round-trip", "--help"]]) else {
+        return;
+    };
+    assert_eq!(said[0], format!("fleet-check {VERSION}"));
+    assert!(said[1].contains("--token-namespace"), "{}", said[1]);
+}
+
+#[test]
 fn each_architecture_has_its_program_and_the_list_that_lies_beside() {
     for product in PRODUCTS {
         if let Some(folder) = folder(product) {
@@ -76,7 +85,6 @@ fn each_architecture_has_its_program_and_the_list_that_lies_beside() {
 }
 
 fn assert_architectures(product: Product, folder: &Path) {
-    let name = product.name;
     let archive = fs::read(folder.join(archive_name(product))).expect("the archive");
     let archive = Read::tar(&archive);
     let top = archive.json("index.json")["manifests"][0].clone();
@@ -88,10 +96,12 @@ fn assert_architectures(product: Product, folder: &Path) {
             .expect("a word");
         let manifest = archive.blob_json(&manifest);
         let files = unpacked(archive.blob(&manifest["layers"][0]));
-        let list = folder.join(format!("{name}-{VERSION}-{architecture}.cdx.json"));
-        let inside = files.get(product.sbom_path().trim_start_matches('/'));
-        assert_eq!(inside, fs::read(list).expect("the list"));
-        runs(name, architecture, files.get(name));
+        for name in product.programs() {
+            let list = folder.join(format!("{name}-{VERSION}-{architecture}.cdx.json"));
+            let inside = files.get(sbom_path(name).trim_start_matches('/'));
+            assert_eq!(inside, fs::read(list).expect("the list"));
+            runs(name, architecture, files.get(name));
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use fleet_images::oci::{Architecture, Archive, Digest};
 
 use crate::read::{Read, unpacked};
 use crate::support::{Podman, probe};
-use fleet_images::product::{PRODUCTS, Product, Release, Variant, operator_image, test_image};
+use fleet_images::product::{
+    PRODUCTS, Part, Product, Release, Variant, operator_image, sbom_path, test_image,
+};
 use fleet_images::program::Program;
 use serde_json::{Value, json};
 
@@ -31,15 +33,20 @@ fn release() -> Release {
     }
 }
 
-fn variant(program: &Path) -> Variant {
-    Variant {
+/// With the same program under each of its names.
+fn variant(product: Product, program: &Path) -> Variant {
+    let part = || Part {
         program: Program::standalone(program).expect("a static program"),
         sbom: Some(SBOM.to_vec()),
+    };
+    Variant {
+        main: part(),
+        beside: product.beside.iter().map(|_| part()).collect(),
     }
 }
 
 fn archive(product: Product, programs: &[PathBuf]) -> Archive {
-    let variants = programs.iter().map(|program| variant(program));
+    let variants = programs.iter().map(|program| variant(product, program));
     let image = product.image(&release(), variants).expect("a name");
     image.archive().expect("an image")
 }
@@ -147,22 +154,26 @@ fn assert_labels(product: Product, labels: &Value) {
 fn assert_files(product: Product, layer: &[u8]) {
     let files = unpacked(layer);
     let names: Vec<_> = files.names().collect();
-    let list = format!("usr/share/sbom/{}.cdx.json", product.name);
-    let expected = [
-        "etc/",
-        "etc/group",
-        "etc/nsswitch.conf",
-        "etc/passwd",
-        product.name,
-        "usr/",
-        "usr/share/",
-        "usr/share/sbom/",
-        &list,
-    ];
+    let (programs, lists) = sorted(product);
+    let start = ["etc/", "etc/group", "etc/nsswitch.conf", "etc/passwd"].map(str::to_owned);
+    let folders = ["usr/", "usr/share/", "usr/share/sbom/"].map(str::to_owned);
+    let lists = lists.map(|list| list.trim_start_matches('/').to_owned());
+    let expected = start.into_iter().chain(programs).chain(folders);
+    let expected: Vec<_> = expected.chain(lists.clone()).collect();
     assert_eq!(names, expected);
     let passwd = String::from_utf8_lossy(files.get("etc/passwd")).into_owned();
     assert!(passwd.contains("\nnonroot:x:65532:65532:"), "{passwd}");
-    assert_eq!(files.get(&list), SBOM);
+    for list in lists {
+        assert_eq!(files.get(&list), SBOM);
+    }
+}
+
+/// The programs of an image and their lists, as a listing of its files has them.
+fn sorted(product: Product) -> (Vec<String>, impl Iterator<Item = String> + Clone) {
+    let mut programs: Vec<_> = product.programs().map(str::to_owned).collect();
+    programs.sort();
+    let lists: Vec<_> = programs.iter().map(|name| sbom_path(name)).collect();
+    (programs, lists.into_iter())
 }
 
 #[test]
@@ -191,8 +202,10 @@ fn assert_confined(product: Product, archive: &Archive, podman: &Podman, folder:
     podman.load(&path);
     let reference = archive.reference().as_str();
     let args = format!(r#"args ["/{}", "--version"]"#, product.name);
-    let program = format!("file /{}", product.name);
-    let list = format!("file {}", product.sbom_path());
+    let (programs, lists) = sorted(product);
+    let programs = programs.iter().map(|name| format!("file /{name}"));
+    let ours = programs.chain(lists.map(|list| format!("file {list}")));
+    let ours: Vec<_> = ours.collect();
     let confined = [
         "--read-only",
         "--cap-drop=ALL",
@@ -219,14 +232,13 @@ fn assert_confined(product: Product, archive: &Archive, podman: &Podman, folder:
             .into_iter()
             .filter(|f| !FROM_RUNTIME.contains(f))
             .collect();
-        let expected = [
+        let names = [
             "file /etc/group",
             "file /etc/nsswitch.conf",
             "file /etc/passwd",
-            &program,
-            &list,
         ];
-        assert_eq!(files, expected);
+        let expected = names.into_iter().chain(ours.iter().map(String::as_str));
+        assert_eq!(files, expected.collect::<Vec<_>>());
     }
 }
 
@@ -251,7 +263,9 @@ fn test_images_of_different_products_lie_side_by_side() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = Path::new(env!("CARGO_BIN_EXE_fleet-images"));
     let images = PRODUCTS.map(|product| {
-        let kept = test_image(product, program, "0.0.1", folder.path()).expect("an image");
+        let beside = vec![program.to_owned(); product.beside.len()];
+        let kept = test_image(product, program, &beside, "0.0.1", folder.path());
+        let kept = kept.expect("an image");
         let name = format!("localhost/{}:0.0.1", product.name);
         assert_eq!(kept.reference.as_str(), name);
         kept.path
