@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::scene::{Run, SOON, Scene, USER, finished};
+use crate::scene::{ACCOUNT, Run, SOON, Scene, finished};
 
 /// Which step failed, by what was printed.
 fn failed(run: &Run) -> Option<Step> {
@@ -61,7 +61,7 @@ async fn what_is_away_is_named_by_its_step_and_nothing_is_left() {
     let mut granted = fleet_check_core::rbac::rules(Scope::Cluster);
     granted.retain(|rule| rule.resources.as_deref() != Some(&["devices".to_owned()]));
     let (patch, params) = (json!({"rules": granted}), PatchParams::default());
-    let patched = roles.patch(USER, &params, &Patch::Merge(patch)).await;
+    let patched = roles.patch(ACCOUNT, &params, &Patch::Merge(patch)).await;
     patched.expect("patched");
     let refused = || async { scene.run(30).await.said.contains("LEFT") };
     assert!(wait::until(SOON, refused).await, "what is left is named");

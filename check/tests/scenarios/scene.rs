@@ -9,7 +9,8 @@ use fleet_api::{Deployment, Device, DeviceEnrolment};
 use fleet_check_core::rbac::{Scope, rules};
 use fleet_e2e::identity::{ChainOptions, Identity, start_callout};
 use fleet_testbed::{Operator, OperatorOptions, OperatorRights, Request, Testbed, wait};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
 };
@@ -20,7 +21,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-pub(crate) const USER: &str = "fleet-check";
+/// Of the account that the check runs as, and its roles.
+pub(crate) const ACCOUNT: &str = "fleet-check";
+/// What the API server calls it.
+const USER: &str = "system:serviceaccount:fleet:fleet-check";
 /// Of the Deployment.
 pub(crate) const NAMESPACE: &str = "fleet";
 pub(crate) const TOKENS: &str = "fleet-enrolment";
@@ -61,28 +65,35 @@ impl Scene {
             bed,
         };
         scene.grant().await;
+        scene.write_kubeconfig().await;
         scene
     }
 
     /// Exactly what the check states, for a user that is nobody else.
     async fn grant(&self) {
         let meta = || ObjectMeta {
-            name: Some(USER.to_owned()),
+            name: Some(ACCOUNT.to_owned()),
             ..ObjectMeta::default()
         };
         let role_ref = |kind: &str| RoleRef {
             api_group: Some("rbac.authorization.k8s.io".to_owned()),
             kind: kind.to_owned(),
-            name: USER.to_owned(),
+            name: ACCOUNT.to_owned(),
         };
         let subjects = Some(vec![Subject {
-            kind: "User".to_owned(),
-            name: USER.to_owned(),
+            kind: "ServiceAccount".to_owned(),
+            name: ACCOUNT.to_owned(),
+            namespace: Some(NAMESPACE.to_owned()),
             ..Subject::default()
         }]);
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(NAMESPACE.to_owned());
         make(Api::all(self.client.clone()), &namespace).await;
+        let account = ServiceAccount {
+            metadata: meta(),
+            ..ServiceAccount::default()
+        };
+        make(Api::namespaced(self.client.clone(), NAMESPACE), &account).await;
         let role = ClusterRole {
             metadata: meta(),
             rules: Some(rules(Scope::Cluster)),
@@ -110,17 +121,30 @@ impl Scene {
         }
     }
 
-    /// The administrator's kubeconfig, speaking for the check's user.
     fn kubeconfig(&self) -> PathBuf {
+        self.bed.folder().join("check.kubeconfig")
+    }
+
+    /// The administrator's kubeconfig with the account's token.
+    async fn write_kubeconfig(&self) {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let params = PostParams::default();
+        let made = accounts.create_token_request(ACCOUNT, &params, &request);
+        let token = made.await.expect("made").status.and_then(|s| s.token);
         let admin = self.bed.kubeconfig().expect("a kubeconfig");
         let text = fs::read(admin).expect("read");
         let mut config: Value = serde_json::from_slice(&text).expect("json");
         for user in config["users"].as_array_mut().expect("users") {
-            user["user"]["as"] = json!(USER);
+            user["user"] = json!({"token": token.as_deref().expect("a token")});
         }
-        let path = self.bed.folder().join("check.kubeconfig");
-        fs::write(&path, config.to_string()).expect("written");
-        path
+        fs::write(self.kubeconfig(), config.to_string()).expect("written");
     }
 
     fn command(&self, timeout: u64) -> Command {
