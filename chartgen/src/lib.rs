@@ -7,7 +7,7 @@
 
 pub mod auth;
 pub mod crds;
-mod meta;
+pub mod hub;
 pub mod operator;
 pub mod platform;
 pub mod workload;
@@ -24,6 +24,12 @@ pub enum ChartsError {
     /// A chart's definition contradicts itself.
     #[error(transparent)]
     Chart(#[from] chartgen::ChartErrors),
+    /// What is said of a chart cannot be written.
+    #[error("cannot write the annotations of a chart")]
+    Annotations(#[from] serde_json::Error),
+    /// What changed cannot be read.
+    #[error("cannot read CHANGELOG.md")]
+    Changelog(#[from] hub::ChangelogError),
 }
 
 /// What distinguishes one release of the charts from another.
@@ -33,6 +39,9 @@ pub struct Release {
     pub version: String,
     /// The definitions.
     pub crds: Vec<CustomResourceDefinition>,
+    /// What changed since the release before, in packages. What is committed is of no release, and says
+    /// nothing of it: else whoever adds a line to the changelog would have to write all charts anew.
+    pub changes: Option<Vec<hub::Change>>,
 }
 
 impl Release {
@@ -44,7 +53,23 @@ impl Release {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             crds: fleet_api::crds()?,
+            changes: None,
         })
+    }
+
+    /// The same with what changed, by `CHANGELOG.md`.
+    ///
+    /// # Errors
+    /// When that is not in its form, or says nothing of this version.
+    pub fn with_changes(mut self) -> Result<Self, ChartsError> {
+        let log = hub::Changelog::parse(include_str!("../../CHANGELOG.md"))?;
+        self.changes = Some(log.of(&self.version)?.to_vec());
+        Ok(self)
+    }
+
+    /// The name of an image of ours, in this version.
+    fn image(&self, image: &chartgen::common::Image) -> String {
+        format!("{}/{}:{}", image.registry, image.repository, self.version)
     }
 }
 

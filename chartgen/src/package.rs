@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, bail};
 use chartgen::{Package, RenderedChart};
 use clap::Args;
+use fleet_chartgen::Release;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   fleet-chartgen package
@@ -52,7 +53,8 @@ pub(crate) fn run(args: &PackageArgs) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let mut packed: BTreeMap<String, Package> = BTreeMap::new();
-    for chart in fleet_chartgen::charts()? {
+    let release = Release::current()?.with_changes()?;
+    for chart in fleet_chartgen::charts_of(&release)? {
         let path = args.out.join(file_name(&chart.name, &chart.version));
         // What an earlier run left must not be taken for this one's.
         for stale in [path.clone(), provenance(&path)] {

@@ -107,7 +107,7 @@ mod yaml;
 
 pub use chart::{
     Chart, ChartKind, ChartMeta, Dependency, Drift, FileError, Maintainer, Notes, Profile,
-    RenderedChart, plain,
+    RenderedChart, plain, yaml_text,
 };
 pub use cond::{Cond, Literal};
 pub use document::Document;

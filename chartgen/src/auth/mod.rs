@@ -16,7 +16,7 @@ mod values;
 use chartgen::tree::Part;
 use chartgen::{Chart, Cond, RenderedChart, Template, v};
 
-use crate::meta::meta;
+use crate::hub::{self, About};
 use crate::workload::{Labelling, Program};
 use crate::{ChartsError, Release};
 
@@ -49,9 +49,14 @@ fn labelling(program: Program) -> Labelling {
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
-    let about = "Who may use the fleet's bus, and how devices join: the auth callout and the \
-                 enrolment service of fleet-platform.";
-    let chart = Chart::<Values>::new(meta("fleet-auth", about, release))
+    let about = About {
+        name: "fleet-auth",
+        description: "Who may use the fleet's bus, and how devices join: the auth callout and the \
+                      enrolment service of fleet-platform.",
+        own_images: vec![release.image(&Values::default().image)],
+        ..About::default()
+    };
+    let chart = Chart::<Values>::new(hub::meta(release, &about)?)
         .as_subchart()
         .readme(include_str!("README.md.j2"))
         .notes(notes::notes())

@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::meta::meta;
+use crate::hub::{self, About};
 use crate::{ChartsError, Release};
 
 /// What Argo CD must not do with a definition. Helm's `keep` alone does not stop it: it honours that
@@ -93,8 +93,14 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         keep: v!(Values, crds.keep),
         annotations: v!(Values, crds.annotations),
     };
-    let about = "The custom resource definitions of fleet-platform: Deployment and Device.";
-    let chart = Chart::<Values>::new(meta("fleet-crds", about, release))
+    let about = About {
+        name: "fleet-crds",
+        description: "The custom resource definitions of fleet-platform: Deployment, Device and \
+                      DeviceEnrolment.",
+        defines: &release.crds,
+        ..About::default()
+    };
+    let chart = Chart::<Values>::new(hub::meta(release, &about)?)
         .as_subchart()
         .readme(include_str!("README.md.j2"));
     let chart = templates(&release.crds, &places)

@@ -15,7 +15,7 @@ use chartgen::tree::Part;
 use chartgen::{Chart, Cond, RenderedChart, Template, v};
 
 use crate::crds::{self, Places};
-use crate::meta::meta;
+use crate::hub::{self, About};
 use crate::workload::Program;
 use crate::{ChartsError, Release};
 
@@ -26,9 +26,15 @@ const PROGRAM: Program = Program::only("operator");
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
-    let about = "The operator of fleet-platform: runs containers on the devices that a \
-                 Deployment's selector matches.";
-    let chart = Chart::<Values>::new(meta("fleet-operator", about, release))
+    let about = About {
+        name: "fleet-operator",
+        description: "The operator of fleet-platform: runs containers on the devices that a Deployment's \
+                      selector matches.",
+        operates: &release.crds,
+        own_images: vec![release.image(&Values::default().image)],
+        ..About::default()
+    };
+    let chart = Chart::<Values>::new(hub::meta(release, &about)?)
         .as_subchart()
         .readme(include_str!("README.md.j2"))
         .notes(notes::notes())

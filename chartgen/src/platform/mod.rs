@@ -22,7 +22,7 @@ pub mod zitadel;
 
 use chartgen::{Chart, Dependency, RenderedChart, v};
 
-use crate::meta::meta;
+use crate::hub::{self, About};
 use crate::{ChartsError, Release};
 
 pub use profiles::{MIRROR, all as profiles};
@@ -30,9 +30,17 @@ pub use values::Values;
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
-    let about = "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and identity \
-                 provider.";
-    let mut meta = meta("fleet-platform", about, release);
+    let others = images::of_others();
+    let about = About {
+        name: "fleet-platform",
+        description: "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and \
+                      identity provider.",
+        operates: &release.crds,
+        own_images: images::own(release),
+        other_images: &others,
+        ..About::default()
+    };
+    let mut meta = hub::meta(release, &about)?;
     meta.dependencies = vec![
         ours("fleet-operator", "operator", release),
         ours("fleet-auth", "auth", release),
@@ -44,7 +52,7 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .readme(include_str!("README.md.j2"))
         .notes(notes::notes())
         .template("networkpolicy-routes.yaml", policies::routes())
-        .file("images.txt", images::list(&release.version))
+        .file("images.txt", images::list(release))
         .helmignore(["*.orig", ".git/"]);
     let chart = profiles::all().into_iter().fold(chart, Chart::profile);
     Ok(refusals::refusals(chart).build()?)

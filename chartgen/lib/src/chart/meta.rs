@@ -50,6 +50,14 @@ pub struct ChartMeta {
     pub dependencies: Vec<Dependency>,
 }
 
+/// Data as the text of an annotation: some catalogues read lists and mappings from there.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn yaml_text(data: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+    Ok(crate::emit::data(&Node::of(data)?))
+}
+
 /// What a chart is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ChartKind {

@@ -24,7 +24,7 @@ use crate::template::Template;
 use crate::{Cond, Path, ValueRef, ValuesDoc};
 
 pub use dependency::Dependency;
-pub use meta::{ChartKind, ChartMeta, Maintainer};
+pub use meta::{ChartKind, ChartMeta, Maintainer, yaml_text};
 pub use notes::Notes;
 pub use profile::{Profile, plain};
 pub use rendered::{Drift, FileError, RenderedChart};
