@@ -74,12 +74,15 @@ fn base(component: Component) -> Result<Value, serde_json::Error> {
             values.callout.enabled = false;
             values.enrolment.enabled = false;
             values.openbao_job.enabled = false;
+            values.zitadel_job.enabled = false;
             values.enrolment_tokens.create_namespace = false;
             changes(&auth::Values::default(), &values)
         }
         Component::Auth => {
             let mut values = all.auth;
             values.secrets_job.enabled = false;
+            // The umbrella's own; here its values say it.
+            values.oidc.setup.issuer.name.clear();
             changes(&auth::Values::default(), &values)
         }
         Component::OpenBao => preset(&all.openbao),

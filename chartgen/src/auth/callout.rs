@@ -2,6 +2,7 @@
 
 use chartgen::{Document, Expr, v};
 
+use super::identity::{self, AUDIENCE, Known, ORGANISATION, variables};
 use super::values::Values;
 use super::{CALLOUT, labelling};
 use crate::workload::overlay::{self, Arguments};
@@ -32,7 +33,7 @@ pub(super) fn document() -> Document {
             ENFORCER.flag("nats-system-seed-file"),
             CACHE.flag("keys-cache-file"),
         ],
-        env: Vec::new(),
+        env: variables(&KNOWN).collect(),
         ports: Vec::new(),
         files: &[
             NATS, ENFORCER, ISSUER, XKEY, CACHE, NATS_CA, OIDC_CA, BAO_CA,
@@ -45,8 +46,11 @@ pub(super) fn document() -> Document {
         .document_when(v!(Values, callout.enabled))
 }
 
+/// What it has to know of the identity provider.
+const KNOWN: [Known; 3] = [identity::ISSUER, AUDIENCE, ORGANISATION];
+
 fn arguments() -> Arguments {
-    Arguments::default()
+    identity::arguments(&KNOWN, Arguments::default())
         .flag("nats-url", v!(Values, nats.url))
         .each(
             "issuer-seed-file",
@@ -58,9 +62,6 @@ fn arguments() -> Arguments {
             &format!("{}/", XKEY.path()),
             v!(Values, keys.xkey.entries),
         )
-        .flag("oidc-issuer", v!(Values, oidc.issuer))
-        .flag("oidc-audience", v!(Values, oidc.project))
-        .flag("oidc-organisation", v!(Values, oidc.organisation))
         .flag("oidc-role", v!(Values, oidc.role))
         .flag("bao-address", v!(Values, openbao.address))
         .flag("on-clone", v!(Values, logins.on_clone))
@@ -75,6 +76,8 @@ fn arguments() -> Arguments {
         )
         .flag("metrics-addr", metrics_addr())
         .flag("log-format", v!(Values, log.format))
+        .flag_if_set("idp-url", v!(Values, oidc.url))
+        .flag_if_set("idp-host", v!(Values, oidc.host))
         .flag_if_set("jwks-url", v!(Values, oidc.jwks_url))
         .fixed_if_set(v!(Values, nats.ca.name), [NATS_CA.flag("nats-ca-file")])
         .fixed_if_set(v!(Values, oidc.ca.name), [OIDC_CA.flag("oidc-ca-file")])
@@ -87,6 +90,7 @@ pub(super) fn metrics_addr() -> Expr {
 }
 
 fn secrets(spec: Document) -> Document {
+    let spec = identity::taken(&KNOWN, spec, CALLOUT);
     let spec = NATS.taken_from(
         spec,
         v!(Values, keys.callout.name),

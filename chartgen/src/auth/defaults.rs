@@ -4,10 +4,12 @@ use chartgen::common::{
     Annotations, ExistingSecret, FreeFormList, Global, Image, Labels, Resources, ServiceAccount,
 };
 use fleet_keys::catalogue::{self, AUTHORITY_NAME, Name};
+use fleet_keys::identity::{TOKEN_ENTRY, TOKEN_NAME};
 
 use super::enrolling::{
     Approval, Devices, EnrolmentApi, EnrolmentService, EnrolmentTokens, ServiceType,
 };
+use super::setup::Setup;
 use super::values::{
     ExistingConfigMap, KeyRing, Keys, Logins, Nats, NetworkPolicy, Oidc, OnClone, OpenBao, Rbac,
     Values,
@@ -63,6 +65,10 @@ impl Default for Values {
             },
             secrets_job: Task::default(),
             openbao_job: Task::default(),
+            zitadel_job: Task {
+                enabled: false,
+                ..Task::default()
+            },
             rbac: Rbac { create: true },
             network_policy: NetworkPolicy::default(),
             metrics: Metrics::default(),
@@ -97,7 +103,8 @@ impl Default for Oidc {
             project: String::new(),
             organisation: String::new(),
             role: "device".to_owned(),
-            token: secret("fleet-idp-token", "token"),
+            token: secret(TOKEN_NAME, TOKEN_ENTRY),
+            setup: Setup::default(),
         }
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chartgen::tree::{Node, entry};
 use chartgen::{Cond, Document, Expr, v};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapKeySelector, ContainerPort, EnvVar, EnvVarSource, Namespace, Service,
-    ServicePort, ServiceSpec,
+    ConfigMap, ContainerPort, Namespace, Service, ServicePort, ServiceSpec,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::callout::{BAO_CA, OIDC_CA, metrics_addr};
+use super::identity::{self, ISSUER, Known, ORGANISATION, PROJECT, from_config_map, variables};
 use super::values::Values;
 use super::{ENROLMENT, labelling};
 use crate::workload::overlay::{self, Arguments, container};
@@ -47,10 +47,14 @@ pub(super) fn deployment() -> Document {
             TOKEN.flag("idp-token-file"),
             APPROVAL.flag("approval-policy-file"),
         ],
-        env: vec![
+        env: [
             from_field("FLEET_IDENTITY", "metadata.name"),
-            manifest_keys(),
-        ],
+            // Whose manifests devices follow is known once the keys are made; until then the pod waits.
+            from_config_map(MANIFEST_KEYS, ""),
+        ]
+        .into_iter()
+        .chain(variables(&KNOWN))
+        .collect(),
         ports: vec![ContainerPort {
             name: Some(PORT.to_owned()),
             container_port: LISTEN.into(),
@@ -75,21 +79,8 @@ pub(super) fn deployment() -> Document {
         .document_when(v!(Values, enrolment.enabled))
 }
 
-/// Whose manifests devices follow is known once the keys are made; until then the pod waits.
-fn manifest_keys() -> EnvVar {
-    EnvVar {
-        name: MANIFEST_KEYS.to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource {
-            config_map_key_ref: Some(ConfigMapKeySelector {
-                name: String::new(),
-                key: String::new(),
-                optional: None,
-            }),
-            ..EnvVarSource::default()
-        }),
-    }
-}
+/// What it has to know of the identity provider.
+const KNOWN: [Known; 3] = [ISSUER, ORGANISATION, PROJECT];
 
 fn own_certificate() -> Cond {
     !Cond::is(v!(Values, enrolment_api.tls_secret))
@@ -97,14 +88,11 @@ fn own_certificate() -> Cond {
 
 fn arguments() -> Arguments {
     let device_nats = Expr::from(v!(Values, devices.nats_url)).or(v!(Values, nats.url));
-    Arguments::default()
+    identity::arguments(&KNOWN, Arguments::default())
         .flag(
             "public-url",
             Expr::join(v!(Values, enrolment_api.public_urls), ","),
         )
-        .flag("oidc-issuer", v!(Values, oidc.issuer))
-        .flag("oidc-organisation", v!(Values, oidc.organisation))
-        .flag("oidc-project", v!(Values, oidc.project))
         .flag("oidc-role", v!(Values, oidc.role))
         .flag("bao-address", v!(Values, openbao.address))
         .flag("device-nats-url", device_nats)
@@ -152,6 +140,7 @@ fn files(spec: Document) -> Document {
     let spec = spec
         .bind(&format!("{keys}/name"), v!(Values, keys.manifests.name))
         .bind(&format!("{keys}/key"), v!(Values, keys.manifests.key));
+    let spec = identity::taken(&KNOWN, spec, ENROLMENT);
     let spec = TOKEN.taken_from(
         spec,
         v!(Values, oidc.token.name),

@@ -5,13 +5,16 @@ mod dashboard;
 mod defaults;
 mod enrolling;
 mod enrolment;
+mod identity;
 mod jobs;
 mod masterkey;
 mod monitoring;
 mod notes;
 mod policies;
 mod rbac;
+mod setup;
 mod values;
+mod zitadel;
 
 use chartgen::tree::Part;
 use chartgen::{Chart, Cond, RenderedChart, Template, v};
@@ -23,6 +26,7 @@ use crate::{ChartsError, Release};
 pub use enrolling::{
     Approval, ApprovalRule, Devices, EnrolmentApi, EnrolmentService, EnrolmentTokens, ServiceType,
 };
+pub use setup::{AdministratorToken, IssuerMap, Setup};
 pub use values::{
     ExistingConfigMap, KeyRing, Keys, Logins, Nats, NetworkPolicy, Oidc, OnClone, OpenBao, Rbac,
     Values,
@@ -38,6 +42,8 @@ const SECRETS: Program = Program::component("secrets");
 const MASTERKEY: Program = Program::component("masterkey");
 /// Sets up `OpenBao`.
 const OPENBAO: Program = Program::component("openbao");
+/// Sets up Zitadel.
+const ZITADEL: Program = Program::component("zitadel");
 
 /// The labelling of a program's objects.
 fn labelling(program: Program) -> Labelling {
@@ -68,10 +74,12 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("job-secrets.yaml", jobs::secrets())
         .template("job-masterkey.yaml", masterkey::template())
         .template("job-openbao.yaml", jobs::openbao())
+        .template("job-zitadel.yaml", zitadel::job())
         .template("serviceaccounts.yaml", rbac::service_accounts())
         .template("rbac-enrolment.yaml", rbac::enrolment())
         .template("rbac-secrets.yaml", rbac::secrets())
         .template("rbac-openbao.yaml", rbac::token_reviews())
+        .template("rbac-zitadel.yaml", rbac::zitadel())
         .template("poddisruptionbudgets.yaml", policies::disruption_budgets())
         .template("networkpolicies.yaml", policies::network_policies())
         .template("services-metrics.yaml", monitoring::services())
@@ -90,20 +98,31 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
 fn refusals(chart: Chart<Values>) -> Chart<Values> {
     let is = |value| Cond::is(value);
     let any_program = || is(v!(Values, callout.enabled)).or(is(v!(Values, enrolment.enabled)));
+    // What the Job finds out nobody has to know before.
+    let untold = || any_program().and(!is(v!(Values, zitadel_job.enabled)));
+    let no_issuer = || !is(v!(Values, oidc.issuer));
     chart
         .refuse(
-            any_program().and(!is(v!(Values, oidc.issuer))),
+            is(v!(Values, zitadel_job.enabled))
+                .and(no_issuer())
+                .and(!is(v!(Values, oidc.setup.issuer.name))),
+            "oidc.issuer is empty, and zitadelJob would not know whom to set up: set it to Zitadel's issuer, \
+             such as https://id.example",
+        )
+        .refuse(
+            untold().and(no_issuer()),
             "oidc.issuer is empty: set it to the identity provider's issuer, such as \
              https://id.example",
         )
         .refuse(
-            any_program().and(!is(v!(Values, oidc.project))),
-            "oidc.project is empty: set it to the id that `fleet-auth provision zitadel` prints, or to \
-             the audience of devices' tokens",
+            untold().and(!is(v!(Values, oidc.project))),
+            "oidc.project is empty: set it to the audience of devices' tokens, which is the project's id that \
+             `fleet-auth provision zitadel` prints; or set zitadelJob.enabled, which finds it out",
         )
         .refuse(
-            any_program().and(!is(v!(Values, oidc.organisation))),
-            "oidc.organisation is empty: set it to the id of the organisation that devices belong to",
+            untold().and(!is(v!(Values, oidc.organisation))),
+            "oidc.organisation is empty: set it to the id of the organisation that devices belong to; or set \
+             zitadelJob.enabled, which finds it out",
         )
         .refuse(
             any_program()

@@ -4,7 +4,7 @@ use chartgen::{Cond, Document, ValueRef, v};
 
 use super::enrolment::PORT as DEVICES;
 use super::values::Values;
-use super::{CALLOUT, ENROLMENT, MASTERKEY, OPENBAO, SECRETS, labelling};
+use super::{CALLOUT, ENROLMENT, MASTERKEY, OPENBAO, SECRETS, ZITADEL, labelling};
 use crate::workload::Program;
 use crate::workload::pod::PORT as METRICS;
 use crate::workload::policies::{self, BudgetRefs, into_port, name_resolution, ports, to_ports};
@@ -45,7 +45,7 @@ const OIDC: Reached = ("The identity provider, wherever it is.", || {
     v!(Values, network_policy.oidc_ports)
 });
 
-pub(super) fn network_policies() -> [Document; 4] {
+pub(super) fn network_policies() -> [Document; 5] {
     let on = || Cond::is(v!(Values, network_policy.enabled));
     let metrics = |policy: Document| {
         policy
@@ -75,6 +75,8 @@ pub(super) fn network_policies() -> [Document; 4] {
             .document_when(on().and(Cond::is(v!(Values, secrets_job.enabled)))),
         policy(OPENBAO, &[], &[BAO])
             .document_when(on().and(Cond::is(v!(Values, openbao_job.enabled)))),
+        policy(ZITADEL, &[], &[API_SERVER, OIDC])
+            .document_when(on().and(Cond::is(v!(Values, zitadel_job.enabled)))),
     ]
 }
 

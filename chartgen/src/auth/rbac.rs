@@ -3,10 +3,11 @@
 use chartgen::tree::{Node, item};
 use chartgen::{Cond, Document, Template, v};
 use fleet_auth_core::enrol::rbac as enrol;
+use fleet_keys::identity;
 use fleet_keys::rbac as keys;
 
 use super::values::Values;
-use super::{CALLOUT, ENROLMENT, OPENBAO, SECRETS, labelling};
+use super::{CALLOUT, ENROLMENT, OPENBAO, SECRETS, ZITADEL, labelling};
 use crate::workload::rbac::{self, account_refs};
 
 pub(super) fn service_accounts() -> Template {
@@ -19,6 +20,8 @@ pub(super) fn service_accounts() -> Template {
             .document_when(v!(Values, secrets_job.enabled)),
         rbac::service_account(&labelling(OPENBAO), &account_refs!(Values, openbao_job))
             .document_when(v!(Values, openbao_job.enabled)),
+        rbac::service_account(&labelling(ZITADEL), &account_refs!(Values, zitadel_job))
+            .document_when(v!(Values, zitadel_job.enabled)),
     ];
     Template::from(accounts)
 }
@@ -62,6 +65,21 @@ pub(super) fn secrets() -> Vec<Document> {
     });
     let rules = rules.into_iter().flatten().collect();
     rbac::role(&labelling(SECRETS), &refs, rules, &create).into()
+}
+
+/// Of the Job that sets Zitadel up.
+pub(super) fn zitadel() -> [Document; 2] {
+    let refs = account_refs!(Values, zitadel_job);
+    let create = Cond::is(v!(Values, rbac.create)).and(Cond::is(v!(Values, zitadel_job.enabled)));
+    let rules = rbac::rules(identity::GRANTS, &(), |names| {
+        let name = match names {
+            identity::Objects::Any => return None,
+            identity::Objects::Map => v!(Values, oidc.setup.identity_map),
+            identity::Objects::Token => v!(Values, oidc.token.name),
+        };
+        Some(Node::seq([item(name)]))
+    });
+    rbac::role(&labelling(ZITADEL), &refs, rules, &create)
 }
 
 /// Of both services, where `OpenBao` asks about their tokens as them.

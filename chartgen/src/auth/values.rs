@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::enrolling::{Approval, Devices, EnrolmentApi, EnrolmentTokens};
+use super::setup::Setup;
 use crate::workload::values::{
     FULL_NAME, Log, Metrics, NAME, NATS_URL, OBJECT_NAME, PrometheusRule, Task, Workload,
 };
@@ -64,6 +65,8 @@ pub struct Values {
     pub secrets_job: Task,
     /// Makes `OpenBao` hold what the fleet needs.
     pub openbao_job: Task,
+    /// Makes Zitadel hold a project for the fleet, and tells the services of this chart its ids.
+    pub zitadel_job: Task,
 
     /// Roles.
     pub rbac: Rbac,
@@ -104,15 +107,18 @@ pub struct Oidc {
     pub jwks_url: String,
     /// The Secret with its certificate authority. Without a name: the public ones.
     pub ca: ExistingSecret,
-    /// The id of the project that tokens are made for (`aud`).
+    /// The id of the project that tokens are made for (`aud`). Empty for what `zitadelJob` finds out.
     pub project: String,
-    /// The id of the organisation that devices belong to.
+    /// The id of the organisation that devices belong to. Empty for what `zitadelJob` finds out.
     pub organisation: String,
     /// The role that makes a device.
     #[schemars(length(min = 1))]
     pub role: String,
-    /// The Secret with an access token that may manage users and role grants of the organisation.
+    /// The Secret with the enrolment service's access token, which may manage users and role grants of the
+    /// organisation. `zitadelJob` makes it, with a user of its own, unless it is there.
     pub token: ExistingSecret,
+    /// How `zitadelJob` sets Zitadel up.
+    pub setup: Setup,
 }
 
 /// `OpenBao`.

@@ -5,8 +5,10 @@
 //! are fixed ([`names`]), so that one part finds another. It makes no Secret: pods wait for those that
 //! `fleet-auth secrets ensure` and people make.
 
+mod check;
 mod context;
 mod images;
+mod issuer;
 pub mod names;
 pub mod nats;
 mod notes;
@@ -22,25 +24,18 @@ pub mod zitadel;
 
 use chartgen::{Chart, Dependency, RenderedChart, v};
 
-use crate::hub::{self, About};
+use crate::meta::meta;
 use crate::{ChartsError, Release};
 
+pub use check::Check;
 pub use profiles::{MIRROR, all as profiles};
 pub use values::Values;
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
-    let others = images::of_others();
-    let about = About {
-        name: "fleet-platform",
-        description: "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and \
-                      identity provider.",
-        operates: &release.crds,
-        own_images: images::own(release),
-        other_images: &others,
-        ..About::default()
-    };
-    let mut meta = hub::meta(release, &about)?;
+    let about = "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and identity \
+                 provider.";
+    let mut meta = meta("fleet-platform", about, release);
     meta.dependencies = vec![
         ours("fleet-operator", "operator", release),
         ours("fleet-auth", "auth", release),
@@ -51,8 +46,11 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .exempt(v!(Values, global), "the parts read it")
         .readme(include_str!("README.md.j2"))
         .notes(notes::notes())
+        .template("configmap-issuer.yaml", issuer::config_map())
         .template("networkpolicy-routes.yaml", policies::routes())
-        .file("images.txt", images::list(release))
+        .template("tests/check.yaml", check::pod())
+        .template("tests/check-permissions.yaml", check::permissions())
+        .file("images.txt", images::list(&release.version))
         .helmignore(["*.orig", ".git/"]);
     let chart = profiles::all().into_iter().fold(chart, Chart::profile);
     Ok(refusals::refusals(chart).build()?)

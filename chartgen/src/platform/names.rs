@@ -14,10 +14,18 @@ pub const OPENBAO: &str = "fleet-openbao";
 /// The identity provider: its Service and Deployment.
 pub const ZITADEL: &str = "fleet-zitadel";
 
+/// The check of `helm test`: all that it makes is called so, here and by itself.
+pub const CHECK: &str = fleet_check_core::NAME;
+
 /// The address of the bus.
 pub const NATS_URL: &str = "nats://fleet-nats:4222";
 /// The address of `OpenBao`.
 pub const OPENBAO_URL: &str = "https://fleet-openbao:8200";
+
+/// The address of Zitadel, inside of the cluster.
+pub const ZITADEL_URL: &str = "http://fleet-zitadel:8080";
+/// The `ConfigMap` with Zitadel's issuer.
+pub const ZITADEL_ISSUER: &str = "fleet-zitadel-issuer";
 
 /// The Secret with the certificate of `OpenBao`, which the names in its address have to be in.
 pub const OPENBAO_TLS: &str = catalogue::OPENBAO_TLS_NAME;

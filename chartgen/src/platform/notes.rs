@@ -23,6 +23,7 @@ pub(super) fn notes() -> Notes {
         .text("\nSee how it does:")
         .line(get("pods"))
         .text("  kubectl get fleetdev        # devices, as their agents connect")
+        .when(v!(Values, check.enabled), check)
         .when(v!(Values, openbao.enabled), seal)
         .when(v!(Values, zitadel.enabled), login)
         .when(!Cond::is(v!(Values, nats.enabled)), |notes| {
@@ -31,6 +32,17 @@ pub(super) fn notes() -> Notes {
                  configuration."
             ))
         })
+}
+
+fn check(notes: Notes) -> Notes {
+    notes
+        .text("\nTry it, once its pods are ready: a device enrols, runs a container in memory, and leaves.")
+        .line(text![
+            "  helm test ",
+            Expr::release_name(),
+            " --namespace ",
+            Expr::release_namespace()
+        ])
 }
 
 fn seal(notes: Notes) -> Notes {

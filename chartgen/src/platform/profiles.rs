@@ -168,9 +168,20 @@ fn external() -> Profile<Values> {
             values.auth.keys.zitadel_masterkey = false;
         })
         .set("Your own.", |values| values.zitadel.enabled = false)
-        .set("Who gives people and devices their tokens.", |values| {
-            "https://id.example.com".clone_into(&mut values.auth.oidc.issuer);
-        })
+        .set(
+            "Who gives people and devices their tokens. It is reached at that address.",
+            |values| {
+                let oidc = &mut values.auth.oidc;
+                "https://id.example.com".clone_into(&mut oidc.issuer);
+                oidc.url.clear();
+            },
+        )
+        .set(
+            "Whoever runs it says what tokens look like: set auth.oidc.project and auth.oidc.organisation. For a \
+             Zitadel, leave this on and name a Secret with an administrator's token, \
+             auth.oidc.setup.token.name.",
+            |values| values.auth.zitadel_job.enabled = false,
+        )
 }
 
 fn air_gap() -> Profile<Values> {

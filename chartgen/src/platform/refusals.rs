@@ -2,6 +2,8 @@
 
 use chartgen::{Chart, Cond, v};
 
+use fleet_keys::identity::ADMINISTRATOR_NAME;
+
 use super::names;
 use super::values::Values;
 
@@ -73,11 +75,40 @@ fn openbao(chart: Chart<Values>) -> Chart<Values> {
 }
 
 fn zitadel(chart: Chart<Values>) -> Chart<Values> {
+    let on = || Cond::is(v!(Values, zitadel.enabled));
     let domain = v!(Values, zitadel.zitadel.configmap_config.ExternalDomain);
-    chart.refuse(
-        Cond::is(v!(Values, zitadel.enabled)).and(!Cond::is(domain)),
-        "Zitadel needs a host that people and devices know it by: set \
-         zitadel.zitadel.configmapConfig.ExternalDomain, such as id.example.com, and make the Secrets \
-         that the README names; or set zitadel.enabled to false for a provider of your own",
-    )
+    let set_up = || Cond::is(v!(Values, auth.zitadel_job.enabled));
+    let ours = Cond::equals(v!(Values, auth.oidc.url), names::ZITADEL_URL);
+    let its_token = Cond::equals(v!(Values, auth.oidc.setup.token.name), ADMINISTRATOR_NAME);
+    let asked = || {
+        Cond::any([
+            v!(Values, auth.callout.enabled),
+            v!(Values, auth.enrolment.enabled),
+            v!(Values, auth.zitadel_job.enabled),
+        ])
+    };
+    let no_issuer = asked().and(!Cond::is(v!(Values, auth.oidc.issuer)));
+    chart
+        .refuse(
+            on().and(!Cond::is(domain)),
+            "Zitadel needs a host that people and devices know it by: set \
+             zitadel.zitadel.configmapConfig.ExternalDomain, such as id.example.com, and make the Secret \
+             that the README names; or set zitadel.enabled to false for a provider of your own",
+        )
+        .refuse(
+            (!on()).and(no_issuer),
+            "zitadel.enabled is false, and nobody would know your own provider: set auth.oidc.issuer",
+        )
+        .refuse(
+            (!on()).and(asked()).and(ours),
+            "zitadel.enabled is false, and nobody would find the Zitadel that is not installed: set \
+             auth.oidc.url to where your own provider is reached, or to \"\" for its issuer's address",
+        )
+        .refuse(
+            (!on()).and(set_up()).and(its_token),
+            "zitadel.enabled is false, and nobody would make the token that auth.zitadelJob needs: set \
+             auth.zitadelJob.enabled to false, auth.oidc.project and auth.oidc.organisation; or, where a \
+             Zitadel of your own shall be set up, auth.oidc.setup.token.name to a Secret with an \
+             administrator's token",
+        )
 }

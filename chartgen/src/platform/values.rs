@@ -4,6 +4,7 @@ use chartgen::common::{ExistingSecret, Global, Toggle};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::check::Check;
 use super::names;
 use super::nats::Nats;
 use super::openbao::OpenBao;
@@ -32,6 +33,8 @@ pub struct Values {
     /// A `NetworkPolicy` that lets nobody but servers of the bus into the port between them, where
     /// nobody is asked who they are. The other ports of the bus stay open.
     pub routes_policy: Toggle,
+    /// What `helm test` does.
+    pub check: Check,
 }
 
 impl Default for Values {
@@ -44,6 +47,7 @@ impl Default for Values {
             openbao: OpenBao::default(),
             zitadel: Zitadel::default(),
             routes_policy: Toggle { enabled: true },
+            check: Check::default(),
         }
     }
 }
@@ -74,6 +78,9 @@ fn auth_values() -> auth::Values {
     names::PROVISIONER.clone_into(&mut values.openbao.provisioner_role);
     values.keys.openbao_hosts = vec![names::OPENBAO.to_owned()];
     values.keys.zitadel_masterkey = true;
+    values.zitadel_job.enabled = true;
+    names::ZITADEL_URL.clone_into(&mut values.oidc.url);
+    names::ZITADEL_ISSUER.clone_into(&mut values.oidc.setup.issuer.name);
     values.openbao.ca = ExistingSecret {
         name: names::OPENBAO_TLS.to_owned(),
         key: names::OPENBAO_CA.to_owned(),

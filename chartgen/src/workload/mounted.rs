@@ -75,7 +75,7 @@ impl Mounted {
     }
 
     /// The volume; the overlay fills in what it is taken from.
-    pub(super) fn volume(&self) -> Volume {
+    pub(crate) fn volume(&self) -> Volume {
         let items = Some(vec![KeyToPath {
             key: self.file.to_owned(),
             path: self.file.to_owned(),
@@ -114,7 +114,7 @@ impl Mounted {
     }
 
     /// Where the container has it.
-    pub(super) fn mount(&self) -> VolumeMount {
+    pub(crate) fn mount(&self) -> VolumeMount {
         VolumeMount {
             name: self.volume.to_owned(),
             mount_path: self.folder.to_owned(),

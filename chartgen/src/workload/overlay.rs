@@ -25,6 +25,13 @@ impl Arguments {
         self
     }
 
+    /// An argument with a value, under a condition.
+    pub(crate) fn flag_when(mut self, cond: Cond, name: &str, value: impl Into<Expr>) -> Self {
+        self.0
+            .push(Part::when(cond, [item(flag(name, value.into()))]));
+        self
+    }
+
     /// A list with commas, if it is not empty.
     pub(crate) fn list_if_set<V>(mut self, name: &str, list: ValueRef<V>) -> Self {
         let given = item(flag(name, Expr::join(list.clone(), ",")));

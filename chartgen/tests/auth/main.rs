@@ -3,6 +3,7 @@
 
 mod components;
 mod golden;
+mod identity;
 mod program;
 mod refusals;
 mod scene;

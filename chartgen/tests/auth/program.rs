@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use fleet_auth_core::enrol::rbac as enrol;
-use fleet_keys::rbac as keys;
+use fleet_keys::{identity, rbac as keys};
 use serde_json::Value;
 
-use crate::scene::{component, told, told_all, workloads};
+use crate::scene::{component, told, told_all, told_issuer, workloads};
 use crate::support::{Objects, program};
 
 fn run(program: &Path, args: &[&str]) -> (bool, String) {
@@ -61,6 +61,7 @@ fn the_program_takes_every_argument_and_every_variable() {
     };
     takes_all(&program, &told().objects());
     takes_all(&program, &told_all().objects());
+    takes_all(&program, &told_issuer().objects());
 }
 
 /// What a role grants.
@@ -89,6 +90,11 @@ fn roles_grant_what_the_program_declares_and_nothing_else() {
     let ensure = values(keys::rules(keys::Role::Ensure));
     let seal = values(keys::rules(keys::Role::Seal));
     assert_eq!(role("Role rel-fleet-auth-secrets"), [ensure, seal].concat());
+    let identity = identity::rules(&identity::Given::default());
+    assert_eq!(
+        rules(told_issuer().objects().get("Role rel-fleet-auth-zitadel")),
+        values(identity)
+    );
     let enrolment = workloads(&objects).into_iter();
     let mut enrolment = enrolment.filter(|w| component(w) == "enrolment");
     let args = args(enrolment.next().expect("the service"));

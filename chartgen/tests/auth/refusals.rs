@@ -29,7 +29,11 @@ fn what_is_missing_is_named_with_what_to_set() {
     );
     refused(
         empty("oidc.project"),
-        &["oidc.project is empty", "provision zitadel"],
+        &[
+            "oidc.project is empty",
+            "provision zitadel",
+            "zitadelJob.enabled",
+        ],
     );
     refused(empty("oidc.organisation"), &["oidc.organisation is empty"]);
     refused(empty("openbao.address"), &["openbao.address is empty"]);
@@ -37,6 +41,12 @@ fn what_is_missing_is_named_with_what_to_set() {
         json!({"enrolmentApi": {"publicUrls": []}}),
         &["enrolmentApi.publicUrls is empty"],
     );
+}
+
+#[test]
+fn whom_the_job_shall_set_up_has_to_be_known() {
+    let values = json!({"oidc": {"issuer": ""}, "zitadelJob": {"enabled": true}});
+    refused(values, &["oidc.issuer is empty", "zitadelJob"]);
 }
 
 #[test]

@@ -7,8 +7,14 @@ use serde_json::{Map, Value, json};
 use crate::support::{Case, Objects, charts};
 
 /// The programs of the chart.
-pub(crate) const COMPONENTS: [&str; 5] =
-    ["callout", "enrolment", "masterkey", "openbao", "secrets"];
+pub(crate) const COMPONENTS: [&str; 6] = [
+    "callout",
+    "enrolment",
+    "masterkey",
+    "openbao",
+    "secrets",
+    "zitadel",
+];
 
 /// With what it must be told, and its other values as they are.
 pub(crate) fn told() -> Case {
@@ -53,8 +59,19 @@ pub(crate) fn told_all() -> Case {
             "natsCa": secret("bus-ca"),
             "issuerCa": secret("idp-ca"),
         },
+        "zitadelJob": {"enabled": true},
         "networkPolicy": {"enabled": true},
         "metrics": {"serviceMonitor": {"enabled": true}, "prometheusRule": {"enabled": true}},
+    }))
+}
+
+/// With what it must be told where it finds out the rest: whom it sets up.
+pub(crate) fn told_issuer() -> Case {
+    Case::of(&charts().join("fleet-auth")).values(json!({
+        "oidc": {"issuer": "https://id.example"},
+        "zitadelJob": {"enabled": true},
+        "openbao": {"address": "https://bao.example:8200"},
+        "enrolmentApi": {"publicUrls": ["https://join.example"]},
     }))
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod bus;
+mod identity;
 mod network;
 mod openbao;
 mod process;

@@ -22,6 +22,7 @@ fn zitadel_without_a_host() {
     let says = [
         "zitadel.zitadel.configmapConfig.ExternalDomain",
         "zitadel.enabled to false",
+        "the Secret that the README names",
     ];
     let nothing = json!({"zitadel": {"zitadel": {"configmapConfig": {"ExternalDomain": ""}}}});
     refused(nothing, &says);
@@ -59,11 +60,18 @@ fn no_openbao_at_all() {
 
 #[test]
 fn no_identity_provider_at_all() {
-    let values = json!({"zitadel": {"enabled": false}, "auth": {"oidc": {"issuer": ""}}});
-    refused(
-        values,
-        &["oidc.issuer is empty", "identity provider's issuer"],
-    );
+    let off = |auth: Value| json!({"zitadel": {"enabled": false}, "auth": auth});
+    let says = ["zitadel.enabled is false", "set auth.oidc.issuer"];
+    refused(off(json!({})), &says);
+    let issuer = "https://id.example.com";
+    let says = ["zitadel.enabled is false", "auth.oidc.url"];
+    refused(off(json!({"oidc": {"issuer": issuer}})), &says);
+    // Somebody has to make the token of who sets it up.
+    let says = [
+        "auth.zitadelJob.enabled to false",
+        "auth.oidc.setup.token.name",
+    ];
+    refused(off(json!({"oidc": {"issuer": issuer, "url": ""}})), &says);
 }
 
 #[test]

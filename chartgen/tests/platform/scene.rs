@@ -96,6 +96,9 @@ impl Scene {
         if let Some(profile) = profile {
             let file = self.chart().join(format!("values-{profile}.yaml"));
             case = case.args(["--values", path(&file)]);
+            if profile == "external" {
+                case = case.values(ids());
+            }
         }
         if self.real {
             // Zitadel's refers to others, which Helm would fetch.
@@ -105,13 +108,15 @@ impl Scene {
     }
 }
 
+/// What only they know who run an identity provider of their own.
+pub(crate) fn ids() -> Value {
+    json!({"auth": {"oidc": {"project": "1", "organisation": "2"}}})
+}
+
 /// The values without a default.
 pub(crate) fn unknown() -> Value {
     json!({
         "auth": {
-            "oidc": {
-                "issuer": "https://id.example.com", "project": "1", "organisation": "2",
-            },
             "devices": {"natsUrl": "tls://bus.example.com:4222"},
             "enrolmentApi": {"publicUrls": ["https://join.example.com"]},
         },

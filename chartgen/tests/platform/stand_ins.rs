@@ -73,6 +73,12 @@ fn a_part_that_is_switched_off_is_not_there() {
         if chart.name == "openbao" {
             off["auth"] = json!({"openbao": {"address": "https://bao.example.com"}});
         }
+        if chart.name == "zitadel" {
+            let oidc = json!({
+                "issuer": "https://id.example.com", "url": "", "project": "1", "organisation": "2",
+            });
+            off["auth"] = json!({"oidc": oidc, "zitadelJob": {"enabled": false}});
+        }
         let objects = Objects::read(&rendered(&scene.case(None).values(off)));
         assert!(!objects.0.contains_key(&name), "{name}");
         let policy = objects.of("NetworkPolicy").count();

@@ -124,6 +124,24 @@
 {{- printf "%s-%s" $name "secrets" -}}
 {{- end }}
 
+{{- /* The same with "-zitadel", in at most 52 characters. */ -}}
+{{- define "fleet-auth.fullname.zitadel.52" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 44 -}}
+{{- $name = printf "%s-%s" (trunc 35 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "zitadel" -}}
+{{- end }}
+
+{{- /* The same with "-zitadel", in at most 63 characters. */ -}}
+{{- define "fleet-auth.fullname.zitadel" -}}
+{{- $name := include "fleet-auth.fullname" . -}}
+{{- if gt (len $name) 55 -}}
+{{- $name = printf "%s-%s" (trunc 46 $name | trimAll "-.") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- printf "%s-%s" $name "zitadel" -}}
+{{- end }}
+
 {{- /* The chart and its version, as a label. */ -}}
 {{- define "fleet-auth.chart" -}}
 {{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." -}}
@@ -174,6 +192,12 @@ app.kubernetes.io/component: "openbao"
 {{- define "fleet-auth.selectorLabels.secrets" -}}
 {{ include "fleet-auth.selectorLabels" . }}
 app.kubernetes.io/component: "secrets"
+{{- end }}
+
+{{- /* Labels for selectors of the component zitadel. They never change. */ -}}
+{{- define "fleet-auth.selectorLabels.zitadel" -}}
+{{ include "fleet-auth.selectorLabels" . }}
+app.kubernetes.io/component: "zitadel"
 {{- end }}
 
 {{- /* Labels of the objects of the component callout. */ -}}
@@ -260,6 +284,20 @@ app.kubernetes.io/component: "secrets"
 {{- toYaml $labels -}}
 {{- end }}
 
+{{- /* Labels of the objects of the component zitadel. */ -}}
+{{- define "fleet-auth.labels.zitadel" -}}
+{{- $labels := include "fleet-auth.selectorLabels.zitadel" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (include "fleet-auth.chart" .) -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- with .Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/version" (. | replace "+" "_" | trunc 63 | trimAll "-_.") -}}
+{{- end -}}
+{{- with .Values.commonLabels -}}
+{{- $labels = merge $labels . -}}
+{{- end -}}
+{{- toYaml $labels -}}
+{{- end }}
+
 {{- /* The reference to the image at image. */ -}}
 {{- define "fleet-auth.image" -}}
 {{- $image := .Values.image.repository -}}
@@ -322,5 +360,14 @@ app.kubernetes.io/component: "secrets"
 {{- default (include "fleet-auth.fullname.secrets" .) .Values.secretsJob.serviceAccount.name -}}
 {{- else -}}
 {{- default "default" .Values.secretsJob.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The service account of the component zitadel. */ -}}
+{{- define "fleet-auth.serviceAccountName.zitadel" -}}
+{{- if .Values.zitadelJob.serviceAccount.create -}}
+{{- default (include "fleet-auth.fullname.zitadel" .) .Values.zitadelJob.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.zitadelJob.serviceAccount.name -}}
 {{- end -}}
 {{- end }}
