@@ -24,7 +24,7 @@ pub mod zitadel;
 
 use chartgen::{Chart, Dependency, RenderedChart, v};
 
-use crate::meta::meta;
+use crate::hub::{self, About};
 use crate::{ChartsError, Release};
 
 pub use check::Check;
@@ -33,9 +33,17 @@ pub use values::Values;
 
 /// The chart of a release.
 pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
-    let about = "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and identity \
-                 provider.";
-    let mut meta = meta("fleet-platform", about, release);
+    let others = images::of_others();
+    let about = About {
+        name: "fleet-platform",
+        description: "Fleet-platform as a whole: operator, auth callout, enrolment, bus, OpenBao and \
+                      identity provider.",
+        operates: &release.crds,
+        own_images: images::own(release),
+        other_images: &others,
+        ..About::default()
+    };
+    let mut meta = hub::meta(release, &about)?;
     meta.dependencies = vec![
         ours("fleet-operator", "operator", release),
         ours("fleet-auth", "auth", release),
@@ -50,7 +58,7 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
         .template("networkpolicy-routes.yaml", policies::routes())
         .template("tests/check.yaml", check::pod())
         .template("tests/check-permissions.yaml", check::permissions())
-        .file("images.txt", images::list(&release.version))
+        .file("images.txt", images::list(release))
         .helmignore(["*.orig", ".git/"]);
     let chart = profiles::all().into_iter().fold(chart, Chart::profile);
     Ok(refusals::refusals(chart).build()?)
