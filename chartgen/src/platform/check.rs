@@ -31,8 +31,7 @@ const AUTHORITY: Mounted = Mounted {
     file: "ca.crt",
     source: Source::ConfigMap,
 };
-const OTHER_AUTHORITY: Mounted =
-    Mounted::secret("enrolment-other-ca", "/etc/fleet/enrolment-ca", "ca.crt");
+const OTHER_AUTHORITY: Mounted = Mounted::secret("other-ca", "/etc/fleet/other-ca", "ca.crt");
 /// Where the agent of the check keeps what it knows.
 const WORK: Mounted = Mounted {
     volume: "work",
@@ -102,7 +101,7 @@ fn spec() -> PodSpec {
             name: PROGRAM.container.to_owned(),
             image: Some(String::new()),
             image_pull_policy: Some("IfNotPresent".to_owned()),
-            args: Some(vec!["round-trip".to_owned(), AUTHORITY.flag("ca-file")]),
+            args: Some(vec!["round-trip".to_owned()]),
             env: Some(Vec::new()),
             resources: Some(ResourceRequirements::default()),
             security_context: Some(SecurityContext {
@@ -130,7 +129,9 @@ fn overlay(spec: Document) -> Document {
             "token-namespace",
             v!(Values, auth.enrolment_tokens.namespace),
         )
-        .flag("timeout", v!(Values, check.timeout_seconds));
+        .flag("timeout", v!(Values, check.timeout_seconds))
+        .fixed_when(!other_authority(), [AUTHORITY.flag("ca-file")])
+        .fixed_when(other_authority(), [OTHER_AUTHORITY.flag("ca-file")]);
     let spec = spec.within(&container(PROGRAM, ""), |it| {
         it.bind("/image", helpers::image(v!(Values, check.image)))
             .bind("/imagePullPolicy", v!(Values, check.image.pull_policy))

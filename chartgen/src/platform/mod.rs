@@ -22,7 +22,7 @@ pub mod upstream;
 pub mod values;
 pub mod zitadel;
 
-use chartgen::{Chart, Dependency, RenderedChart, v};
+use chartgen::{Chart, Dependency, RenderedChart};
 
 use crate::hub::{self, About};
 use crate::{ChartsError, Release};
@@ -51,7 +51,6 @@ pub(crate) fn chart(release: &Release) -> Result<RenderedChart, ChartsError> {
     let theirs = upstream::ALL.iter().map(upstream::Upstream::dependency);
     meta.dependencies.extend(theirs);
     let chart = Chart::<Values>::new(meta)
-        .exempt(v!(Values, global), "the parts read it")
         .readme(include_str!("README.md.j2"))
         .notes(notes::notes())
         .template("configmap-issuer.yaml", issuer::config_map())

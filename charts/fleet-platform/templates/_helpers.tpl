@@ -26,3 +26,40 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 {{- toYaml $labels -}}
 {{- end }}
+
+{{- /* Labels for selectors of the component check. They never change. */ -}}
+{{- define "fleet-platform.selectorLabels.check" -}}
+{{ include "fleet-platform.selectorLabels" . }}
+app.kubernetes.io/component: "check"
+{{- end }}
+
+{{- /* Labels of the objects of the component check. */ -}}
+{{- define "fleet-platform.labels.check" -}}
+{{- $labels := include "fleet-platform.selectorLabels.check" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (include "fleet-platform.chart" .) -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- with .Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/version" (. | replace "+" "_" | trunc 63 | trimAll "-_.") -}}
+{{- end -}}
+{{- toYaml $labels -}}
+{{- end }}
+
+{{- /* The reference to the image at check.image. */ -}}
+{{- define "fleet-platform.check.image" -}}
+{{- $image := .Values.check.image.repository -}}
+{{- with coalesce (.Values.global).imageRegistry .Values.check.image.registry -}}
+{{- $image = printf "%s/%s" . $image -}}
+{{- end -}}
+{{- $image = printf "%s:%s" $image (default (.Chart.AppVersion | replace "+" "_") .Values.check.image.tag) -}}
+{{- with .Values.check.image.digest -}}
+{{- $image = printf "%s@%s" $image . -}}
+{{- end -}}
+{{- $image -}}
+{{- end }}
+
+{{- /* Image pull secrets, global ones first. */ -}}
+{{- define "fleet-platform.imagePullSecrets" -}}
+{{- with concat list (default list (.Values.global).imagePullSecrets) | uniq -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end }}
