@@ -113,7 +113,10 @@ mod tests {
             "zitadel": {"enabled": false},
             "auth": {
                 "enrolment": {"enabled": false},
-                "oidc": {"issuer": "https://id.example.com", "project": "1", "organisation": "2"},
+                "oidc": {
+                    "issuer": "https://id.example.com", "url": "", "project": "1", "organisation": "2",
+                },
+                "zitadelJob": {"enabled": false},
             },
         });
         write_values(&values, &missing).expect("written");

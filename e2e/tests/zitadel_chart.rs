@@ -179,7 +179,6 @@ fn shown(path: &Path) -> String {
 fn wanted() -> Value {
     json!({
         "auth": {
-            "oidc": {"issuer": "https://id.example.com", "project": "1", "organisation": "2"},
             "devices": {"natsUrl": "tls://bus.example.com:4222"},
             "enrolmentApi": {"publicUrls": ["https://join.example.com"]},
         },

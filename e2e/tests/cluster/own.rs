@@ -20,6 +20,8 @@ use crate::site::Site;
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// What OpenBao's administrator gave to whoever sets it up.
 const LOGIN: &str = "openbao-login";
+/// What the identity provider's administrator gave.
+const ADMINISTRATOR: &str = "idp-administrator";
 
 /// Nothing where there is no root, which is said: a node cannot be without.
 pub(crate) async fn start(name: &str, major: Major) -> Option<Site> {
@@ -35,12 +37,14 @@ pub(crate) async fn start(name: &str, major: Major) -> Option<Site> {
     };
     let cluster = Cluster::of_testbed(&parts).await.expect("an image");
     let image = bring(&parts, product::AUTH).await.expect("an image");
+    let check = bring(&parts, product::CHECK).await.expect("an image");
     let admission = Admission::RestrictedV2;
     let operator = Installation::prepare(&cluster, &parts, major, NAMESPACE, admission).await;
     let operator = operator.expect("a namespace with Secrets");
     let (chart, _) = umbrella::folder(parts.folder()).expect("the chart");
     let mut values = values(&parts);
     values["auth"]["image"] = image.values();
+    values["check"]["image"] = check.values();
     values["operator"]["image"] = cluster.image.values();
     let site = Site {
         client: cluster.client,
@@ -73,7 +77,7 @@ pub(crate) async fn bring_secrets(site: &Site) {
         site.bring(name, key, fs::read(path).expect("a file")).await;
     }
     let token = idp.admin_token().as_bytes().to_vec();
-    site.bring("fleet-idp-token", "token", token).await;
+    site.bring(ADMINISTRATOR, "token", token).await;
 }
 
 /// An installation that brings its own bus, OpenBao and identity provider.
@@ -100,9 +104,10 @@ fn auth_values(bed: &Testbed, nats: &str) -> Value {
         "nats": {"url": nats},
         "oidc": {
             "issuer": idp.issuer(),
-            "project": idp.project(),
-            "organisation": idp.organisation(),
+            "url": "",
             "ca": {"name": "idp-ca"},
+            // All else is found out.
+            "setup": {"token": {"name": ADMINISTRATOR, "key": "token"}},
         },
         "openbao": {
             "address": openbao.url(),
