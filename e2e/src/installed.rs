@@ -184,6 +184,16 @@ impl Installation {
             .await
     }
 
+    /// `helm test`; gives what Helm said of it.
+    ///
+    /// # Errors
+    /// When a test fails, or Helm does.
+    pub async fn test(&self) -> Result<String, Error> {
+        let release = [self.release.as_str(), "--namespace", &self.namespace];
+        let args = [&["test"][..], &release, &["--timeout=180s"]].concat();
+        self.helm.run(args).await
+    }
+
     /// `helm uninstall`, and waits until the pods are gone: Helm itself does not.
     ///
     /// # Errors

@@ -121,11 +121,9 @@ fn with_parts_of_ones_own_only_ours_are_installed() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .collect();
-    assert!(
-        pods.iter()
-            .all(|name| name.contains(" fleet-operator") || name.contains(" fleet-auth-")),
-        "{pods:?}"
-    );
+    let ours = [" fleet-operator", " fleet-auth-", " fleet-check"];
+    let is_ours = |pod: &String| ours.iter().any(|name| pod.contains(name));
+    assert!(pods.iter().all(is_ours), "{pods:?}");
     let operator = objects.get("Deployment fleet-operator").to_string();
     assert!(
         operator.contains("--nats-url=tls://nats.example.com:4222"),

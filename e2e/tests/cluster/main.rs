@@ -10,5 +10,6 @@ mod doctor;
 mod drill;
 mod life;
 mod own;
+mod round_trip;
 mod site;
 mod upstream;
