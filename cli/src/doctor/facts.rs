@@ -124,6 +124,8 @@ pub enum Component {
     Zitadel,
     /// `fleet-auth provision openbao`, a Job.
     Provision,
+    /// `fleet-auth provision zitadel`, a Job.
+    Identity,
     /// Another Job of `fleet-auth`, which makes keys.
     AuthJob,
 }
@@ -140,6 +142,7 @@ impl Component {
             ("fleet-auth", "callout") => Self::Callout,
             ("fleet-auth", "enrolment") => Self::Enrolment,
             ("fleet-auth", "openbao") => Self::Provision,
+            ("fleet-auth", "zitadel") => Self::Identity,
             ("fleet-auth", _) => Self::AuthJob,
             ("nats", _) => Self::Nats,
             ("openbao", _) => Self::OpenBao,
@@ -210,7 +213,7 @@ pub struct Container {
     pub ended: Option<String>,
     /// How often it was started again.
     pub restarts: i32,
-    /// The last line of its log before it ended, where it may be read.
+    /// The last line of its log before it ended, or while it is not ready, where it may be read.
     pub last_words: Option<String>,
 }
 

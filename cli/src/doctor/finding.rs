@@ -140,7 +140,9 @@ impl Check {
             Self::Enrolment => "The same of the enrolment service",
             Self::Nats => "The same of NATS, where it runs in the namespace",
             Self::OpenBao => "The same of OpenBao, and whether it is initialized and unsealed",
-            Self::Zitadel => "The same of Zitadel, where it runs in the namespace",
+            Self::Zitadel => {
+                "The same of Zitadel, where it runs in the namespace, and whether the Job that sets it up is done"
+            }
             Self::Versions => {
                 "Operator, definitions, auth services, agents and this program are of versions that fit"
             }

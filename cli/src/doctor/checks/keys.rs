@@ -8,7 +8,7 @@ use fleet_keys::catalogue::{
     OPENBAO_TLS_NAME, PREVIOUS, PUBLIC_NAME, XKEY_ENTRY, ZITADEL_NAME, seal_secret,
 };
 
-use super::{Check, Finding, Reason, Snapshot, Stage, counted, known, unread};
+use super::{Check, Finding, Reason, Snapshot, Stage, counted, identity, known, unread};
 use crate::doctor::facts::{Component, Entry, Fact, SecretFacts, SecretName};
 
 /// What makes all of them.
@@ -115,7 +115,8 @@ fn lacks(snapshot: &Snapshot, name: &SecretName, asked: &Asked<'_>) -> Vec<Findi
     let check = Check::Secrets;
     let by: Vec<_> = asked.by.iter().map(String::as_str).collect();
     let by = by.join(", ");
-    let remedy = makes(snapshot, &name.name).unwrap_or_else(|| {
+    let made = makes(snapshot, &name.name).or_else(|| identity::brings(snapshot, &name.name));
+    let remedy = made.unwrap_or_else(|| {
         let SecretName { namespace, name } = name;
         let entries = asked.entries.iter();
         let entries: Vec<_> = entries

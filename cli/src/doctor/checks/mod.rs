@@ -2,6 +2,7 @@
 
 mod cluster;
 mod fleet;
+mod identity;
 mod keys;
 mod pods;
 mod versions;
@@ -75,7 +76,7 @@ fn run(check: Check, snapshot: &Snapshot, stage: Stage) -> Vec<Finding> {
         (Check::Enrolment, _) => workloads::component(snapshot, check, Component::Enrolment),
         (Check::Nats, _) => workloads::component(snapshot, check, Component::Nats),
         (Check::OpenBao, _) => workloads::openbao(snapshot),
-        (Check::Zitadel, _) => workloads::component(snapshot, check, Component::Zitadel),
+        (Check::Zitadel, _) => identity::zitadel(snapshot),
         (Check::Versions, _) => versions::versions(snapshot),
         (Check::Devices, _) => fleet::devices(snapshot),
         (Check::Deployments, _) => fleet::deployments(snapshot),

@@ -1,8 +1,9 @@
 //! Why a pod is not ready, in the node's and the cluster's own words.
 
+use fleet_keys::identity::MAP_NAME;
 use jiff::SignedDuration;
 
-use super::{Check, Finding, Reason, Snapshot, counted};
+use super::{Check, Finding, Reason, Snapshot, counted, identity};
 use crate::doctor::facts::{Container, Event, Pod};
 
 /// A pod that is younger is given the time to come up.
@@ -55,6 +56,11 @@ pub(super) fn why(check: Check, snapshot: &Snapshot, pod: &Pod) -> Finding {
             ))
         }
         Reason::NotReady => finding.mend(format!("kubectl -n {namespace} logs {name}")),
+        Reason::WaitsForSecret if finding.message.contains(MAP_NAME) => {
+            let remedy = identity::brings(snapshot, MAP_NAME);
+            let of_it = finding.clone();
+            remedy.map_or(finding, |remedy| of_it.mend(remedy))
+        }
         Reason::PodUnschedulable | Reason::ContainerNotStarted => {
             finding.mend(format!("kubectl -n {namespace} describe pod {name}"))
         }
@@ -85,12 +91,20 @@ fn cause(snapshot: &Snapshot, pod: &Pod) -> (Reason, String) {
         .is_none_or(|since| snapshot.now.duration_since(since) < STARTS);
     match event {
         _ if young => (Reason::Starting, "it is coming up".to_owned()),
-        Some(event) => (Reason::NotReady, one_line(&event.message)),
+        Some(event) => (Reason::NotReady, unready(pod, &event.message)),
         None => (
             Reason::NotReady,
-            "it does not say that it is ready".to_owned(),
+            unready(pod, "it does not say that it is ready"),
         ),
     }
+}
+
+/// The probe's word, which is often a number, and that of the program itself.
+fn unready(pod: &Pod, probed: &str) -> String {
+    let mut containers = pod.containers.iter();
+    let said = containers.find_map(|container| container.last_words.as_deref());
+    let said = said.map_or_else(String::new, |said| format!("; it said last: {said}"));
+    one_line(&format!("{probed}{said}"))
 }
 
 /// What a container waits for.

@@ -43,6 +43,7 @@ fn labels(component: Component) -> BTreeMap<String, String> {
         Component::Enrolment => ("fleet-auth", "enrolment"),
         Component::AuthJob => ("fleet-auth", "secrets"),
         Component::Provision => ("fleet-auth", "openbao"),
+        Component::Identity => ("fleet-auth", "zitadel"),
         Component::Nats => ("nats", ""),
         Component::OpenBao => ("openbao", ""),
         Component::Zitadel => ("zitadel", ""),
@@ -360,6 +361,7 @@ fn a_job_belongs_to_what_it_prepares() {
     for (job, check) in [
         (Component::AuthJob, Check::Secrets),
         (Component::Provision, Check::OpenBao),
+        (Component::Identity, Check::Zitadel),
     ] {
         let mut snapshot = well();
         let mut failing = workload(job, "job", "fleet-auth-job");
@@ -442,6 +444,21 @@ fn a_platform_that_is_well_answers_every_check_and_one_that_is_mended_does_so_ag
     assert_eq!(reasons, [Reason::Starting]);
 }
 
+/// A probe's answer is a number; the program has words.
+#[test]
+fn a_pod_that_is_not_ready_is_quoted() {
+    let mut snapshot = well();
+    let pod = unready(&mut snapshot, Component::Callout);
+    pod.containers[0].last_words = Some("no connection to NATS".to_owned());
+    let report = diagnose(&snapshot, None);
+    let messages: Vec<_> = trouble(&report.findings)
+        .iter()
+        .map(|f| (f.reason, f.message.clone()))
+        .collect();
+    let said = "it does not say that it is ready; it said last: no connection to NATS";
+    assert_eq!(messages, [(Reason::NotReady, said.to_owned())]);
+}
+
 #[test]
 fn the_next_and_the_previous_key_count_as_well() {
     let mut snapshot = well();
@@ -485,6 +502,37 @@ fn a_missing_secret_comes_with_the_command_that_makes_it() {
         assert_eq!(found.len(), 1, "{secret}: {found:#?}");
         assert_eq!(found[0].remedy.as_deref(), Some(remedy.as_str()));
     }
+}
+
+#[test]
+fn what_the_set_up_of_the_identity_provider_owes_comes_with_where_to_look() {
+    let owed = |object: &str, has_job: bool| {
+        let mut snapshot = well();
+        if has_job {
+            let job = workload(Component::Identity, "job", "fleet-auth-zitadel-1");
+            snapshot.workloads.as_mut().expect("known").push(job);
+        }
+        if object == "fleet-identity" {
+            let message = format!("configmap {object:?} not found");
+            waits(&mut snapshot, "CreateContainerConfigError", &message);
+        } else {
+            let name = secret_name(object);
+            let asked = [(name.clone(), None)];
+            operator(&mut snapshot).secrets.extend(asked);
+            snapshot.secrets.insert(name, Ok(None));
+        }
+        let report = diagnose(&snapshot, None);
+        let found: Vec<_> = trouble(&report.findings);
+        assert_eq!(found.len(), 1, "{object}: {found:#?}");
+        found[0].remedy.clone().expect("what to do")
+    };
+    let log = "kubectl -n fleet-system logs job/fleet-auth-zitadel-1";
+    for object in ["fleet-identity", "fleet-idp-token"] {
+        assert!(owed(object, true).contains(log), "{object}");
+    }
+    assert!(owed("fleet-identity", false).contains("set auth.zitadelJob.enabled"));
+    assert!(owed("fleet-idp-token", false).contains("create secret generic fleet-idp-token"));
+    assert!(owed("iam-admin-pat", true).contains("Zitadel's own set-up makes it"));
 }
 
 /// Takes one of the facts away, and gives the checks that are about it alone.
