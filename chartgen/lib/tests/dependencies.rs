@@ -122,6 +122,52 @@ fn written(folder: &Path) -> String {
     folder.join("umbrella").to_str().expect("text").to_owned()
 }
 
+/// A chart that brings another one, which goes by another name there.
+fn write_above(folder: &Path, name: &str, brought: &str, alias: &str) {
+    let dependency = json!({"name": brought, "version": "1.2.3", "repository": "", "alias": alias});
+    let meta = json!({
+        "apiVersion": "v2", "name": name, "version": "1.2.3", "dependencies": [dependency],
+    });
+    fs::create_dir_all(folder).expect("made");
+    fs::write(folder.join("Chart.yaml"), meta.to_string()).expect("written");
+}
+
+#[test]
+fn a_refusal_names_the_values_as_they_are_written_where_the_chart_is_brought() {
+    let sentence = "100 % of pages need words: set greeting, web.greeting or page.greeting, and global.x, \
+                    to some. Nobody.greeting is none";
+    let refused = |chart: Chart<Umbrella>| {
+        let empty = chartgen::Cond::is(v!(Umbrella, web.greeting));
+        let chart = chart
+            .as_subchart()
+            .exempt(v!(Umbrella, bus), "only words count");
+        chart.refuse(!empty, sentence).build().expect("a chart")
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (top, inner) = (
+        folder.path().join("top"),
+        folder.path().join("top/charts/inner"),
+    );
+    let chart = refused(Chart::new(meta("words", Vec::new())));
+    write_above(&top, "top", "inner", "platform");
+    write_above(&inner, "inner", "words", "page");
+    let alone = inner.join("charts/words");
+    chart.write_to(&alone).expect("written");
+    let said = |at: &str| {
+        format!(
+            "100 % of pages need words: set greeting, {at}web.greeting or page.greeting, and global.x, to \
+             some. Nobody.greeting is none ({at}web.greeting)"
+        )
+    };
+    for helm in helms() {
+        for (folder, at) in [(&alone, ""), (&inner, "page."), (&top, "platform.page.")] {
+            let error = helm.run(&["template", "x", folder.to_str().expect("text")]);
+            let error = error.expect_err("refused");
+            assert!(error.contains(&said(at)), "{at}: {error}");
+        }
+    }
+}
+
 /// What a lock says but for the time.
 fn lock(text: &str) -> Value {
     let mut lock: Value = serde_saphyr::from_str(text).expect("YAML");

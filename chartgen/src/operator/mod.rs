@@ -86,7 +86,7 @@ fn refusals(chart: Chart<Values>) -> Chart<Values> {
         )
         .refuse(
             people::are_given().and(!Cond::is(v!(Values, rbac.user_roles))),
-            "people needs rbac.userRoles: groups are bound to the roles that it makes",
+            "people.cluster and people.namespaces need rbac.userRoles: groups are bound to the roles that it makes",
         )
         .refuse(
             named(v!(Values, metrics.service_monitor.enabled))

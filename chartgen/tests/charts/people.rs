@@ -95,7 +95,10 @@ fn groups_may_be_called_anything() {
 fn what_cannot_be_meant_is_refused() {
     let off = json!({"rbac": {"userRoles": false}, "people": {"cluster": {"viewers": ["id:v"]}}});
     for error in Case::operator().values(off).refused() {
-        assert!(error.contains("people needs rbac.userRoles"), "{error}");
+        assert!(
+            error.contains("people.namespaces need rbac.userRoles"),
+            "{error}"
+        );
     }
     for wrong in [
         json!({"cluster": {"viewers": [""]}}),

@@ -103,10 +103,27 @@ fn packages_are_the_same_every_time_and_hold_what_the_folders_hold() {
         );
         let folder = charts().join(chart);
         for helm in helms() {
-            for about in ["chart", "values", "readme"] {
-                let show = |place: &Path| helm.run(&["show", about, path(place)]).expect("shown");
-                assert_eq!(show(&package), show(&folder), "{chart}: {about}");
+            let show =
+                |about: &str, place: &Path| helm.run(&["show", about, path(place)]).expect("shown");
+            for about in ["values", "readme"] {
+                assert_eq!(
+                    show(about, &package),
+                    show(about, &folder),
+                    "{chart}: {about}"
+                );
             }
+            // Only a package is of a release, and says what changed.
+            let [packed, committed] = [&package, &folder].map(|place| {
+                let text = show("chart", place);
+                serde_saphyr::from_str::<Value>(&text).expect("YAML")
+            });
+            let mut without = packed.clone();
+            let annotations = without["annotations"].as_object_mut().expect("annotations");
+            for key in ["changes", "containsSecurityUpdates"] {
+                let key = format!("artifacthub.io/{key}");
+                assert!(annotations.remove(&key).is_some(), "{chart}: {key}");
+            }
+            assert_eq!(without, committed, "{chart}");
             let template = |place: &Path| Case::of(place).template(helm).expect("rendered");
             assert_eq!(
                 Objects::read(&template(&package)).0,

@@ -11,6 +11,7 @@ mod profiles;
 mod refusals;
 mod scene;
 mod stand_ins;
+mod subcharts;
 #[allow(dead_code, reason = "shared with the tests of the other charts")]
 #[path = "../charts/support.rs"]
 mod support;

@@ -178,6 +178,7 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
             values.with_dependency(dependency.key())
         });
         let mut context = Context::new(&self.meta.name, Some(&values));
+        context.is_subchart = self.subchart;
         context.templates = self.templates.iter().map(|t| t.name.clone()).collect();
         context.files = self.files.iter().map(|f| f.name.clone()).collect();
         let mut files = Files::default();
@@ -212,7 +213,7 @@ impl<V: Serialize + JsonSchema + Default> Chart<V> {
             files.add(&path, text, template.at);
         }
         if !self.checks.is_empty() {
-            let checks: Vec<_> = self.checks.iter().map(review::with_keys).collect();
+            let checks: Vec<_> = self.checks.iter().map(review::check).collect();
             let text = emit::checks(context, &checks);
             files.add("templates/validate.yaml", text, self.at);
         }

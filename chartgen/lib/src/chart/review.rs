@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Chart, Dependency, Named};
 use crate::cond::Test;
 use crate::document::Document;
+use crate::emit::Check;
 use crate::error::{ChartError, Problem};
 use crate::expr::{Form, Place};
 use crate::template::Template;
@@ -111,23 +112,23 @@ fn identity(root: &Node) -> Option<String> {
 }
 
 /// A sentence with the values it is about.
-pub(super) fn with_keys((test, sentence, at): &(Test, String, Place)) -> (Test, String, Place) {
+pub(super) fn check((test, sentence, at): &(Test, String, Place)) -> Check {
     let mut keys: Vec<_> = test
         .exprs()
         .into_iter()
         .filter_map(|expr| match &expr.form {
-            Form::Value(path) => Some(path.to_string()),
+            Form::Value(path) => Some(path.clone()),
             _ => None,
         })
         .collect();
-    keys.sort();
+    keys.sort_by_key(ToString::to_string);
     keys.dedup();
-    let sentence = if keys.is_empty() {
-        sentence.clone()
-    } else {
-        format!("{sentence} ({})", keys.join(", "))
-    };
-    (test.clone(), sentence, at)
+    Check {
+        test: test.clone(),
+        sentence: sentence.clone(),
+        keys,
+        at,
+    }
 }
 
 pub(super) fn template_name(template: &Named<Template>) -> Option<ChartError> {

@@ -3,6 +3,7 @@
 //! Control structures stand on lines of their own and begin with `{{-`: the line break before
 //! them goes, the one after them stays, so each rendered line ends exactly once.
 
+mod checks;
 mod document;
 mod expr;
 mod helpers;
@@ -22,10 +23,11 @@ use crate::expr::{Place, Var};
 use crate::helpers::Helper;
 use crate::{Expr, Kind, Path, ValuesDoc};
 
+pub(crate) use checks::{Check, checks};
 pub(crate) use document::template;
 pub(crate) use helpers::helpers_file;
 pub(crate) use node::data;
-pub(crate) use notes::{checks, notes};
+pub(crate) use notes::notes;
 pub(crate) use text::plain_block;
 
 /// Who wrote the file, as the first line of each.
@@ -36,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) chart: &'a str,
     /// The values; none for files that have no expressions.
     pub(crate) values: Option<&'a ValuesDoc>,
+    /// Other charts bring this one.
+    pub(crate) is_subchart: bool,
     /// The names of all templates.
     pub(crate) templates: BTreeSet<String>,
     /// The paths of the files beside them.
@@ -52,6 +56,7 @@ impl<'a> Context<'a> {
         Self {
             chart,
             values,
+            is_subchart: false,
             templates: BTreeSet::new(),
             files: BTreeSet::new(),
             used: RefCell::default(),

@@ -1,9 +1,8 @@
 //! Writes `NOTES.txt`: text, not YAML.
 
-use super::text::{braces, go_string};
+use super::text::braces;
 use super::{Context, Emitter, HEADER};
 use crate::chart::notes::Note;
-use crate::cond::Test;
 use crate::expr::{Form, Place};
 use crate::{Expr, Kind};
 
@@ -12,20 +11,6 @@ pub(crate) fn notes(context: &Context<'_>, notes: &[Note], at: Place) -> String 
     let mut emitter = Emitter::new(context, at);
     emitter.out = format!("{{{{- /* {HEADER} */ -}}}}\n");
     emitter.notes(notes);
-    emitter.out
-}
-
-/// The text of the template that answers contradictions between values.
-pub(crate) fn checks(context: &Context<'_>, checks: &[(Test, String, Place)]) -> String {
-    let at = checks
-        .first()
-        .map_or_else(|| std::panic::Location::caller(), |(_, _, at)| at);
-    let mut emitter = Emitter::new(context, at);
-    emitter.out = format!("{{{{- /* {HEADER} */ -}}}}\n");
-    for (test, sentence, at) in checks {
-        emitter.at = at;
-        emitter.check(test, sentence);
-    }
     emitter.out
 }
 
@@ -71,13 +56,5 @@ impl Emitter<'_> {
                 format!("{{{{ {} }}}}", writer.pipeline(part))
             }
         }
-    }
-
-    /// Contradictions between values, each answered by a sentence.
-    fn check(&mut self, test: &Test, sentence: &str) {
-        let head = format!("if {}", self.test(test));
-        let fail = format!("fail {}", go_string(sentence));
-        let scope = self.scope.clone();
-        self.inside(0, &head, scope, |e| e.control(2, &fail));
     }
 }
