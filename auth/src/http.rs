@@ -74,9 +74,15 @@ async fn readyz<P: PolicySource>(State(pages): State<Pages<P>>) -> (StatusCode, 
     let connected = pages.is_connected();
     let has_keys = pages.judge.jwks.current().is_some();
     let checks = [
-        (connected, "not connected to NATS"),
-        (pages.desk.is_subscribed(), "not subscribed to requests"),
-        (has_keys, "the identity provider's keys were not read yet"),
+        (connected, pages::NO_BUS),
+        (
+            pages.desk.is_subscribed(),
+            "RequestsAwaited: not subscribed to requests",
+        ),
+        (
+            has_keys,
+            "KeysUnavailable: the identity provider's keys were not read yet",
+        ),
     ];
     let problems = checks.iter().filter(|(well, _)| !well);
     let problems: Vec<_> = problems.map(|(_, problem)| (*problem).to_owned()).collect();

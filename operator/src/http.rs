@@ -37,6 +37,20 @@ impl Pages {
     fn is_connected(&self) -> bool {
         self.bus.get().is_some_and(Bus::is_connected)
     }
+
+    /// What keeps this replica from being ready: a reason, and what it means here.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.permissions.problems();
+        if !self.is_connected() {
+            problems.push(pages::NO_BUS.to_owned());
+        }
+        let awaited = self.shared.awaited();
+        problems.extend(awaited.iter().map(|source| {
+            let name = source.name();
+            format!("ListAwaited: the watch of {name} has not delivered its first list")
+        }));
+        problems
+    }
 }
 
 /// All pages.
@@ -70,14 +84,5 @@ async fn healthz(State(pages): State<Pages>) -> (StatusCode, String) {
 /// Whether this replica can do its work, or take it over: every watch has delivered its first list,
 /// the bus is connected, no permission is missing. Who leads does not matter.
 async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
-    let mut problems = pages.permissions.problems();
-    if !pages.is_connected() {
-        problems.push("not connected to NATS".to_owned());
-    }
-    let awaited = pages.shared.awaited();
-    problems.extend(awaited.iter().map(|source| {
-        let name = source.name();
-        format!("the watch of {name} has not delivered its first list")
-    }));
-    pages::ready(&problems)
+    pages::ready(&pages.problems())
 }

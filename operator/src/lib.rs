@@ -13,8 +13,10 @@
 //! | [`place`] | where this replica is, and what it is called |
 //! | [`permissions`] | whether the API server lets it do all this |
 //! | [`http`] | `/metrics`, `/healthz`, `/readyz` |
+//! | [`announce`] | what keeps this replica from being ready, as an Event on its pod |
 //! | [`run`](mod@run) | puts the tasks together |
 
+pub mod announce;
 pub mod args;
 pub mod clock;
 pub mod http;

@@ -7,6 +7,7 @@
 //! | seven writers | queues | KV entries, objects, statuses, Events |
 //! | lead | the Lease | whether the writers may write |
 //! | pages | HTTP | metrics, health, readiness |
+//! | announcer, in a pod | what is in the way of readiness | an Event on the pod |
 //! | permissions, until none is missing | access reviews | whether this replica can be ready |
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::announce::announce;
 use crate::args::RunArgs;
 use crate::clock;
 use crate::http::{self, Pages};
@@ -130,7 +132,14 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let (namespace, name) = (args.lease_namespace.clone(), args.lease_name.clone());
     let place = place::lease_place(namespace, name, &config);
     let settings = lead_settings(&args, place.clone())?;
+    let namespace = config.default_namespace.trim().to_owned();
     let client = Client::try_from(config)?;
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        let (looked_at, pod) = (pages.clone(), settings.identity.clone());
+        let problems = move || looked_at.problems();
+        let telling = announce(problems, client.clone(), namespace, pod);
+        tracker.spawn(stop.clone().run_until_cancelled_owned(telling));
+    }
     let asked = Arc::clone(&pages.permissions);
     let asking = permissions::check(asked, client.clone(), place);
     tracker.spawn(stop.clone().run_until_cancelled_owned(asking));

@@ -39,6 +39,9 @@ pub fn health(tasks: &Tasks) -> (StatusCode, String) {
     }
 }
 
+/// What a process says that has no connection to the bus: the reason, and words.
+pub const NO_BUS: &str = "BusUnreachable: not connected to NATS";
+
 /// Ready is a process with nothing in its way; else all of that is said, a line each.
 pub fn ready(problems: &[String]) -> (StatusCode, String) {
     if problems.is_empty() {

@@ -152,7 +152,9 @@ async fn before_the_first_keys_a_replica_is_not_ready_and_says_why() {
     let why = || async {
         let page = page(&callout, "/readyz").await;
         page.starts_with("HTTP/1.1 503")
-            && page.ends_with("\r\n\r\nthe identity provider's keys were not read yet\n")
+            && page.ends_with(
+                "\r\n\r\nKeysUnavailable: the identity provider's keys were not read yet\n",
+            )
     };
     assert!(wait::until(SOON, why).await, "{}", callout.log());
     assert!(!scene.lets_in("dev-1", &scene.token("dev-1")).await);
