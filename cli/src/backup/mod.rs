@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use fleet_keys::catalogue::{AUTHORITY_NAME, Name, OPENBAO_TLS_NAME, ZITADEL_NAME};
+use fleet_keys::identity::{ADMINISTRATOR_NAME, TOKEN_NAME};
 use kube::ResourceExt as _;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde::Deserialize;
@@ -32,6 +33,9 @@ const RESOURCES: &str = "resources.json";
 const KEYS: &str = "keys.json";
 /// What the names of OpenBao's seal keys begin with.
 const SEAL: &str = "fleet-openbao-seal-";
+/// The token of Zitadel's login pages. Like that of its first administrator its chart makes it once, with the
+/// database, and never again.
+const LOGIN_CLIENT: &str = "login-client";
 /// Who makes what is restored.
 const FIELD_MANAGER: &str = "fleet-restore";
 
@@ -99,7 +103,14 @@ pub async fn backup(flags: &ClusterFlags, args: &BackupArgs) -> Result<(), Backu
 
 /// The keys of the platform, whoever made them.
 async fn keys(cluster: &Cluster, namespace: &str) -> Result<Vec<DynamicObject>, BackupError> {
-    let fixed = [AUTHORITY_NAME, OPENBAO_TLS_NAME, ZITADEL_NAME];
+    let fixed = [
+        AUTHORITY_NAME,
+        OPENBAO_TLS_NAME,
+        ZITADEL_NAME,
+        TOKEN_NAME,
+        ADMINISTRATOR_NAME,
+        LOGIN_CLIENT,
+    ];
     let is_ours = |name: &str| {
         name.starts_with(SEAL)
             || fixed.contains(&name)

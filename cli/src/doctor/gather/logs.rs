@@ -1,4 +1,5 @@
-//! What a container said before it ended. Whoever may not read logs does without.
+//! What a container said before it ended, or while it does not get ready. Whoever may not read logs does
+//! without.
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1;
@@ -14,15 +15,18 @@ const ASKED: usize = 8;
 const BYTES: i64 = 4096;
 
 impl Asker<'_> {
-    /// Adds it to the containers that end again and again.
+    /// Adds it to the containers that end again and again, and to those that run and are not ready.
     pub(super) async fn last_words(&self, pods: &mut [Pod]) {
-        let ended = pods.iter_mut().flat_map(|pod| {
+        let quiet = pods.iter_mut().flat_map(|pod| {
             let place = (pod.namespace.clone(), pod.name.clone());
+            let unready = !pod.ready && !pod.succeeded;
             let containers = pod.containers.iter_mut();
-            let ended = containers.filter(|container| container.ended.is_some());
-            ended.map(move |container| (place.clone(), container))
+            let quiet = containers.filter(move |container| {
+                container.ended.is_some() || (unready && container.waits.is_none())
+            });
+            quiet.map(move |container| (place.clone(), container))
         });
-        let asked = ended
+        let asked = quiet
             .take(ASKED)
             .map(async |((namespace, pod), container)| {
                 let api: Api<v1::Pod> = Api::namespaced(self.cluster.client.clone(), &namespace);
@@ -36,7 +40,7 @@ async fn last_line(api: &Api<v1::Pod>, pod: &str, container: &Container) -> Opti
     let params = LogParams {
         container: Some(container.name.clone()),
         // One that waits for its next start has no log of its own yet.
-        previous: container.restarts > 0,
+        previous: container.restarts > 0 && container.waits.is_some(),
         tail_lines: Some(1),
         limit_bytes: Some(BYTES),
         ..LogParams::default()
