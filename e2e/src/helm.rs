@@ -97,6 +97,18 @@ impl Helm {
         &self,
         args: impl IntoIterator<Item = A>,
     ) -> Result<String, Error> {
+        let (printed, _) = self.run_to_end(args).await?;
+        Ok(printed)
+    }
+
+    /// Runs it and gives what it printed, and then what it said on standard error.
+    ///
+    /// # Errors
+    /// With the latter when it fails.
+    pub async fn run_to_end<A: Into<OsString>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<(String, String), Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         let mut command = Command::new(&self.program);
         command
@@ -124,7 +136,7 @@ impl Helm {
             .map_err(|error| Error::Unexpected(format!("helm cannot be started: {error}")))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {
-            return Ok(text(&output.stdout));
+            return Ok((text(&output.stdout), text(&output.stderr)));
         }
         let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
         Err(Error::Unexpected(format!(

@@ -184,14 +184,15 @@ impl Installation {
             .await
     }
 
-    /// `helm test`; gives what Helm said of it.
+    /// `helm test`; gives what Helm said of it, and what the tests said.
     ///
     /// # Errors
     /// When a test fails, or Helm does.
     pub async fn test(&self) -> Result<String, Error> {
         let release = [self.release.as_str(), "--namespace", &self.namespace];
         let args = [&["test"][..], &release, &["--timeout=180s"]].concat();
-        self.helm.run(args).await
+        let (printed, said) = self.helm.run_to_end(args).await?;
+        Ok([printed, said].join("\n"))
     }
 
     /// `helm uninstall`, and waits until the pods are gone: Helm itself does not.

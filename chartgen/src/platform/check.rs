@@ -71,7 +71,7 @@ pub(super) fn pod() -> Document {
     hook::test(Document::new(&pod), 0)
         .bind("/metadata/namespace", Expr::release_namespace())
         .splice("/metadata/labels", helpers::component_labels("check"))
-        // Helm prints what it said, from version 4 on.
+        // Helm prints what it said: afterwards the pod is gone.
         .add_entries(
             "/metadata/annotations",
             [entry(
