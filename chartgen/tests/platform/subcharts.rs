@@ -1,5 +1,6 @@
 //! What the parts refuse names the values as the user of the whole writes them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -97,4 +98,40 @@ fn no_sentence_of_a_part_is_left_out() {
         sentences.iter().sum::<usize>(),
         cases().len() + of_the_whole
     );
+}
+
+/// The places of all values that a schema names, below one of them.
+fn leaves(schema: &Value, place: &str, found: &mut BTreeSet<String>) {
+    match schema["properties"].as_object() {
+        Some(properties) if !properties.is_empty() => {
+            for (key, below) in properties {
+                leaves(below, &format!("{place}.{key}"), found);
+            }
+        }
+        _ => {
+            found.insert(place.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_whole_knows_every_value_of_a_part_and_no_others() {
+    let schema = |chart: &str| -> Value {
+        let file = charts().join(chart).join("values.schema.json");
+        let text = fs::read_to_string(file).expect("read");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let whole = schema("fleet-platform");
+    for (chart, key) in [("fleet-operator", "operator"), ("fleet-auth", "auth")] {
+        let (mut own, mut there) = (BTreeSet::new(), BTreeSet::new());
+        // That each of these is used by a template, the build of the part demands.
+        leaves(&schema(chart), "", &mut own);
+        leaves(&whole["properties"][key], "", &mut there);
+        // Helm hands the shared values down, and `enabled` is for charts that can be switched off.
+        own.retain(|place| !place.starts_with(".global") && place != ".enabled");
+        there.retain(|place| !place.starts_with(".global"));
+        assert!(own.len() > 50, "{own:?}");
+        let different: Vec<_> = own.symmetric_difference(&there).collect();
+        assert!(different.is_empty(), "{key}: {different:?}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What the charts cost: time to render and to install, sizes of what is stored.
 
+mod renders;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -65,8 +67,16 @@ pub async fn run(rounds: usize, installs: usize, say: impl Fn(&str)) -> Result<V
     }
     let estimated = release_size(&text, &chart).stored;
     say(&format!("a release is estimated to take {estimated} bytes"));
-    install(&mut figures, installs, &say).await?;
-    Ok(report(&figures, &crds, estimated, rounds).await)
+    let all = renders::measure(folder.path(), rounds, &say).await?;
+    if installs > 0 {
+        install(&mut figures, installs, &say).await?;
+    }
+    let mut report = report(&figures, &crds, estimated, rounds).await;
+    report["charts"] = renders::report(&all);
+    if let Some(missed) = report["missed"].as_array_mut() {
+        missed.extend(renders::missed(&all).into_iter().map(Value::from));
+    }
+    Ok(report)
 }
 
 /// Writes the operator's chart, and gives its files.
