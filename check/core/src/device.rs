@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    fn enrolment(approval: serde_json::Value, ready: &str, seen: i64) -> DeviceEnrolment {
+    fn enrolment(approval: &serde_json::Value, ready: &str, seen: i64) -> DeviceEnrolment {
         serde_json::from_value(json!({
             "apiVersion": "fleet.nationtech.io/v1alpha1", "kind": "DeviceEnrolment",
             "metadata": {"name": "a", "generation": 3},
@@ -106,7 +106,7 @@ mod tests {
             (decided("Denied"), "ApprovalRevoked", 2, None),
             (decided("Denied"), "PolicyStoreFailed", 3, None),
         ] {
-            let enrolment = enrolment(approval, ready, seen);
+            let enrolment = enrolment(&approval, ready, seen);
             let parting = parting(&enrolment);
             match expected {
                 Some(expected) => assert_eq!(parting, expected, "{enrolment:?}"),
