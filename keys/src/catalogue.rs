@@ -148,6 +148,8 @@ pub const AUTHORITY_KEY: &str = "ca.key";
 /// The Secret with the certificate by which OpenBao is known inside of the cluster, of type
 /// `kubernetes.io/tls`, with its authority in [`AUTHORITY_CERTIFICATE`].
 pub const OPENBAO_TLS_NAME: &str = "fleet-openbao-tls";
+/// What tokens are made for by which services log in at OpenBao: nobody else takes them, and it takes no others.
+pub const OPENBAO_AUDIENCE: &str = "openbao";
 /// The Secret with the key that Zitadel encrypts its database with.
 pub const ZITADEL_NAME: &str = "fleet-zitadel-masterkey";
 /// Its entry: 32 letters and digits.

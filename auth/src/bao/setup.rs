@@ -45,7 +45,7 @@ pub struct KubernetesSetup {
     pub callout: String,
     /// The service account of the enrolment service.
     pub enrol: String,
-    /// What tokens must be made for; none takes the cluster's own.
+    /// What tokens must be made for; none takes those for anybody.
     pub audience: Option<String>,
 }
 

@@ -19,18 +19,18 @@ use crate::vault::{bao, call, provisioned};
 
 const SOON: Duration = Duration::from_secs(60);
 
-const NAMESPACE: &str = "fleet-system";
-const CALLOUT: &str = "fleet-auth-callout";
-const ENROL: &str = "fleet-auth-enrol";
+pub(crate) const NAMESPACE: &str = "fleet-system";
+pub(crate) const CALLOUT: &str = "fleet-auth-callout";
+pub(crate) const ENROL: &str = "fleet-auth-enrol";
 
 /// Everything of a cluster that services log in with.
-struct Scene {
-    bed: Testbed,
+pub(crate) struct Scene {
+    pub(crate) bed: Testbed,
     client: Client,
 }
 
 impl Scene {
-    async fn start(name: &str) -> Self {
+    pub(crate) async fn start(name: &str) -> Self {
         let bed = Testbed::builder(name).control_plane().openbao().idp();
         let bed = bed.start().await.expect("a testbed");
         let client = bed.kube_client().await.expect("a client");
@@ -84,15 +84,29 @@ impl Scene {
         api.create(&params, &binding).await.expect("made");
     }
 
-    fn openbao(&self) -> &OpenBao {
+    pub(crate) fn openbao(&self) -> &OpenBao {
         self.bed.openbao().expect("openbao")
     }
 
     /// A token of an account, as a pod has it.
-    async fn token(&self, namespace: &str, account: &str) -> String {
+    pub(crate) async fn token(&self, namespace: &str, account: &str) -> String {
+        self.token_for(namespace, account, &[]).await
+    }
+
+    /// The same for somebody else than the API server.
+    pub(crate) async fn token_for(
+        &self,
+        namespace: &str,
+        account: &str,
+        audiences: &[&str],
+    ) -> String {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let request = TokenRequest {
-            spec: Some(TokenRequestSpec::default()),
+            spec: Some(TokenRequestSpec {
+                audiences: Some(audiences.iter().map(ToString::to_string).collect()),
+                expiration_seconds: Some(600),
+                ..TokenRequestSpec::default()
+            }),
             ..TokenRequest::default()
         };
         let params = PostParams::default();
@@ -102,7 +116,7 @@ impl Scene {
     }
 
     /// The certificate of the API server's authority as a file.
-    fn cluster_ca(&self) -> PathBuf {
+    pub(crate) fn cluster_ca(&self) -> PathBuf {
         use base64::Engine as _;
         let path = self.bed.kubeconfig().expect("a kubeconfig");
         let config = Kubeconfig::read_from(path).expect("read");
@@ -154,7 +168,7 @@ impl Scene {
     }
 
     /// Logs in; OpenBao's token, or what it said.
-    fn log_in(&self, method: &str, role: &str, token: &str) -> Result<String, String> {
+    pub(crate) fn log_in(&self, method: &str, role: &str, token: &str) -> Result<String, String> {
         let (path, role) = (format!("auth/{method}/login"), format!("role={role}"));
         let jwt = format!("jwt={token}");
         let answer = call(self.openbao(), "", &["write", &path, &role, &jwt])?;

@@ -1,6 +1,7 @@
 //! The auth callout's Deployment.
 
-use chartgen::{Document, Expr, v};
+use chartgen::{Cond, Document, Expr, v};
+use fleet_keys::catalogue::OPENBAO_AUDIENCE;
 
 use super::identity::{self, AUDIENCE, Known, ORGANISATION, variables};
 use super::values::Values;
@@ -23,6 +24,19 @@ const CACHE: Mounted = Mounted {
 pub(super) const NATS_CA: Mounted = Mounted::secret("nats-ca", "/etc/fleet/nats-ca", "ca.crt");
 pub(super) const OIDC_CA: Mounted = Mounted::secret("oidc-ca", "/etc/fleet/oidc-ca", "ca.crt");
 pub(super) const BAO_CA: Mounted = Mounted::secret("openbao-ca", "/etc/fleet/openbao-ca", "ca.crt");
+/// By which the pod logs in at `OpenBao`: the account's own token would be worth as much at the API server as
+/// here.
+pub(super) const BAO_TOKEN: Mounted = Mounted {
+    volume: "openbao-token",
+    folder: "/var/run/secrets/openbao",
+    file: "token",
+    source: Source::Token(OPENBAO_AUDIENCE),
+};
+
+/// `OpenBao` outside of the cluster asks the API server about a token with that token, so it has to be one for both.
+pub(super) fn openbao_token(spec: Document) -> Document {
+    BAO_TOKEN.for_api_server_when(spec, &Cond::is(v!(Values, openbao.external)))
+}
 
 pub(super) fn document() -> Document {
     let shape = Shape {
@@ -32,11 +46,12 @@ pub(super) fn document() -> Document {
             NATS.flag("nats-seed-file"),
             ENFORCER.flag("nats-system-seed-file"),
             CACHE.flag("keys-cache-file"),
+            BAO_TOKEN.flag("bao-token-file"),
         ],
         env: variables(&KNOWN).collect(),
         ports: Vec::new(),
         files: &[
-            NATS, ENFORCER, ISSUER, XKEY, CACHE, NATS_CA, OIDC_CA, BAO_CA,
+            NATS, ENFORCER, ISSUER, XKEY, CACHE, BAO_TOKEN, NATS_CA, OIDC_CA, BAO_CA,
         ],
     };
     let base = Document::new(&shape.deployment());
@@ -90,7 +105,7 @@ pub(super) fn metrics_addr() -> Expr {
 }
 
 fn secrets(spec: Document) -> Document {
-    let spec = identity::taken(&KNOWN, spec, CALLOUT);
+    let spec = openbao_token(identity::taken(&KNOWN, spec, CALLOUT));
     let spec = NATS.taken_from(
         spec,
         v!(Values, keys.callout.name),

@@ -45,7 +45,11 @@ impl Default for Values {
             },
             keys: Keys::default(),
             log: Log::default(),
-            callout: workload("256Mi"),
+            callout: Workload {
+                // It asks the API server nothing.
+                service_account: ServiceAccount::default(),
+                ..workload("256Mi")
+            },
             logins: Logins::default(),
             enrolment: workload("128Mi"),
             enrolment_api: EnrolmentApi::default(),
@@ -64,7 +68,11 @@ impl Default for Values {
                 key_lifetime_seconds: 90 * 24 * 3600,
             },
             secrets_job: Task::default(),
-            openbao_job: Task::default(),
+            openbao_job: Task {
+                // Nor does this one.
+                service_account: ServiceAccount::default(),
+                ..Task::default()
+            },
             zitadel_job: Task {
                 enabled: false,
                 ..Task::default()
@@ -77,7 +85,6 @@ impl Default for Values {
     }
 }
 
-/// `OpenBao` knows services by their account's token.
 fn workload(memory: &str) -> Workload {
     Workload {
         service_account: ServiceAccount {

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::callout::{BAO_CA, OIDC_CA, metrics_addr};
+use super::callout::{BAO_CA, BAO_TOKEN, OIDC_CA, metrics_addr, openbao_token};
 use super::identity::{self, ISSUER, Known, ORGANISATION, PROJECT, from_config_map, variables};
 use super::values::Values;
 use super::{ENROLMENT, labelling};
@@ -46,6 +46,7 @@ pub(super) fn deployment() -> Document {
             format!("--listen=0.0.0.0:{LISTEN}"),
             TOKEN.flag("idp-token-file"),
             APPROVAL.flag("approval-policy-file"),
+            BAO_TOKEN.flag("bao-token-file"),
         ],
         env: [
             from_field("FLEET_IDENTITY", "metadata.name"),
@@ -68,6 +69,7 @@ pub(super) fn deployment() -> Document {
             TLS,
             OIDC_CA,
             BAO_CA,
+            BAO_TOKEN,
             DEVICE_NATS_CA,
             DEVICE_ISSUER_CA,
         ],
@@ -140,7 +142,7 @@ fn files(spec: Document) -> Document {
     let spec = spec
         .bind(&format!("{keys}/name"), v!(Values, keys.manifests.name))
         .bind(&format!("{keys}/key"), v!(Values, keys.manifests.key));
-    let spec = identity::taken(&KNOWN, spec, ENROLMENT);
+    let spec = openbao_token(identity::taken(&KNOWN, spec, ENROLMENT));
     let spec = TOKEN.taken_from(
         spec,
         v!(Values, oidc.token.name),

@@ -1,16 +1,22 @@
 //! What is set up once: the platform's keys, and `OpenBao`.
 
-use chartgen::{Document, Expr, v};
+use chartgen::{Cond, Document, Expr, v};
+use fleet_keys::catalogue::OPENBAO_AUDIENCE;
 
-use super::callout::BAO_CA;
+use super::callout::{BAO_CA, BAO_TOKEN, openbao_token};
 use super::values::Values;
 use super::{CALLOUT, ENROLMENT, OPENBAO, SECRETS, labelling};
 use crate::workload::overlay::{self, Arguments};
 use crate::workload::pod::Shape;
-use crate::workload::pod_refs;
+use crate::workload::{Mounted, Source, pod_refs};
 
-/// Where Kubernetes puts the API server's authority into pods.
-const CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+/// The API server's authority, which Kubernetes puts into every namespace.
+const CLUSTER_CA: Mounted = Mounted {
+    volume: "cluster-ca",
+    folder: "/etc/fleet/cluster-ca",
+    file: "ca.crt",
+    source: Source::ConfigMap,
+};
 
 /// Keys that are not there. Pods that need one wait for its Secret, so no order has to be kept.
 pub(super) fn secrets() -> Document {
@@ -35,10 +41,14 @@ pub(super) fn secrets() -> Document {
 pub(super) fn openbao() -> Document {
     let shape = Shape {
         program: OPENBAO,
-        args: vec!["provision".to_owned(), "openbao".to_owned()],
+        args: vec![
+            "provision".to_owned(),
+            "openbao".to_owned(),
+            BAO_TOKEN.flag("bao-token-file"),
+        ],
         env: Vec::new(),
         ports: Vec::new(),
-        files: &[BAO_CA],
+        files: &[BAO_CA, BAO_TOKEN, CLUSTER_CA],
     };
     let arguments = Arguments::default()
         .flag("bao-address", v!(Values, openbao.address))
@@ -56,14 +66,21 @@ pub(super) fn openbao() -> Document {
         .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
         .fixed_if_set(
             v!(Values, openbao.external),
-            [format!("--kubernetes-ca-file={CLUSTER_CA}")],
+            [CLUSTER_CA.flag("kubernetes-ca-file")],
+        )
+        .fixed_when(
+            !Cond::is(v!(Values, openbao.external)),
+            [format!("--kubernetes-audience={OPENBAO_AUDIENCE}")],
         );
     let base = Document::new(&shape.job());
     let refs = pod_refs!(Values, openbao_job);
     overlay::job(base, &labelling(OPENBAO), &refs, arguments)
         .within("/spec/template/spec", |spec| {
+            let spec = CLUSTER_CA.taken_whole(spec, "kube-root-ca.crt");
+            let external = Cond::is(v!(Values, openbao.external));
+            let spec = CLUSTER_CA.only_when(spec, OPENBAO, &external);
             BAO_CA.taken_if_named(
-                spec,
+                openbao_token(spec),
                 OPENBAO,
                 v!(Values, openbao.ca.name),
                 v!(Values, openbao.ca.key),

@@ -131,8 +131,9 @@ pub struct OpenBao {
     /// The Secret with its certificate authority. Without a name: the public ones.
     pub ca: ExistingSecret,
     /// It runs outside of this cluster: `openbaoJob` tells it the API server's authority, and it asks the
-    /// API server about a service's token with that token, for which both services are bound to
-    /// `system:auth-delegator`.
+    /// API server about a service's token with that token. So the token is one for the API server, and both
+    /// services are bound to `system:auth-delegator`. Inside, services log in with tokens that are for nobody
+    /// but `OpenBao`.
     pub external: bool,
     /// The role at `auth/kubernetes` that may set everything up, for `openbaoJob`.
     #[schemars(length(min = 1))]

@@ -2,7 +2,8 @@
 
 use chartgen::{Cond, Document, Expr, ValueRef};
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount,
+    ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
+    SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 
 use super::Program;
@@ -33,7 +34,13 @@ pub(crate) enum Source {
     ConfigMap,
     /// Nothing: the folder is empty and can be written to.
     Empty,
+    /// A token of the pod's account, for somebody else than the API server; Kubernetes replaces it in time.
+    Token(&'static str),
 }
+
+/// As short as Kubernetes allows. Whoever takes the token asks the API server about it, which is also who replaces
+/// it: a longer one would outlast nothing that a shorter one does not.
+const TOKEN_SECONDS: i64 = 600;
 
 impl Mounted {
     /// A key of a Secret.
@@ -109,6 +116,20 @@ impl Mounted {
                 });
             }
             Source::Empty => volume.empty_dir = Some(EmptyDirVolumeSource::default()),
+            Source::Token(audience) => {
+                let token = ServiceAccountTokenProjection {
+                    audience: Some(audience.to_owned()),
+                    expiration_seconds: Some(TOKEN_SECONDS),
+                    path: self.file.to_owned(),
+                };
+                volume.projected = Some(ProjectedVolumeSource {
+                    default_mode: Some(0o444),
+                    sources: Some(vec![VolumeProjection {
+                        service_account_token: Some(token),
+                        ..VolumeProjection::default()
+                    }]),
+                });
+            }
         }
         volume
     }
@@ -140,7 +161,7 @@ impl Mounted {
     pub(crate) fn taken_whole(&self, spec: Document, name: impl Into<Expr>) -> Document {
         let field = match self.source {
             Source::Secret | Source::Folder => "secretName",
-            Source::ConfigMap | Source::Empty => "name",
+            Source::ConfigMap | Source::Empty | Source::Token(_) => "name",
         };
         spec.bind(&format!("{}/{field}", self.object()), name)
     }
@@ -167,6 +188,13 @@ impl Mounted {
             .when(&container(program, &mount), cond.clone())
     }
 
+    /// A token for the API server instead, in a pod's spec, under a condition.
+    #[track_caller]
+    pub(crate) fn for_api_server_when(&self, spec: Document, cond: &Cond) -> Document {
+        let token = "projected/sources/0/serviceAccountToken/audience";
+        spec.when(&format!("{}/{token}", self.place()), !cond.clone())
+    }
+
     fn place(&self) -> String {
         format!("/volumes/[name={}]", self.volume)
     }
@@ -174,7 +202,7 @@ impl Mounted {
     fn object(&self) -> String {
         let object = match self.source {
             Source::Secret | Source::Folder => "secret",
-            Source::ConfigMap | Source::Empty => "configMap",
+            Source::ConfigMap | Source::Empty | Source::Token(_) => "configMap",
         };
         format!("{}/{object}", self.place())
     }

@@ -4,6 +4,7 @@
 mod components;
 mod golden;
 mod identity;
+mod openbao;
 mod program;
 mod refusals;
 mod scene;

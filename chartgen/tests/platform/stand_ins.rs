@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use fleet_chartgen::platform::{Values, names, upstream};
-use fleet_keys::catalogue;
+use fleet_keys::catalogue::{self, OPENBAO_AUDIENCE};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -129,6 +129,7 @@ fn the_job_that_sets_openbao_up_is_whom_openbao_lets_in() {
     for argument in [
         format!("--bao-role={}", names::PROVISIONER),
         format!("--bao-address={}", names::OPENBAO_URL),
+        format!("--kubernetes-audience={OPENBAO_AUDIENCE}"),
     ] {
         assert!(args.contains(&argument), "{argument} is not in {args}");
     }
@@ -140,6 +141,8 @@ fn the_job_that_sets_openbao_up_is_whom_openbao_lets_in() {
         names::PROVISIONER_ACCOUNT
     );
     assert!(config.contains(&account), "{config}");
+    let audience = format!("audience = \"{OPENBAO_AUDIENCE}\"");
+    assert!(config.contains(&audience), "{config}");
     assert!(config.contains(&format!("auth/kubernetes/role/{}", names::PROVISIONER)));
     // The authority that the job trusts is in the Secret with the server's certificate.
     let mounted = spec["volumes"].to_string();

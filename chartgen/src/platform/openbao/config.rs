@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use fleet_keys::catalogue::{SEAL_ENTRY, seal_secret};
+use fleet_keys::catalogue::{OPENBAO_AUDIENCE, SEAL_ENTRY, seal_secret};
 
 use super::hcl::Body;
 use crate::platform::names;
@@ -103,6 +103,7 @@ fn initialize() -> Body {
                     "bound_service_account_namespaces",
                     &["{{ .Release.Namespace }}"],
                 )
+                .set("audience", OPENBAO_AUDIENCE)
                 .list("token_policies", &[names::PROVISIONER])
                 .set("token_ttl", "5m")
                 .set("token_max_ttl", "1h"),
