@@ -161,7 +161,7 @@ fn site(component: Component, everything: bool) -> Value {
             json!({"zitadel": {"configmapConfig": {"ExternalDomain": "id.example.com"}}})
         }
         Component::Auth => json!({
-            "oidc": {"issuer": "https://id.example.com", "project": "1", "organisation": "1"},
+            "oidc": {"issuer": "https://id.example.com"},
             "enrolmentApi": {"publicUrls": ["https://enrol.example.com"]},
             "devices": {"natsUrl": "tls://bus.example.com:4222"},
         }),
