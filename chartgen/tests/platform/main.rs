@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod bus;
+mod documents;
 mod identity;
 mod network;
 mod openbao;
