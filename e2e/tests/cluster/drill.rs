@@ -142,8 +142,10 @@ async fn nothing_is_left(site: &Site) -> bool {
 
 async fn before(site: &Site) -> Before {
     let keys = site.all::<Secret>().await.into_iter();
-    let made = |key: &Secret| key.name_any().starts_with("fleet-");
-    let keys = keys.filter(made).map(|key| (key.name_any(), key.data));
+    let of_platform = |key: &Secret| key.name_any().starts_with("fleet-");
+    let keys = keys
+        .filter(of_platform)
+        .map(|key| (key.name_any(), key.data));
     let all: Api<DeviceEnrolment> = Api::all(site.client.clone());
     let enrolments = all.list(&ListParams::default()).await.expect("listed");
     let [enrolment] = enrolments.items.as_slice() else {

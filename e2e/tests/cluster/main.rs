@@ -5,6 +5,7 @@
 //! own ([`own`]), or, where the charts of others are there, pods as well ([`upstream`]).
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
+mod absent;
 mod device;
 mod doctor;
 mod drill;

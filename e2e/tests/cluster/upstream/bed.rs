@@ -31,9 +31,9 @@ pub(crate) async fn start(name: &str, major: Major, admission: Admission) -> Opt
         writeln!(std::io::stderr(), "skipped: {name}: {why}").expect("said");
         return None;
     }
-    // Volumes for the bus and OpenBao. Devices are those of a bus with a callout; that of the
-    // testbed itself has nothing to do here.
-    let builder = Testbed::builder(name).node().local_volumes(2);
+    // Volumes for three servers of the bus, and OpenBao. Devices are those of a bus with a callout;
+    // that of the testbed itself has nothing to do here.
+    let builder = Testbed::builder(name).node().local_volumes(4);
     let builder = builder.callout().idp().devices([DEVICE]);
     let parts = Box::pin(builder.start()).await.expect("a cluster");
     let cluster = Cluster::of_testbed(&parts).await.expect("an image");
@@ -95,11 +95,13 @@ pub(super) fn bus(parts: &Testbed) -> String {
 /// The images on the node, as values.
 async fn images(parts: &Testbed, cluster: &Cluster) -> Value {
     let auth = bring(parts, product::AUTH).await.expect("an image");
+    let check = bring(parts, product::CHECK).await.expect("an image");
     let nats = stand_ins::nats(parts).await.expect("an image");
     let openbao = stand_ins::openbao(parts).await.expect("an image");
     json!({
         "operator": {"image": cluster.image.values()},
         "auth": {"image": auth.values()},
+        "check": {"image": check.values()},
         "nats": {"container": {"image": nats.values()}, "reloader": {"enabled": false}},
         "openbao": {"server": {"image": openbao.values()}},
     })
@@ -115,10 +117,12 @@ fn values(parts: &Testbed) -> Value {
         "auth": {
             "oidc": {
                 "issuer": idp.issuer(),
+                "url": "",
                 "project": idp.project(),
                 "organisation": idp.organisation(),
                 "ca": {"name": PROVIDER},
             },
+            "zitadelJob": {"enabled": false},
             "enrolmentApi": {
                 "publicUrls": [door(parts)],
                 "service": {"type": "NodePort", "nodePort": DOOR},

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use async_nats::ConnectOptions;
+use async_nats::jetstream::Context;
 use fleet_e2e::installed::is_ready;
 use fleet_keys::catalogue::Name;
 use fleet_testbed::wait;
@@ -35,6 +36,12 @@ impl Site {
             let asked = async_nats::jetstream::new(stranger).query_account().await;
             asked.expect_err("nobody gets anything without a login");
         }
+        let account = self.bus().await.query_account().await.expect("streams");
+        assert!(account.streams > 0, "the operator has made its streams");
+    }
+
+    /// The bus, with the operator's key.
+    pub(crate) async fn bus(&self) -> Context {
         let secrets: Api<Secret> = self.namespaced();
         let operator = Name::Operator;
         let secret = secrets.get(operator.secret()).await.expect("a Secret");
@@ -42,9 +49,7 @@ impl Site {
         let seed = String::from_utf8(seed.clone()).expect("text");
         let client = ConnectOptions::with_nkey(seed.trim().to_owned());
         let client = client.connect(bed::bus(&self.parts)).await.expect("let in");
-        let context = async_nats::jetstream::new(client);
-        let account = context.query_account().await.expect("streams");
-        assert!(account.streams > 0, "the operator has made its streams");
+        async_nats::jetstream::new(client)
     }
 
     /// A pod ends without a word, and another one of its name is ready.

@@ -8,6 +8,7 @@
 //! changes, so that is switched off. Zitadel is too, as it needs a database: the identity provider is
 //! the testbed's.
 
+mod available;
 mod bed;
 mod checks;
 mod drill;
