@@ -144,6 +144,10 @@ bench-loop: servers release ## From apply to an HTTP answer, beside podman run; 
 bench-callout: servers release ## Verdicts of the auth callout, a fleet that comes back, a denied device; last line JSON
 	$(OUT)/release/fleet-bench callout
 
+.PHONY: bench-sizing
+bench-sizing: servers release ## Memory and processor time of the platform's programs for 100 and 1,000 devices; last line JSON
+	$(OUT)/release/fleet-bench sizing
+
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON
 	$(OUT)/release/fleet-bench charts

@@ -6,4 +6,5 @@ pub mod charts;
 pub mod machine;
 pub mod process;
 pub mod round_trip;
+pub mod sizing;
 pub mod stats;

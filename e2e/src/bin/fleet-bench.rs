@@ -44,6 +44,15 @@ enum What {
         #[arg(long, default_value_t = 20)]
         rounds: usize,
     },
+    /// Memory and processor time of the platform's programs for a small fleet.
+    Sizing {
+        /// How many devices, each after the other.
+        #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000])]
+        devices: Vec<u32>,
+        /// How long each fleet is watched, in seconds.
+        #[arg(long, default_value_t = 120)]
+        seconds: u64,
+    },
     /// What the charts take: time to render and install, bytes of definitions and releases.
     Charts {
         /// How often they are rendered, with either Helm.
@@ -84,6 +93,14 @@ async fn main() -> ExitCode {
             Box::pin(bench::callout::run(settings, say)).await
         }
         What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
+        What::Sizing { devices, seconds } => {
+            Box::pin(bench::sizing::run(
+                &devices,
+                Duration::from_secs(seconds),
+                say,
+            ))
+            .await
+        }
         What::Charts { rounds, installs } => bench::charts::run(rounds, installs, say).await,
     };
     match done {
