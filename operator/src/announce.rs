@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
+use crate::http::Pages;
 use crate::write::MANAGER;
 
 /// From look to look. Twice the same is worth an Event: what passes by itself within seconds is not.
@@ -50,12 +51,7 @@ impl Story {
 }
 
 /// Looks for as long as the process runs. Outside of a pod there is nothing to hang an Event on.
-pub async fn announce(
-    problems: impl Fn() -> Vec<String>,
-    client: Client,
-    namespace: String,
-    pod: String,
-) {
+pub async fn announce(pages: Pages, client: Client, namespace: String, pod: String) {
     let reporter = Reporter {
         controller: MANAGER.to_owned(),
         instance: Some(pod.clone()),
@@ -71,7 +67,7 @@ pub async fn announce(
     let mut story = Story::default();
     loop {
         tokio::time::sleep(PERIOD).await;
-        let Some((reason, note)) = story.news(problems()) else {
+        let Some((reason, note)) = story.news(pages.problems()) else {
             continue;
         };
         let event = Event {

@@ -7,9 +7,14 @@ use kube::Config;
 /// the kubeconfig's context.
 pub fn lease_place(namespace: Option<String>, name: String, config: &Config) -> LeasePlace {
     LeasePlace {
-        namespace: namespace.unwrap_or_else(|| config.default_namespace.trim().to_owned()),
+        namespace: namespace.unwrap_or_else(|| own_namespace(config)),
         name,
     }
+}
+
+/// The namespace of the configuration. A pod's is read from a file, with whatever ends it.
+pub fn own_namespace(config: &Config) -> String {
+    config.default_namespace.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -129,15 +129,14 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let tracker = TaskTracker::new();
     listen(&args, &pages, &tracker, &stop).await?;
     let config = cluster::config().await?;
-    let (namespace, name) = (args.lease_namespace.clone(), args.lease_name.clone());
-    let place = place::lease_place(namespace, name, &config);
+    let (given, name) = (args.lease_namespace.clone(), args.lease_name.clone());
+    let place = place::lease_place(given, name, &config);
     let settings = lead_settings(&args, place.clone())?;
-    let namespace = config.default_namespace.trim().to_owned();
+    let namespace = place::own_namespace(&config);
     let client = Client::try_from(config)?;
     if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
-        let (looked_at, pod) = (pages.clone(), settings.identity.clone());
-        let problems = move || looked_at.problems();
-        let telling = announce(problems, client.clone(), namespace, pod);
+        let pod = settings.identity.clone();
+        let telling = announce(pages.clone(), client.clone(), namespace, pod);
         tracker.spawn(stop.clone().run_until_cancelled_owned(telling));
     }
     let asked = Arc::clone(&pages.permissions);
@@ -147,11 +146,7 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
         return Ok(());
     };
     let bus = pages.bus.get_or_init(|| bus).clone();
-    let streams = StreamSettings {
-        replicas: args.stream_replicas,
-        heartbeat_period: period,
-        ..StreamSettings::default()
-    };
+    let streams = streams(&args, period);
     let tasks = &pages.tasks;
     start_watches(&shared, tasks, &tracker, &bus, &client, &streams);
     tasks.add("ticker", tracker.spawn(tick(Arc::clone(&shared))));
@@ -168,6 +163,14 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     tracker.wait().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn streams(args: &RunArgs, heartbeat_period: Duration) -> StreamSettings {
+    StreamSettings {
+        replicas: args.stream_replicas,
+        heartbeat_period,
+        ..StreamSettings::default()
+    }
 }
 
 fn seconds(option: &'static str, given: f64) -> Result<Duration, RunError> {
