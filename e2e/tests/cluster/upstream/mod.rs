@@ -13,3 +13,4 @@ mod bed;
 mod checks;
 mod drill;
 mod life;
+mod sealed;
