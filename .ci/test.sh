@@ -30,6 +30,7 @@ longer() {
 	phase "benchmark: loop" make --no-print-directory bench-loop
 	phase "benchmark: callout" make --no-print-directory bench-callout
 	phase "benchmark: charts" make --no-print-directory bench-charts
+	phase "benchmark: sizing" make --no-print-directory bench-sizing
 }
 
 phases_begin
