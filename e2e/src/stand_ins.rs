@@ -17,8 +17,8 @@ use crate::cluster::ImageName;
 /// Where official images keep their programs, and charts look for them.
 const PROGRAMS: &str = "/usr/local/bin";
 /// What the command lines of the chart `openbao` run beside the server: `sh`, `cp` and `sed` to start
-/// it, `sleep`, `kill` and `pidof` to end it.
-const APPLETS: [&str; 6] = ["cp", "kill", "pidof", "sed", "sh", "sleep"];
+/// it, `sleep`, `kill` and `pidof` to end it, `grep` to test it.
+const APPLETS: [&str; 7] = ["cp", "grep", "kill", "pidof", "sed", "sh", "sleep"];
 /// Without what the official one does as root, which no pod here may.
 const ENTRYPOINT: &str = "#!/bin/sh\nexec \"$@\"\n";
 

@@ -6,8 +6,12 @@
 mod config;
 mod hcl;
 
+use std::collections::BTreeMap;
+
 use chartgen::common::{FreeForm, FreeFormList, Resources};
-use k8s_openapi::api::core::v1::{PodSecurityContext, SecurityContext};
+use k8s_openapi::api::core::v1::{
+    KeyToPath, PodSecurityContext, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -59,6 +63,16 @@ pub struct Server {
     /// keep both.
     #[schemars(with = "FreeFormList")]
     pub extra_volumes: Vec<ExtraVolume>,
+    /// Variables of its environment, and of that of its chart's own `helm test`: by which authority
+    /// and which name `bao` knows the server's certificate for genuine.
+    #[schemars(with = "FreeForm")]
+    pub extra_environment_vars: BTreeMap<String, String>,
+    /// That authority's volume, in both pods. With a list of your own keep it.
+    #[schemars(with = "FreeFormList")]
+    pub volumes: Vec<Volume>,
+    /// Where it is there.
+    #[schemars(with = "FreeFormList")]
+    pub volume_mounts: Vec<VolumeMount>,
     /// The volume with all that it keeps.
     pub data_storage: DataStorage,
     /// One server.
@@ -155,6 +169,14 @@ impl Default for Server {
                 secret(names::OPENBAO_TLS.to_owned()),
                 secret(config::seal()),
             ],
+            extra_environment_vars: client(),
+            volumes: vec![authority()],
+            volume_mounts: vec![VolumeMount {
+                name: AUTHORITY.to_owned(),
+                mount_path: AUTHORITY_FOLDER.to_owned(),
+                read_only: Some(true),
+                ..VolumeMount::default()
+            }],
             data_storage: DataStorage {
                 size: "2Gi".to_owned(),
             },
@@ -168,6 +190,39 @@ impl Default for Server {
                 },
             },
         }
+    }
+}
+
+/// How `bao` trusts the server, whatever address it is given: the certificate has the name that the
+/// platform uses, and the chart's test uses a longer one.
+fn client() -> BTreeMap<String, String> {
+    let authority = format!("{AUTHORITY_FOLDER}/{}", names::OPENBAO_CA);
+    BTreeMap::from([
+        ("BAO_CACERT".to_owned(), authority),
+        ("BAO_TLS_SERVER_NAME".to_owned(), names::OPENBAO.to_owned()),
+    ])
+}
+
+const AUTHORITY: &str = "authority";
+const AUTHORITY_FOLDER: &str = "/openbao/authority";
+
+/// Without it the chart's own test of the server does not trust it, and `helm test` fails.
+fn authority() -> Volume {
+    let certificate = KeyToPath {
+        key: names::OPENBAO_CA.to_owned(),
+        path: names::OPENBAO_CA.to_owned(),
+        mode: None,
+    };
+    Volume {
+        name: AUTHORITY.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(names::OPENBAO_TLS.to_owned()),
+            // No secret: certificates are shown to everybody.
+            default_mode: Some(0o444),
+            items: Some(vec![certificate]),
+            optional: None,
+        }),
+        ..Volume::default()
     }
 }
 

@@ -9,6 +9,7 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use super::bed;
+use crate::round_trip;
 use crate::site::Site;
 
 /// The pod of the bus.
@@ -35,6 +36,7 @@ async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
     bed.bus_knows_whom_to_let_in().await;
     bed.enrol_device().await;
     bed.device_runs("v1").await;
+    round_trip::passes_and_leaves_nothing(&bed).await;
 
     the_bus_goes_and_comes_back(&bed).await;
     openbao_unseals_itself_and_has_kept_everything(&bed).await;
