@@ -42,6 +42,8 @@
 //! | validation comes before permission; a name that is taken is 409 | zitadel's v2 services |
 //! | projects, applications and role grants are Connect RPC only; users are REST, too | which of the protos have `google.api.http` |
 //! | keys are RSA in SPKI PEM in base64 and may not have ended already | `user_machine_key.go` |
+//! | personal access tokens are a machine's, need a date at which they end, and are in one answer only | `user_personal_access_token.go`, `pat.proto` |
+//! | who may manage users of an organisation is said by who owns it | `internal_permission_service.proto` |
 //! | removing a key or grant that is gone is no error; deactivating twice is | `user_service.proto`, `authorization_service.proto` |
 //!
 //! Not there: passwords, introspection, token exchange, consent, and every call the platform does
