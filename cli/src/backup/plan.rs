@@ -12,7 +12,7 @@ use super::kind::Kind;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// Make it.
-    Create(DynamicObject),
+    Create(Box<DynamicObject>),
     /// Merge this into it.
     Change(Value),
     /// Merge this into its status.
@@ -26,8 +26,8 @@ pub(super) fn next(
     found: Option<&DynamicObject>,
 ) -> Option<Step> {
     match (kind, found) {
-        (Kind::Enrolment, None) => Some(Step::Create(undecided(saved))),
-        (_, None) => Some(Step::Create(saved.clone())),
+        (Kind::Enrolment, None) => Some(Step::Create(Box::new(undecided(saved)))),
+        (_, None) => Some(Step::Create(Box::new(saved.clone()))),
         (Kind::Enrolment, Some(found)) => enrolment(saved, found),
         (Kind::Device, Some(found)) => label(saved, found),
         (Kind::Secret | Kind::Deployment, Some(_)) => None,
@@ -52,7 +52,7 @@ fn enrolment(saved: &DynamicObject, found: &DynamicObject) -> Option<Step> {
     let at = |object: &DynamicObject, place: &str| object.data.pointer(place).cloned();
     let known = ["/status/userId", "/status/policyApproval"];
     let lacks = |place: &&str| at(found, place).is_none() && at(saved, place).is_some();
-    if at(found, "/spec/approval").is_none() && known.iter().any(|place| lacks(&place)) {
+    if at(found, "/spec/approval").is_none() && known.iter().any(lacks) {
         return at(saved, "/status").map(|status| Step::Report(json!({"status": status})));
     }
     let approval = at(saved, "/spec/approval")?;
@@ -94,7 +94,7 @@ mod tests {
     /// What the API server makes of a step.
     fn after(found: Option<DynamicObject>, step: &Step) -> DynamicObject {
         let mut whole = match step {
-            Step::Create(object) => return object.clone(),
+            Step::Create(object) => return object.as_ref().clone(),
             Step::Change(_) | Step::Report(_) => json!(found.expect("an object")),
         };
         if let Step::Change(patch) | Step::Report(patch) = step {
@@ -162,6 +162,9 @@ mod tests {
         let key = object(json!({"metadata": {"name": "k"}, "data": {"seed": "YQ=="}}));
         let other = object(json!({"metadata": {"name": "k"}, "data": {"seed": "Yg=="}}));
         assert_eq!(next(Kind::Secret, &key, Some(&other)), None);
-        assert_eq!(next(Kind::Secret, &key, None), Some(Step::Create(key)));
+        assert_eq!(
+            next(Kind::Secret, &key, None),
+            Some(Step::Create(Box::new(key)))
+        );
     }
 }

@@ -62,10 +62,10 @@ pub(crate) async fn run(site: &Site, bring: impl AsyncFn(&Site), lose: impl Asyn
 
     let admin = Admin::new(site);
     admin.types("## Back up").await;
-    let lost = Instant::now();
+    let since = Instant::now();
     site.parts.replace_cluster().await.expect("another cluster");
     lose(site).await;
-    println!("another cluster is there {:.1?} later", lost.elapsed());
+    println!("another cluster is there {:.1?} later", since.elapsed());
     assert!(nothing_is_left(site).await);
     let began = Instant::now();
     admin.types("## Restore").await;
