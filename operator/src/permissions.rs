@@ -42,7 +42,9 @@ impl Permissions {
     /// What keeps this replica from being ready.
     pub fn problems(&self) -> Vec<String> {
         match &*self.lock() {
-            Known::Nothing => vec!["PermissionsAwaited: the API server was not asked yet".to_owned()],
+            Known::Nothing => {
+                vec!["PermissionsAwaited: the API server was not asked yet".to_owned()]
+            }
             Known::Missing(missing) => {
                 let lines = missing.iter();
                 lines.map(|lack| format!("{REASON}: {lack}")).collect()
