@@ -12,6 +12,9 @@ use super::provision::{ProvisionError, Provisioner};
 use super::view::View;
 use crate::bao::DenialError;
 
+/// From look to look while the policy store cannot be read.
+const UNREAD: Duration = Duration::from_secs(20);
+
 impl Provisioner {
     /// The status as it has to be before the device may log in, if it is not.
     pub(super) async fn with_allowed_labels(
@@ -61,9 +64,15 @@ impl Provisioner {
     }
 
     /// When to look again; never where there is nowhere to look. Spread, so that a restart does not
-    /// make a fleet's turns coincide for ever.
+    /// make a fleet's turns coincide for ever. Sooner where the store is away or not set up yet: as long
+    /// as it is not told of a device that it lost, that device waits.
     pub(super) fn next_look(&self) -> Option<Duration> {
-        let spread = self.policy_refresh.mul_f64(0.75 + fastrand::f64() / 2.0);
+        let period = if self.access.is_unread() {
+            self.policy_refresh.min(UNREAD)
+        } else {
+            self.policy_refresh
+        };
+        let spread = period.mul_f64(0.75 + fastrand::f64() / 2.0);
         self.access.has_store().then_some(spread)
     }
 }
