@@ -11,6 +11,7 @@
 //! This crate must never put into an image what depends on the machine it was made on: its clock,
 //! its paths, its users.
 
+pub mod authorities;
 pub mod build;
 pub mod cargo;
 pub mod oci;

@@ -1,10 +1,8 @@
 //! Our images: what is in them, and what they are called.
 //!
 //! An image is one program at `/<name>`, beside it those that it starts itself, two files that give its
-//! user a name, one that says in which order names are resolved, and a list for each program of what it is
-//! made of. No shell, no loader, no
-//! certificates: our programs trust the files they are given, the API server's by Kubernetes and the
-//! bus's by `--nats-ca-file`.
+//! user a name, one that says in which order names are resolved, one with the public authorities
+//! ([`authorities`]), and a list for each program of what it is made of. No shell, no loader.
 //!
 //! Nothing belongs to the user and nothing wants to be written, so a container runs with any UID, a
 //! read-only root and no capabilities. OpenShift gives pods a random UID in group 0.
@@ -15,6 +13,7 @@ use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 
+use crate::authorities;
 use crate::oci::{
     Archive, Compression, Contents, Epoch, Image, ImageError, Layer, Reference, ReferenceError,
     SaveError, Settings,
@@ -163,7 +162,8 @@ impl Product {
         let layer = Layer::new()
             .file("/etc/group", 0o644, GROUP)
             .file("/etc/nsswitch.conf", 0o644, NSSWITCH)
-            .file("/etc/passwd", 0o644, PASSWD);
+            .file("/etc/passwd", 0o644, PASSWD)
+            .file(authorities::PATH, 0o644, authorities::bundle());
         let parts = iter::once(variant.main).chain(variant.beside);
         let layer = self
             .programs()

@@ -155,7 +155,16 @@ fn assert_files(product: Product, layer: &[u8]) {
     let files = unpacked(layer);
     let names: Vec<_> = files.names().collect();
     let (programs, lists) = sorted(product);
-    let start = ["etc/", "etc/group", "etc/nsswitch.conf", "etc/passwd"].map(str::to_owned);
+    let start = [
+        "etc/",
+        "etc/group",
+        "etc/nsswitch.conf",
+        "etc/passwd",
+        "etc/ssl/",
+        "etc/ssl/certs/",
+        "etc/ssl/certs/ca-certificates.crt",
+    ]
+    .map(str::to_owned);
     let folders = ["usr/", "usr/share/", "usr/share/sbom/"].map(str::to_owned);
     let lists = lists.map(|list| list.trim_start_matches('/').to_owned());
     let expected = start.into_iter().chain(programs).chain(folders);
@@ -236,6 +245,7 @@ fn assert_confined(product: Product, archive: &Archive, podman: &Podman, folder:
             "file /etc/group",
             "file /etc/nsswitch.conf",
             "file /etc/passwd",
+            "file /etc/ssl/certs/ca-certificates.crt",
         ];
         let expected = names.into_iter().chain(ours.iter().map(String::as_str));
         assert_eq!(files, expected.collect::<Vec<_>>());
