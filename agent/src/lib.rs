@@ -1,7 +1,7 @@
 //! The device side: sync, verify, ledger, plan, drive podman, report.
 //!
-//! One thread, one loop ([`engine`]) that owns all state; everything that waits runs in a task and
-//! sends an [`engine::Event`] back.
+//! One thread, one loop ([`engine`]) around the [`fleet_agent_core::engine::Engine`], which owns all
+//! state and decides; everything that waits runs in a task and sends an input back.
 //!
 //! | task | in | out |
 //! |---|---|---|

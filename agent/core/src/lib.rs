@@ -5,6 +5,9 @@
 //!
 //! | module | in | out |
 //! |---|---|---|
+//! | [`engine`] | all that happens to a device | all it has to do: the modules below, put together |
+//! | [`sync`] | answers of the bus | what to get next, and what to follow |
+//! | [`ledger`] | what to follow | bytes to keep, and back |
 //! | [`accept`] | a manifest as received, the one before it | taken, unchanged or refused with a reason |
 //! | [`trust`] | manifests that were taken | whose manifests to follow |
 //! | [`desired`] | a manifest and bodies | services in order of precedence, clashes resolved |
@@ -22,13 +25,16 @@ pub mod accept;
 pub mod backoff;
 mod claims;
 pub mod desired;
+pub mod engine;
 pub mod health;
 pub mod identity;
+pub mod ledger;
 pub mod link;
 pub mod memory;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod sync;
 pub mod trust;
 
 pub use backoff::{Dice, Tick};

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
 use bytes::Bytes;
+use fleet_agent_core::sync::Got;
 use fleet_contracts::kv::DesiredKey;
+use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeploymentRef, DeviceId, subject};
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 pub(crate) use credentials::{Authentication, CredentialError, CredentialSource, SeedFile};
-pub(crate) use sync::{Fetched, Snapshot, SyncError, Timing, fetch};
+pub(crate) use sync::fetch;
 
 use link::Link;
 
@@ -82,26 +84,6 @@ pub(crate) enum BusError {
         /// What it said.
         message: String,
     },
-}
-
-/// A value of `desired-state`, as received.
-#[derive(Debug, Clone)]
-pub(crate) struct Got {
-    /// The body.
-    pub(crate) body: Bytes,
-    /// The key it is stored under.
-    pub(crate) stored_under: String,
-    /// Its place in the stream.
-    pub(crate) sequence: u64,
-    headers: HeaderMap,
-}
-
-impl Got {
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", async_nats::HeaderValue::as_str)
-    }
 }
 
 /// The connection. Cheap to clone.
@@ -194,7 +176,8 @@ impl Bus {
             body: answer.payload,
             stored_under: text(SUBJECT_HEADER).to_owned(),
             sequence: text(SEQUENCE_HEADER).parse().unwrap_or_default(),
-            headers,
+            key_id: text(KEY_HEADER).to_owned(),
+            signature: text(SIGNATURE_HEADER).to_owned(),
         }))
     }
 

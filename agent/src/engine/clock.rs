@@ -1,8 +1,9 @@
-//! Clocks and timers.
+//! Clocks.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use fleet_agent_core::Tick;
+use fleet_agent_core::engine::Moment;
 use fleet_contracts::UnixMillis;
 
 /// The monotonic clock.
@@ -17,6 +18,14 @@ impl Clock {
     pub(super) fn now(self) -> Tick {
         Tick(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
+
+    pub(super) fn moment(self, dice: &mut dyn FnMut() -> f64) -> Moment<'_> {
+        Moment {
+            now: self.now(),
+            wall: wall(),
+            dice,
+        }
+    }
 }
 
 /// The wall clock, for reports only.
@@ -25,31 +34,4 @@ pub(super) fn wall() -> UnixMillis {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Something that is due again and again.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timer(Tick);
-
-impl Timer {
-    pub(super) fn at(tick: Tick) -> Self {
-        Self(tick)
-    }
-
-    pub(super) fn due(self) -> Tick {
-        self.0
-    }
-
-    pub(super) fn set(&mut self, at: Tick) {
-        self.0 = at;
-    }
-
-    /// Whether it is due; if so, it is set to `again` milliseconds from now.
-    pub(super) fn passed(&mut self, now: Tick, again: u64) -> bool {
-        let due = self.0 <= now;
-        if due {
-            self.0 = now + again;
-        }
-        due
-    }
 }

@@ -1,23 +1,19 @@
 //! Executing what the core planned: one task per step.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use fleet_agent_core::engine::{Input, Took};
 use fleet_agent_core::{
     Container, DesiredService, Done, Failure, Outcome, RunState, ServiceKey, Step,
 };
 use fleet_contracts::{DeviceReason, Revision};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::Event;
 use crate::config::Config;
 use crate::files::Files;
 use crate::podman::{CreateOptions, Podman, PodmanError, Stage};
 use crate::probe;
-
-/// How long the parts of a step took, by name.
-pub(crate) type Took = BTreeMap<&'static str, Duration>;
 
 /// Runs steps.
 #[derive(Debug, Clone)]
@@ -49,7 +45,7 @@ impl Executor {
     }
 
     /// Starts a step; its outcome comes as an event.
-    pub(super) fn start(&self, step: Step, events: mpsc::Sender<Event>) {
+    pub(super) fn start(&self, step: Step, events: mpsc::Sender<Input>) {
         let parts = self.0.clone();
         tokio::spawn(async move {
             tracing::debug!(service = %step.key(), step = name(&step), "step");
@@ -57,7 +53,7 @@ impl Executor {
             let lane = (step.key().clone(), step.lane());
             let outcome = parts.execute(step, &mut took).await;
             let _ = events
-                .send(Event::Done {
+                .send(Input::Done {
                     step: lane,
                     outcome,
                     took,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use fleet_agent_core::backoff::Backoff;
+use fleet_agent_core::engine::Input;
 use fleet_contracts::DeviceId;
 use tokio::sync::mpsc;
 
-use super::Event;
 use crate::podman::Podman;
 
 /// Between attempts to open the stream.
@@ -16,13 +16,13 @@ const REOPEN: Backoff = Backoff {
 };
 
 /// Says that something changed whenever podman does, and each time the stream was opened anew.
-pub(super) async fn watch(podman: Podman, device: DeviceId, events: mpsc::Sender<Event>) {
+pub(super) async fn watch(podman: Podman, device: DeviceId, events: mpsc::Sender<Input>) {
     let mut attempts = 0;
     loop {
         if let Ok(mut stream) = podman.events(&device).await {
             attempts = 0;
             loop {
-                if events.send(Event::ContainersChanged).await.is_err() {
+                if events.send(Input::ContainersChanged).await.is_err() {
                     return;
                 }
                 if !stream.changed().await {
@@ -32,7 +32,7 @@ pub(super) async fn watch(podman: Podman, device: DeviceId, events: mpsc::Sender
         }
         attempts += 1;
         // Also without a stream: the listing says what is wrong with podman.
-        if events.send(Event::ContainersChanged).await.is_err() {
+        if events.send(Input::ContainersChanged).await.is_err() {
             return;
         }
         let delay = REOPEN.delay(attempts, &mut fastrand::f64);

@@ -1,17 +1,17 @@
 //! What to follow: from the ledger, then from the bus, then into the ledger.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use fleet_agent_core::accept::Refused;
-use fleet_agent_core::backoff::Backoff;
-use fleet_agent_core::{Desired, Tick};
 use fleet_contracts::payload::Refusal;
 use fleet_contracts::{DeploymentRef, RefusalReason};
 
-use super::{Engine, Event, clock};
-use crate::bus::{self, Fetched, Snapshot, SyncError, Timing};
-use crate::ledger::{Content, LedgerError};
+use super::{Effect, Engine, Moment, Note, Timing};
+use crate::accept::Refused;
+use crate::backoff::Backoff;
+use crate::ledger::Content;
+use crate::sync::{Fetched, Snapshot, SyncError};
+use crate::{Desired, Tick};
 
 /// After a sync that the bus did not answer, or that lacked a body still on its way.
 const RESYNC: Backoff = Backoff {
@@ -26,6 +26,7 @@ const PATIENCE: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct SyncState {
     under_way: bool,
+    began: Tick,
     /// The doorbell rang meanwhile, with this sequence.
     again: Option<u64>,
     failures: u32,
@@ -57,27 +58,22 @@ impl StoreState {
 }
 
 impl Engine {
-    pub(super) fn load_ledger(&mut self) {
-        let keys = &self.config.manifest.trusted_keys;
-        match self
-            .ledger
-            .load(&self.config.device_id, keys, clock::wall())
-        {
+    pub(super) fn take_ledger(&mut self, ledger: Result<Option<Content>, String>, at: &Moment<'_>) {
+        match ledger {
             Ok(Some(content)) => {
-                let (generation, deployments) = (
-                    content.manifest.generation.0,
-                    content.manifest.deployments.len(),
-                );
-                tracing::info!(generation, deployments, "running from the ledger");
-                self.take(content);
+                self.note(Note::FromLedger {
+                    generation: content.manifest.generation.0,
+                    deployments: content.manifest.deployments.len(),
+                });
+                self.follow(content);
             }
-            Ok(None) => tracing::info!("no ledger yet; waiting for the first manifest"),
-            Err(error) => self.refuse(RefusalReason::LedgerCorrupt, full(&error)),
+            Ok(None) => self.note(Note::NoLedger),
+            Err(message) => self.refuse(RefusalReason::LedgerCorrupt, message, at),
         }
     }
 
-    fn take(&mut self, content: Content) {
-        let host_ip = self.config.podman.default_host_ip;
+    fn follow(&mut self, content: Content) {
+        let host_ip = self.settings.default_host_ip;
         let desired = Desired::new(&content.manifest, &content.bodies, host_ip);
         self.stages
             .retain(|d| content.manifest.deployments.contains_key(d));
@@ -85,26 +81,32 @@ impl Engine {
         self.content = Some(Arc::new(content));
     }
 
-    fn refuse(&mut self, reason: RefusalReason, message: String) {
+    fn refuse(&mut self, reason: RefusalReason, message: String, at: &Moment<'_>) {
         let known = self
             .refusal
             .as_ref()
             .is_some_and(|r| r.reason == reason && r.message == message);
-        if !known {
-            tracing::error!(%reason, message, "refused");
-            self.refusal = Some(Refusal {
-                reason,
-                message,
-                at: clock::wall(),
-            });
-            // Said at once, not with the next sign of life.
-            self.heartbeat.set(self.clock.now());
+        if known {
+            return;
         }
+        self.note(Note::Refused {
+            reason,
+            message: message.clone(),
+        });
+        self.refusal = Some(Refusal {
+            reason,
+            message,
+            at: at.wall,
+        });
+        // Said at once, not with the next sign of life.
+        self.heartbeat.set(at.now);
     }
 
     /// Starts a sync, or has one follow the one under way.
-    pub(super) fn start_sync(&mut self, at_least: u64) {
+    pub(super) fn start_sync(&mut self, at_least: u64, now: Tick) {
         if !self.connected {
+            // A new connection begins with a sync.
+            self.sync.retry_at = None;
             return;
         }
         if self.sync.under_way {
@@ -112,52 +114,53 @@ impl Engine {
             return;
         }
         self.sync.under_way = true;
+        self.sync.began = now;
         self.sync.retry_at = None;
         let learned = self.content.as_ref().map(|content| &content.learned);
-        let configured = &self.config.manifest.trusted_keys;
-        let snapshot = Snapshot {
-            device: self.config.device_id.clone(),
+        let configured = &self.settings.trusted;
+        self.effects.push(Effect::Sync(Snapshot {
+            device: self.settings.device.clone(),
             trusted: learned.map_or_else(|| configured.clone(), |l| l.trusted(configured)),
             content: self.content.clone(),
             at_least,
-        };
-        let (bus, events) = (self.bus.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let result = bus::fetch(bus, snapshot).await;
-            let _ = events.send(Event::Synced(result)).await;
-        });
+        }));
     }
 
-    pub(super) fn synced(&mut self, result: Result<Fetched, SyncError>) {
+    pub(super) fn synced(
+        &mut self,
+        result: Result<Fetched, SyncError>,
+        timing: Timing,
+        at: &mut Moment<'_>,
+    ) {
         self.sync.under_way = false;
         match result {
-            Ok(fetched) => self.fetched(fetched),
-            Err(SyncError::Refused(Refused { reason, message })) => self.refuse(reason, message),
-            Err(SyncError::NoManifest) => {
-                tracing::debug!("no manifest on the bus; keeping what runs");
+            Ok(fetched) => self.fetched(fetched, timing, at),
+            Err(SyncError::Refused(Refused { reason, message })) => {
+                self.refuse(reason, message, at);
             }
-            Err(SyncError::Bus(error)) => {
-                tracing::warn!(%error, "sync failed; will be tried again");
-                self.sync_again_later();
+            Err(SyncError::NoManifest) => self.note(Note::NoManifest),
+            Err(SyncError::NoAnswer(error)) => {
+                self.note(Note::SyncFailed(error));
+                self.sync_again_later(at);
             }
         }
         if let Some(sequence) = self.sync.again.take() {
-            self.start_sync(sequence);
+            self.start_sync(sequence, at.now);
         }
     }
 
-    fn sync_again_later(&mut self) {
+    fn sync_again_later(&mut self, at: &mut Moment<'_>) {
         self.sync.failures += 1;
-        let delay = RESYNC.delay(self.sync.failures, &mut fastrand::f64);
-        self.sync.retry_at = Some(self.clock.now() + delay);
+        let delay = RESYNC.delay(self.sync.failures, at.dice);
+        self.sync.retry_at = Some(at.now + delay);
     }
 
-    fn fetched(&mut self, fetched: Fetched) {
+    fn fetched(&mut self, fetched: Fetched, timing: Timing, at: &mut Moment<'_>) {
         if let Some(Refused { reason, message }) = fetched.refused {
-            self.sync_again_later();
+            self.sync_again_later(at);
             // A body may be of a manifest that is only just being written.
             if reason != RefusalReason::EntryMissing || self.sync.failures >= PATIENCE {
-                self.refuse(reason, message);
+                self.refuse(reason, message, at);
             }
         } else {
             self.sync.failures = 0;
@@ -167,15 +170,16 @@ impl Engine {
         let Some(content) = fetched.content else {
             return;
         };
-        let generation = content.manifest.generation.0;
-        let deployments = content.manifest.deployments.len();
-        tracing::info!(generation, deployments, "following a new manifest");
+        self.note(Note::Following {
+            generation: content.manifest.generation.0,
+            deployments: content.manifest.deployments.len(),
+        });
         if self.is_rewritten(&content) {
-            tracing::info!("the manifest was written again; so is what was reported");
+            self.note(Note::Rewritten);
             self.outbox.again();
         }
-        self.time(&content, fetched.timing);
-        self.take(content);
+        self.time(&content, timing);
+        self.follow(content);
         self.store_ledger();
     }
 
@@ -196,7 +200,7 @@ impl Engine {
         let changed =
             changed.filter(|&(d, revision)| before.and_then(|b| b.get(d)) != Some(revision));
         for (deployment, _) in changed {
-            self.stages.begin(deployment, timing);
+            self.stages.begin(deployment, self.sync.began, timing);
         }
     }
 
@@ -210,17 +214,7 @@ impl Engine {
         }
         self.store.under_way = true;
         self.store.dirty = false;
-        let (ledger, events) = (self.ledger.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let write = move || {
-                let began = Instant::now();
-                ledger.store(&content).map(|()| began.elapsed())
-            };
-            // The task only fails with the agent.
-            if let Ok(result) = tokio::task::spawn_blocking(write).await {
-                let _ = events.send(Event::Stored(result)).await;
-            }
-        });
+        self.effects.push(Effect::Store(content));
     }
 
     pub(super) fn store_ledger_if_dirty(&mut self) {
@@ -229,7 +223,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn stored(&mut self, result: Result<std::time::Duration, LedgerError>) {
+    pub(super) fn stored(&mut self, result: Result<Duration, String>, at: &Moment<'_>) {
         self.store.under_way = false;
         match result {
             Ok(took) => {
@@ -240,8 +234,8 @@ impl Engine {
                     .filter(|r| r.reason != RefusalReason::LedgerUnwritable);
                 self.store_ledger_if_dirty();
             }
-            Err(error) => {
-                self.refuse(RefusalReason::LedgerUnwritable, full(&error));
+            Err(message) => {
+                self.refuse(RefusalReason::LedgerUnwritable, message, at);
                 // Tried again with the next listing by the clock.
                 self.store.dirty = true;
             }
@@ -257,11 +251,4 @@ impl Engine {
             Arc::make_mut(content).departed.insert(deployment.clone());
         }
     }
-}
-
-fn full(error: &LedgerError) -> String {
-    use std::error::Error as _;
-    error
-        .source()
-        .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
