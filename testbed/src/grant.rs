@@ -2,12 +2,15 @@
 
 use std::fmt::Debug;
 
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,57 +40,108 @@ pub(crate) struct Grant<'a> {
 impl Grant<'_> {
     /// Gives exactly this; what the same name had before is taken away.
     pub(crate) async fn apply(&self, client: &Client) -> Result<(), Error> {
-        let client = || client.clone();
-        let namespace = self.namespace;
-        let there = Namespace {
-            metadata: metadata(namespace),
-            ..Namespace::default()
+        let grantee = Grantee {
+            role: self.name,
+            subject: Subject {
+                api_group: Some(GROUP.to_owned()),
+                kind: "User".to_owned(),
+                name: self.user.to_owned(),
+                namespace: None,
+            },
         };
-        apply(&Api::all(client()), &there).await?;
+        let (rules, everywhere) = (self.rules.clone(), self.cluster_rules.clone());
+        grantee.everywhere(client, everywhere).await?;
+        grantee.within(client, self.namespace, rules).await
+    }
+}
+
+/// Somebody who is granted something by a role of this name.
+pub(crate) struct Grantee<'a> {
+    /// The name of role and binding.
+    pub(crate) role: &'a str,
+    /// Who.
+    pub(crate) subject: Subject,
+}
+
+impl Grantee<'_> {
+    /// In all namespaces.
+    pub(crate) async fn everywhere(
+        &self,
+        client: &Client,
+        rules: Vec<PolicyRule>,
+    ) -> Result<(), Error> {
         let role = ClusterRole {
-            metadata: metadata(self.name),
-            rules: Some(self.cluster_rules.clone()),
+            metadata: metadata(self.role),
+            rules: Some(rules),
             ..ClusterRole::default()
         };
-        apply(&Api::all(client()), &role).await?;
+        apply(&Api::all(client.clone()), &role).await?;
         let binding = ClusterRoleBinding {
-            metadata: metadata(self.name),
+            metadata: metadata(self.role),
             role_ref: self.role_ref("ClusterRole"),
-            subjects: Some(vec![self.subject()]),
+            subjects: Some(vec![self.subject.clone()]),
         };
-        apply(&Api::all(client()), &binding).await?;
+        apply(&Api::all(client.clone()), &binding).await
+    }
+
+    /// In one namespace, which is made if it is not there.
+    pub(crate) async fn within(
+        &self,
+        client: &Client,
+        namespace: &str,
+        rules: Vec<PolicyRule>,
+    ) -> Result<(), Error> {
+        make_namespace(client, namespace).await?;
         let role = Role {
-            metadata: metadata(self.name),
-            rules: Some(self.rules.clone()),
+            metadata: metadata(self.role),
+            rules: Some(rules),
         };
-        apply(&Api::namespaced(client(), namespace), &role).await?;
+        apply(&Api::namespaced(client.clone(), namespace), &role).await?;
         let binding = RoleBinding {
-            metadata: metadata(self.name),
+            metadata: metadata(self.role),
             role_ref: self.role_ref("Role"),
-            subjects: Some(vec![self.subject()]),
+            subjects: Some(vec![self.subject.clone()]),
         };
-        apply(&Api::namespaced(client(), namespace), &binding).await
+        apply(&Api::namespaced(client.clone(), namespace), &binding).await
     }
 
     fn role_ref(&self, kind: &str) -> RoleRef {
         RoleRef {
             api_group: Some(GROUP.to_owned()),
             kind: kind.to_owned(),
-            name: self.name.to_owned(),
-        }
-    }
-
-    fn subject(&self) -> Subject {
-        Subject {
-            api_group: Some(GROUP.to_owned()),
-            kind: "User".to_owned(),
-            name: self.user.to_owned(),
-            namespace: None,
+            name: self.role.to_owned(),
         }
     }
 }
 
-fn metadata(name: &str) -> ObjectMeta {
+pub(crate) async fn make_namespace(client: &Client, name: &str) -> Result<(), Error> {
+    let namespace = Namespace {
+        metadata: metadata(name),
+        ..Namespace::default()
+    };
+    apply(&Api::all(client.clone()), &namespace).await
+}
+
+/// Whether the authorizer lets a user do something; none if it does not say.
+pub(crate) async fn allowed(
+    client: &Client,
+    user: &str,
+    question: ResourceAttributes,
+) -> Option<bool> {
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(user.to_owned()),
+            resource_attributes: Some(question),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let answer = reviews.create(&PostParams::default(), &review).await;
+    answer.ok()?.status.map(|status| status.allowed)
+}
+
+pub(crate) fn metadata(name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         ..ObjectMeta::default()

@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use fleet_operator_core::rbac::{self, LeasePlace, Permission};
-use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
 
 use crate::control_plane::OPERATOR_USER;
 use crate::error::Error;
-use crate::grant::{Grant, MANAGER, apply};
+use crate::grant::{Grant, MANAGER, allowed, apply};
 use crate::testbed::Testbed;
 use crate::wait;
 
 /// A CRD is served, and a role in force, within a second; a busy machine takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why something could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +37,17 @@ pub enum InstallError {
     #[error("the API server does not serve {0}")]
     NotServed(String),
     /// The roles were taken, and yet the authorizer decides otherwise.
-    #[error("the operator's permissions are not in force")]
-    NotInForce,
+    #[error("the permissions of {0} are not in force")]
+    NotInForce(String),
+    /// The API server made no token.
+    #[error("cannot make a token of {account}")]
+    Token {
+        /// Whose.
+        account: String,
+        /// What the server said.
+        #[source]
+        source: Box<kube::Error>,
+    },
 }
 
 /// What the operator may do: by default exactly the product's grants.
@@ -156,25 +163,16 @@ impl Testbed {
         if wait::until(PATIENCE, in_force).await {
             Ok(())
         } else {
-            Err(InstallError::NotInForce.into())
+            Err(InstallError::NotInForce(OPERATOR_USER.to_owned()).into())
         }
     }
 }
 
 /// Whether the authorizer, which follows the roles from a distance, has come to these.
 async fn is_in_force(client: &kube::Client, rights: &OperatorRights) -> bool {
-    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
     for permission in rbac::permissions() {
-        let review = SubjectAccessReview {
-            spec: SubjectAccessReviewSpec {
-                user: Some(OPERATOR_USER.to_owned()),
-                resource_attributes: Some(permission.question(&rights.lease)),
-                ..SubjectAccessReviewSpec::default()
-            },
-            ..SubjectAccessReview::default()
-        };
-        let answer = reviews.create(&PostParams::default(), &review).await;
-        let allowed = answer.ok().and_then(|a| a.status).map(|s| s.allowed);
+        let question = permission.question(&rights.lease);
+        let allowed = allowed(client, OPERATOR_USER, question).await;
         if allowed != Some(!rights.denied.contains(&permission)) {
             return false;
         }

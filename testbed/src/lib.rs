@@ -98,6 +98,7 @@
 //! Parts that were not built in answer with [`Error::NoPart`]. [`wait::until`] is the predicate
 //! with a deadline.
 
+mod account;
 mod argocd;
 mod binaries;
 mod builder;
@@ -127,6 +128,7 @@ mod procfs;
 mod registry;
 mod remains;
 mod replacement;
+mod rights;
 mod runtime_folder;
 mod secret;
 mod shared;
@@ -135,6 +137,7 @@ mod testbed;
 mod tls;
 pub mod wait;
 
+pub use account::Account;
 pub use argocd::{ArgoCd, ArgoCdError};
 pub use builder::Builder;
 pub use callout::{Callout, CalloutOptions};
@@ -162,6 +165,7 @@ pub use people::People;
 pub use process::{ProcessError, Service};
 pub use registry::{Registry, RegistryError};
 pub use remains::clean_remains;
+pub use rights::Mismatch;
 pub use runtime_folder::RuntimeFolderError;
 pub use shared::{Lease, Shared};
 pub use testbed::Testbed;

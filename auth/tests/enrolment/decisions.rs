@@ -60,7 +60,7 @@ async fn denied_stays_denied_revoked_loses_access_and_a_new_token_asks_anew() {
 }
 
 async fn service_client(scene: &Scene) -> Client {
-    let config = Kubeconfig::read_from(scene.service_kubeconfig()).expect("read");
+    let config = Kubeconfig::read_from(&scene.service_kubeconfig).expect("read");
     let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await;
     Client::try_from(config.expect("a config")).expect("a client")
 }

@@ -11,16 +11,8 @@ use fleet_api::{Decision, DeviceEnrolment};
 use fleet_auth_core::enrol::rbac::{DEFAULT_LEASE, DEFAULT_NAMESPACE, Scope, rules};
 use fleet_contracts::enrolment::{Approval, EnrolmentState, EnrolmentToken};
 use fleet_testbed::{Idp, Testbed, wait};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{
-    ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
-};
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::config::{AuthInfo, Kubeconfig};
-use kube::{Api, Client, Resource};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::device::{Device, Door};
@@ -37,6 +29,7 @@ pub(crate) struct Scene {
     pub(crate) bed: Testbed,
     pub(crate) client: Client,
     pub(crate) url: String,
+    pub(crate) service_kubeconfig: PathBuf,
     service: Mutex<Option<Child>>,
 }
 
@@ -53,14 +46,20 @@ impl Scene {
     pub(crate) async fn over(bed: Testbed) -> Self {
         bed.install_crds().await.expect("CRDs");
         let client = bed.kube_client().await.expect("client");
+        let account = bed.account(NAMESPACE, SERVICE).await.expect("an account");
+        // Exactly what the service needs, for a user that is nobody else.
+        for (scope, place) in [(Scope::Cluster, None), (Scope::Namespace, Some(NAMESPACE))] {
+            let granted = account.grant(SERVICE, place, rules(scope, DEFAULT_LEASE));
+            granted.await.expect("granted");
+        }
+        let service_kubeconfig = account.kubeconfig().await.expect("a kubeconfig");
         let scene = Self {
             url: format!("https://{}", free(&bed)),
             client,
             bed,
+            service_kubeconfig,
             service: Mutex::new(None),
         };
-        scene.grant().await;
-        scene.write_service_kubeconfig().await;
         let idp = scene.idp();
         fs::write(scene.path("idp-token"), idp.admin_token()).expect("written");
         scene
@@ -76,91 +75,6 @@ impl Scene {
 
     pub(crate) fn enrolments(&self) -> Api<DeviceEnrolment> {
         Api::all(self.client.clone())
-    }
-
-    /// Exactly what the service needs, for a user that is nobody else.
-    async fn grant(&self) {
-        let meta = || kube::api::ObjectMeta {
-            name: Some(SERVICE.to_owned()),
-            ..kube::api::ObjectMeta::default()
-        };
-        let to = |kind: &str| RoleRef {
-            api_group: Some("rbac.authorization.k8s.io".to_owned()),
-            kind: kind.to_owned(),
-            name: SERVICE.to_owned(),
-        };
-        let subjects = Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: SERVICE.to_owned(),
-            namespace: Some(NAMESPACE.to_owned()),
-            ..Subject::default()
-        }]);
-        let mut namespace = Namespace::default();
-        namespace.metadata.name = Some(NAMESPACE.to_owned());
-        let client = || self.client.clone();
-        make(Api::all(client()), &namespace).await;
-        let account = ServiceAccount {
-            metadata: meta(),
-            ..ServiceAccount::default()
-        };
-        make(Api::namespaced(client(), NAMESPACE), &account).await;
-        let granted = ClusterRole {
-            metadata: meta(),
-            rules: Some(rules(Scope::Cluster, DEFAULT_LEASE)),
-            ..ClusterRole::default()
-        };
-        make(Api::all(client()), &granted).await;
-        let binding = ClusterRoleBinding {
-            metadata: meta(),
-            role_ref: to("ClusterRole"),
-            subjects: subjects.clone(),
-        };
-        make(Api::all(client()), &binding).await;
-        let granted = Role {
-            metadata: meta(),
-            rules: Some(rules(Scope::Namespace, DEFAULT_LEASE)),
-        };
-        make(Api::namespaced(client(), NAMESPACE), &granted).await;
-        let binding = RoleBinding {
-            metadata: meta(),
-            role_ref: to("Role"),
-            subjects,
-        };
-        make(Api::namespaced(client(), NAMESPACE), &binding).await;
-    }
-
-    pub(crate) fn service_kubeconfig(&self) -> PathBuf {
-        self.path("service.kubeconfig")
-    }
-
-    /// The administrator's kubeconfig with the service account's token.
-    async fn write_service_kubeconfig(&self) {
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), NAMESPACE);
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                expiration_seconds: Some(3600),
-                ..TokenRequestSpec::default()
-            }),
-            ..TokenRequest::default()
-        };
-        let params = PostParams::default();
-        let made = accounts.create_token_request(SERVICE, &params, &request);
-        let token = made.await.expect("made").status.and_then(|s| s.token);
-        let token = token.expect("a token");
-        let admin = self.bed.kubeconfig().expect("kubeconfig");
-        let mut config = Kubeconfig::read_from(admin).expect("read");
-        for user in &mut config.auth_infos {
-            user.auth_info = Some(AuthInfo {
-                token: Some(token.clone().into()),
-                ..AuthInfo::default()
-            });
-        }
-        let mut text = serde_json::to_value(&config).expect("json");
-        // Secrets are written redacted.
-        for user in text["users"].as_array_mut().expect("users") {
-            user["user"]["token"] = token.clone().into();
-        }
-        fs::write(self.service_kubeconfig(), text.to_string()).expect("written");
     }
 
     fn command() -> Command {
@@ -196,7 +110,7 @@ impl Scene {
             .nats()
             .map_or("nats://bus.example".to_owned(), fleet_testbed::Nats::url);
         let child = Self::command()
-            .env("KUBECONFIG", self.service_kubeconfig())
+            .env("KUBECONFIG", &self.service_kubeconfig)
             .args([
                 "enrol",
                 "--metrics-addr",
@@ -372,13 +286,4 @@ impl Drop for Scene {
             let _ = child.wait();
         }
     }
-}
-
-async fn make<K>(api: Api<K>, object: &K)
-where
-    K: Resource + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
-{
-    api.create(&PostParams::default(), object)
-        .await
-        .expect("made");
 }

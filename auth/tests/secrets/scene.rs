@@ -1,23 +1,14 @@
 //! An API server, two namespaces, and a service account that may do what `secrets ensure` needs.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use fleet_auth::secrets::PUBLIC_NAME;
-use fleet_auth::secrets::rbac::{GRANTS, Grant, Objects, Role as RoleKind, rules};
-use fleet_rbac::Verb;
-use fleet_testbed::{Testbed, wait};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
-};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding, RoleRef, Subject};
+use fleet_auth::secrets::rbac::{Role as RoleKind, rules};
+use fleet_testbed::Testbed;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{ListParams, ObjectMeta, PostParams};
-use kube::config::{AuthInfo, Kubeconfig};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,23 +42,17 @@ impl Scene {
         let bed = Testbed::builder(name).control_plane().audit([user()]);
         let bed = bed.start().await.expect("a testbed");
         let client = bed.kube_client().await.expect("a client");
+        let account = bed.account(SYSTEM, ACCOUNT).await.expect("an account");
+        let kubeconfig = account.kubeconfig().await.expect("a kubeconfig");
         let scene = Self {
-            kubeconfig: bed.folder().join("secrets.kubeconfig"),
+            kubeconfig,
             client,
             bed,
         };
-        for namespace in [SYSTEM, OPENBAO] {
-            scene.namespace(namespace).await;
-        }
-        let account = ServiceAccount {
-            metadata: named(ACCOUNT),
-            ..ServiceAccount::default()
-        };
-        make(Api::namespaced(scene.client(), SYSTEM), &account).await;
+        scene.namespace(OPENBAO).await;
         for role in roles {
             scene.grant(role).await;
         }
-        scene.log_in().await;
         scene
     }
 
@@ -89,80 +74,10 @@ impl Scene {
             RoleKind::Seal | RoleKind::Masterkey => OPENBAO,
             RoleKind::Ensure | RoleKind::Rotate => SYSTEM,
         };
+        let account = self.bed.account(SYSTEM, ACCOUNT).await.expect("an account");
         let name = format!("{kind:?}").to_lowercase();
-        let role = Role {
-            metadata: named(&name),
-            rules: Some(rules(kind)),
-        };
-        make(Api::namespaced(self.client(), namespace), &role).await;
-        let binding = RoleBinding {
-            metadata: named(&name),
-            role_ref: RoleRef {
-                api_group: Some("rbac.authorization.k8s.io".to_owned()),
-                kind: "Role".to_owned(),
-                name,
-            },
-            subjects: Some(vec![Subject {
-                kind: "ServiceAccount".to_owned(),
-                name: ACCOUNT.to_owned(),
-                namespace: Some(SYSTEM.to_owned()),
-                ..Subject::default()
-            }]),
-        };
-        make(Api::namespaced(self.client(), namespace), &binding).await;
-        for grant in GRANTS.iter().filter(|grant| grant.scope == kind) {
-            for verb in grant.verbs {
-                let given = || self.may(grant, *verb, namespace);
-                assert!(wait::until(SOON, given).await, "never in force: {grant:?}");
-            }
-        }
-    }
-
-    async fn may(&self, grant: &Grant, verb: Verb, namespace: &str) -> bool {
-        let name = match grant.names {
-            Objects::Any => None,
-            Objects::Keys | Objects::Kept => Some("fleet-auth-xkey".to_owned()),
-            Objects::Public => Some(PUBLIC_NAME.to_owned()),
-        };
-        let review = SubjectAccessReview {
-            spec: SubjectAccessReviewSpec {
-                user: Some(user()),
-                resource_attributes: Some(ResourceAttributes {
-                    resource: Some(grant.resource.to_owned()),
-                    verb: Some(verb.as_str().to_owned()),
-                    namespace: Some(namespace.to_owned()),
-                    name,
-                    ..ResourceAttributes::default()
-                }),
-                ..SubjectAccessReviewSpec::default()
-            },
-            ..SubjectAccessReview::default()
-        };
-        let reviews: Api<SubjectAccessReview> = Api::all(self.client());
-        let answer = reviews.create(&PostParams::default(), &review).await;
-        answer.expect("an answer").status.is_some_and(|s| s.allowed)
-    }
-
-    /// Writes a kubeconfig with a token of the account.
-    async fn log_in(&self) {
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), SYSTEM);
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec::default()),
-            ..TokenRequest::default()
-        };
-        let params = PostParams::default();
-        let token = accounts.create_token_request(ACCOUNT, &params, &request);
-        let status = token.await.expect("a token").status;
-        let token = status.and_then(|status| status.token).expect("a token");
-        let admin = self.bed.kubeconfig().expect("a kubeconfig");
-        let mut config = Kubeconfig::read_from(admin).expect("read");
-        for user in &mut config.auth_infos {
-            user.auth_info = Some(AuthInfo {
-                token: Some(token.clone().into()),
-                ..AuthInfo::default()
-            });
-        }
-        fs::write(&self.kubeconfig, serde_json::to_vec(&config).expect("json")).expect("written");
+        let granted = account.grant(&name, Some(namespace), rules(kind)).await;
+        granted.expect("granted");
     }
 
     /// `fleet-auth secrets ensure` as somebody, to be started.

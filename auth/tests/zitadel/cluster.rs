@@ -4,18 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
-use fleet_keys::identity::{GRANTS, Given, Objects, rules};
-use fleet_testbed::{Idp, Testbed, wait};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
-};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding, RoleRef, Subject};
-use kube::api::{ObjectMeta, PostParams};
-use kube::config::{AuthInfo, Kubeconfig};
+use fleet_keys::identity::{Given, rules};
+use fleet_testbed::{Idp, Testbed};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::PostParams;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +17,6 @@ pub(crate) const NAMESPACE: &str = "fleet-system";
 pub(crate) const MAP: &str = "fleet-identity";
 pub(crate) const TOKEN: &str = "fleet-idp-token";
 const ACCOUNT: &str = "fleet-auth-zitadel";
-const SOON: Duration = Duration::from_secs(60);
 
 /// As whom the API server knows it.
 pub(crate) fn user() -> String {
@@ -34,6 +26,7 @@ pub(crate) fn user() -> String {
 pub(crate) struct Cluster {
     pub(crate) bed: Testbed,
     client: Client,
+    kubeconfig: PathBuf,
 }
 
 impl Cluster {
@@ -41,19 +34,15 @@ impl Cluster {
         let bed = Testbed::builder(name).control_plane().idp().audit([user()]);
         let bed = bed.start().await.expect("a testbed");
         let client = bed.kube_client().await.expect("a client");
-        let cluster = Self { bed, client };
-        let namespace = Namespace {
-            metadata: named(NAMESPACE),
-            ..Namespace::default()
+        let account = bed.account(NAMESPACE, ACCOUNT).await.expect("an account");
+        let granted = account.grant(ACCOUNT, Some(NAMESPACE), rules(&Given::default()));
+        granted.await.expect("granted");
+        let kubeconfig = account.kubeconfig().await.expect("a kubeconfig");
+        let cluster = Self {
+            bed,
+            client,
+            kubeconfig,
         };
-        make(Api::all(cluster.client.clone()), &namespace).await;
-        let account = ServiceAccount {
-            metadata: named(ACCOUNT),
-            ..ServiceAccount::default()
-        };
-        make(cluster.api(), &account).await;
-        cluster.grant().await;
-        cluster.log_in().await;
         cluster.credential(cluster.idp().admin_token());
         cluster
     }
@@ -78,89 +67,11 @@ impl Cluster {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// The account may do this and no more; waits until that is in force.
-    async fn grant(&self) {
-        let role = Role {
-            metadata: named(ACCOUNT),
-            rules: Some(rules(&Given::default())),
-        };
-        make(self.api(), &role).await;
-        let binding = RoleBinding {
-            metadata: named(ACCOUNT),
-            role_ref: RoleRef {
-                api_group: Some("rbac.authorization.k8s.io".to_owned()),
-                kind: "Role".to_owned(),
-                name: ACCOUNT.to_owned(),
-            },
-            subjects: Some(vec![Subject {
-                kind: "ServiceAccount".to_owned(),
-                name: ACCOUNT.to_owned(),
-                namespace: Some(NAMESPACE.to_owned()),
-                ..Subject::default()
-            }]),
-        };
-        make(self.api(), &binding).await;
-        for grant in GRANTS {
-            let name = match grant.names {
-                Objects::Any => None,
-                Objects::Map => Some(MAP),
-                Objects::Token => Some(TOKEN),
-            };
-            for verb in grant.verbs {
-                let given = || self.may(grant.resource, verb.as_str(), name);
-                assert!(wait::until(SOON, given).await, "never in force: {grant:?}");
-            }
-        }
-    }
-
-    async fn may(&self, resource: &str, verb: &str, name: Option<&str>) -> bool {
-        let review = SubjectAccessReview {
-            spec: SubjectAccessReviewSpec {
-                user: Some(user()),
-                resource_attributes: Some(ResourceAttributes {
-                    resource: Some(resource.to_owned()),
-                    verb: Some(verb.to_owned()),
-                    namespace: Some(NAMESPACE.to_owned()),
-                    name: name.map(str::to_owned),
-                    ..ResourceAttributes::default()
-                }),
-                ..SubjectAccessReviewSpec::default()
-            },
-            ..SubjectAccessReview::default()
-        };
-        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
-        let answer = reviews.create(&PostParams::default(), &review).await;
-        answer.expect("an answer").status.is_some_and(|s| s.allowed)
-    }
-
-    /// Writes a kubeconfig with a token of the account.
-    async fn log_in(&self) {
-        let accounts: Api<ServiceAccount> = self.api();
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec::default()),
-            ..TokenRequest::default()
-        };
-        let params = PostParams::default();
-        let token = accounts.create_token_request(ACCOUNT, &params, &request);
-        let status = token.await.expect("a token").status;
-        let token = status.and_then(|status| status.token).expect("a token");
-        let admin = self.bed.kubeconfig().expect("a kubeconfig");
-        let mut config = Kubeconfig::read_from(admin).expect("read");
-        for user in &mut config.auth_infos {
-            user.auth_info = Some(AuthInfo {
-                token: Some(token.clone().into()),
-                ..AuthInfo::default()
-            });
-        }
-        let text = serde_json::to_vec(&config).expect("json");
-        fs::write(self.path("job.kubeconfig"), text).expect("written");
-    }
-
     /// `provision zitadel` as the Job of the chart runs it, to be started.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-auth"));
         command
-            .env("KUBECONFIG", self.path("job.kubeconfig"))
+            .env("KUBECONFIG", &self.kubeconfig)
             .args(["provision", "zitadel", "--organisation-name", "fleet"])
             .args(["--oidc-issuer", &self.idp().issuer()])
             .arg("--oidc-ca-file")
@@ -210,13 +121,6 @@ impl Cluster {
         let entries = secret.data.expect("entries").into_iter();
         let entries = entries.map(|(name, value)| (name, text(value.0)));
         (entries.collect(), version)
-    }
-}
-
-fn named(name: &str) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
     }
 }
 

@@ -1,12 +1,11 @@
 //! What came of it is in the cluster: the ids for everybody, the token for the enrolment service.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::Duration;
 
-use fleet_keys::identity::{GRANTS, Objects};
-use fleet_testbed::{Administrator, Endpoint, Fault, wait};
+use fleet_keys::identity::{GRANTS, Given};
+use fleet_testbed::{Administrator, Endpoint, Fault, Mismatch, wait};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams};
@@ -133,34 +132,8 @@ async fn it_may_do_what_it_needs_and_nothing_else() {
     cluster.steps(&[]);
     let requests = cluster.bed.api_server().expect("a server").audited();
     let requests = requests.expect("an audit log");
-    let refused: Vec<_> = requests.iter().filter(|r| r.code == 403).collect();
-    assert!(refused.is_empty(), "a grant is missing: {refused:#?}");
-    let covers = |resource: &str, verb: &str, names: Objects, request: &fleet_testbed::Request| {
-        let name = match names {
-            Objects::Any => true,
-            Objects::Map => request.name == MAP,
-            Objects::Token => request.name == TOKEN,
-        };
-        name && request.resource == resource
-            && request.verb == verb
-            && request.group.is_empty()
-            && request.namespace == NAMESPACE
-    };
-    let granted = || {
-        GRANTS
-            .iter()
-            .flat_map(|g| g.verbs.iter().map(|v| (g.resource, v.as_str(), g.names)))
-    };
-    let outside: BTreeSet<_> = requests
-        .iter()
-        .filter(|request| !granted().any(|(r, v, n)| covers(r, v, n, request)))
-        .map(|request| format!("{request:?}"))
-        .collect();
-    assert!(outside.is_empty(), "no grant covers: {outside:#?}");
-    let unused: Vec<_> = granted()
-        .filter(|(r, v, n)| !requests.iter().any(|q| q.code < 400 && covers(r, v, *n, q)))
-        .collect();
-    assert!(unused.is_empty(), "nobody used: {unused:#?}");
+    let mismatch = Mismatch::between(&requests, GRANTS, &Given::default(), |()| Some(NAMESPACE));
+    assert_eq!(mismatch, Mismatch::default());
 }
 
 /// Somebody else's ids, and a token whose id the provider does not know.

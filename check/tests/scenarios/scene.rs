@@ -1,6 +1,5 @@
 //! A platform as processes, and the check as a process of a user who may do what the chart grants.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,14 +8,9 @@ use fleet_api::{Deployment, Device, DeviceEnrolment};
 use fleet_check_core::rbac::{Scope, rules};
 use fleet_e2e::identity::{ChainOptions, Identity, start_callout};
 use fleet_testbed::{Operator, OperatorOptions, OperatorRights, Request, Testbed, wait};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{
-    ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject,
-};
-use kube::api::{ListParams, ObjectMeta, PostParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
 use kube::{Api, Client, Resource};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -36,6 +30,7 @@ pub(crate) struct Scene {
     pub(crate) identity: Identity,
     pub(crate) client: Client,
     pub(crate) bed: Testbed,
+    kubeconfig: PathBuf,
 }
 
 /// What a run came to.
@@ -58,99 +53,30 @@ impl Scene {
         let callout = start_callout(&bed, &ChainOptions::default()).await;
         let callout = callout.expect("a callout");
         let identity = Identity::start(&bed, callout, client.clone(), TOKENS, &[]).await;
-        let scene = Self {
+        let account = bed.account(NAMESPACE, ACCOUNT).await.expect("an account");
+        // Exactly what the check states, for a user that is nobody else.
+        for (scope, place) in [
+            (Scope::Cluster, None),
+            (Scope::Deployment, Some(NAMESPACE)),
+            (Scope::Tokens, Some(TOKENS)),
+        ] {
+            let granted = account.grant(ACCOUNT, place, rules(scope)).await;
+            granted.expect("granted");
+        }
+        let kubeconfig = account.kubeconfig().await.expect("a kubeconfig");
+        Self {
             operator,
             identity: identity.expect("an enrolment service"),
             client,
             bed,
-        };
-        scene.grant().await;
-        scene.write_kubeconfig().await;
-        scene
-    }
-
-    /// Exactly what the check states, for a user that is nobody else.
-    async fn grant(&self) {
-        let meta = || ObjectMeta {
-            name: Some(ACCOUNT.to_owned()),
-            ..ObjectMeta::default()
-        };
-        let role_ref = |kind: &str| RoleRef {
-            api_group: Some("rbac.authorization.k8s.io".to_owned()),
-            kind: kind.to_owned(),
-            name: ACCOUNT.to_owned(),
-        };
-        let subjects = Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: ACCOUNT.to_owned(),
-            namespace: Some(NAMESPACE.to_owned()),
-            ..Subject::default()
-        }]);
-        let mut namespace = Namespace::default();
-        namespace.metadata.name = Some(NAMESPACE.to_owned());
-        make(Api::all(self.client.clone()), &namespace).await;
-        let account = ServiceAccount {
-            metadata: meta(),
-            ..ServiceAccount::default()
-        };
-        make(Api::namespaced(self.client.clone(), NAMESPACE), &account).await;
-        let role = ClusterRole {
-            metadata: meta(),
-            rules: Some(rules(Scope::Cluster)),
-            ..ClusterRole::default()
-        };
-        make(Api::all(self.client.clone()), &role).await;
-        let binding = ClusterRoleBinding {
-            metadata: meta(),
-            role_ref: role_ref("ClusterRole"),
-            subjects: subjects.clone(),
-        };
-        make(Api::all(self.client.clone()), &binding).await;
-        for (namespace, scope) in [(NAMESPACE, Scope::Deployment), (TOKENS, Scope::Tokens)] {
-            let role = Role {
-                metadata: meta(),
-                rules: Some(rules(scope)),
-            };
-            make(Api::namespaced(self.client.clone(), namespace), &role).await;
-            let binding = RoleBinding {
-                metadata: meta(),
-                role_ref: role_ref("Role"),
-                subjects: subjects.clone(),
-            };
-            make(Api::namespaced(self.client.clone(), namespace), &binding).await;
+            kubeconfig,
         }
-    }
-
-    fn kubeconfig(&self) -> PathBuf {
-        self.bed.folder().join("check.kubeconfig")
-    }
-
-    /// The administrator's kubeconfig with the account's token.
-    async fn write_kubeconfig(&self) {
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), NAMESPACE);
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                expiration_seconds: Some(3600),
-                ..TokenRequestSpec::default()
-            }),
-            ..TokenRequest::default()
-        };
-        let params = PostParams::default();
-        let made = accounts.create_token_request(ACCOUNT, &params, &request);
-        let token = made.await.expect("made").status.and_then(|s| s.token);
-        let admin = self.bed.kubeconfig().expect("a kubeconfig");
-        let text = fs::read(admin).expect("read");
-        let mut config: Value = serde_json::from_slice(&text).expect("json");
-        for user in config["users"].as_array_mut().expect("users") {
-            user["user"] = json!({"token": token.as_deref().expect("a token")});
-        }
-        fs::write(self.kubeconfig(), config.to_string()).expect("written");
     }
 
     fn command(&self, timeout: u64) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-check"));
         command
-            .env("KUBECONFIG", self.kubeconfig())
+            .env("KUBECONFIG", &self.kubeconfig)
             .args(["round-trip", "--url", &self.identity.enrolment.url()])
             .args(["--namespace", NAMESPACE, "--token-namespace", TOKENS])
             .args(["--timeout", &timeout.to_string()])
@@ -225,12 +151,4 @@ where
         format!("{} {name}", K::kind(&()))
     };
     all.items.iter().map(name).collect()
-}
-
-async fn make<K>(api: Api<K>, object: &K)
-where
-    K: Resource + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
-{
-    let made = api.create(&PostParams::default(), object).await;
-    made.expect("made");
 }
