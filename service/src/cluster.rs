@@ -6,8 +6,8 @@
 
 use std::path::PathBuf;
 
-use kube::Config;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
 
 /// Why there is no way to an API server.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,18 @@ pub enum ConfigError {
          is not a pod with a service account"
     )]
     Nothing(#[source] InClusterError),
+    /// The client cannot be set up.
+    #[error("failed to set up the client of the API server")]
+    Client(#[source] Box<kube::Error>),
+}
+
+/// A client with that configuration.
+///
+/// # Errors
+/// As [`config`], or when it makes no client.
+pub async fn client() -> Result<Client, ConfigError> {
+    let client = Client::try_from(config().await?);
+    client.map_err(|error| ConfigError::Client(Box::new(error)))
 }
 
 /// The configuration of the client.

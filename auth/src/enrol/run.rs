@@ -10,7 +10,6 @@ use fleet_service::cluster::{self, ConfigError};
 use fleet_service::lead::{LeadSettings, identity, lead};
 use fleet_service::lease::LeaseTerms;
 use fleet_service::pages::serve;
-use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,9 +34,6 @@ use crate::jwks::SourceError;
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    /// No way to the API server is configured.
-    #[error("failed to find out how to reach Kubernetes")]
-    Cluster(#[source] Box<kube::Error>),
     /// There is no way to the API server.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -75,7 +71,7 @@ pub enum EnrolError {
 
 /// Answers devices and provisions them, until `stop`.
 pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolError> {
-    let client = client().await?;
+    let client = cluster::client().await?;
     let metrics = Arc::new(Metrics::default());
     let registry = Registry::new(client.clone(), args.approval_timeout);
     let provisioner = Provisioner {
@@ -146,7 +142,7 @@ fn lead_settings(args: &EnrolArgs) -> LeadSettings {
 
 /// Makes a token; what to give to the device.
 pub async fn create_token(args: &TokenCreateArgs) -> Result<String, EnrolError> {
-    let store = TokenStore::new(client().await?, &args.token_namespace);
+    let store = TokenStore::new(cluster::client().await?, &args.token_namespace);
     let bound = TokenBounds {
         expires_at: clock::now().saturating_add(args.ttl),
         device_id: args.device_id.clone(),
@@ -155,11 +151,6 @@ pub async fn create_token(args: &TokenCreateArgs) -> Result<String, EnrolError> 
     };
     let token = store.create(bound).await?;
     Ok(token.expose().to_owned())
-}
-
-async fn client() -> Result<Client, EnrolError> {
-    let client = Client::try_from(cluster::config().await?);
-    client.map_err(|source| EnrolError::Cluster(Box::new(source)))
 }
 
 fn fleet(args: &EnrolArgs) -> Result<Fleet, EnrolError> {

@@ -6,7 +6,6 @@ use fleet_keys::{KeyError, SecretKey, make_master_key, make_seal_key};
 use fleet_service::cluster::{self, ConfigError};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Client;
 use rcgen::{CertificateParams, DnType, Issuer};
 
 use super::args::EnsureArgs;
@@ -16,13 +15,10 @@ use super::catalogue::{
 };
 use super::public::{Rings, entries};
 use super::ring::{Ring, RingError, Turn};
-use super::store::{Store, StoreError, Write, config_map, secret};
+use super::store::{ATTEMPTS, Store, StoreError, Write, config_map, secret};
 use crate::certificate::{self, authority_params};
 use crate::enrol;
 use crate::steps::{Mode, Outcome, Step};
-
-/// How often somebody else may be faster before this gives up. Whoever is faster has come further.
-const ATTEMPTS: usize = 10;
 
 /// Why not all keys are there.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +26,6 @@ pub enum EnsureError {
     /// No way to the API server is configured.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The client cannot be set up.
-    #[error("failed to set up the client of the API server")]
-    Client(#[source] Box<kube::Error>),
     /// The API server.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,9 +44,6 @@ pub enum EnsureError {
          authority of the enrolment service there, or delete the Secret to have one made"
     )]
     Authority,
-    /// Others change the same objects all the time.
-    #[error("others change {0} all the time; run this again")]
-    Restless(String),
 }
 
 /// Ensures all keys; `tell` hears of each thing as soon as it is so. Killed anywhere, the next run
@@ -62,8 +52,7 @@ pub enum EnsureError {
 /// # Errors
 /// At the first thing that fails; those before it stay done.
 pub async fn ensure(args: &EnsureArgs, tell: &mut impl FnMut(Step)) -> Result<(), EnsureError> {
-    let client = Client::try_from(cluster::config().await?);
-    let client = client.map_err(|error| EnsureError::Client(Box::new(error)))?;
+    let client = cluster::client().await?;
     let store = Store::new(&client, &args.namespace, args.seals(), args.mode());
     let mut run = Run {
         store,
@@ -144,23 +133,19 @@ impl<T: FnMut(Step)> Run<'_, T> {
 
     async fn key(&mut self, name: Name, turn: Option<Turn>) -> Result<(), EnsureError> {
         let path = self.store.secrets.path(name.secret());
-        for _ in 0..ATTEMPTS {
-            let found = self.store.secrets.find(name.secret()).await?;
-            let Some((ring, outcome)) = self.settle(name, found, turn).await? else {
-                continue;
-            };
-            // A key that is only planned will be another one.
-            let what = if self.mode == Mode::Plan && outcome != Outcome::Kept {
-                path
-            } else {
-                let known: Vec<_> = ring.known().map(SecretKey::public).collect();
-                format!("{path}: {}", known.join(", "))
-            };
-            self.planned.insert(name, ring);
-            self.note(what, outcome);
-            return Ok(());
-        }
-        Err(EnsureError::Restless(path))
+        let secrets = &self.store.secrets;
+        let settle = async |found| self.settle(name, found, turn).await;
+        let (ring, outcome) = secrets.settle(name.secret(), ATTEMPTS, settle).await?;
+        // A key that is only planned will be another one.
+        let what = if self.mode == Mode::Plan && outcome != Outcome::Kept {
+            path
+        } else {
+            let known: Vec<_> = ring.known().map(SecretKey::public).collect();
+            format!("{path}: {}", known.join(", "))
+        };
+        self.planned.insert(name, ring);
+        self.note(what, outcome);
+        Ok(())
     }
 
     /// None if somebody was faster.
@@ -197,47 +182,42 @@ impl<T: FnMut(Step)> Run<'_, T> {
 
     /// Made once: devices pin it.
     async fn authority(&mut self) -> Result<(), EnsureError> {
-        let path = self.store.secrets.path(AUTHORITY_NAME);
-        for _ in 0..ATTEMPTS {
-            let found = self.store.secrets.find(AUTHORITY_NAME).await?;
-            let outcome = if let Some(object) = found {
-                self.authority = published(object.data.unwrap_or_default())?;
-                Outcome::Kept
-            } else {
-                let made = certificate::authority(enrol::AUTHORITY);
-                let (certificate, key) = made.map_err(|_| KeyError::Make)?;
-                let data = [
-                    (AUTHORITY_CERTIFICATE, certificate.pem()),
-                    (AUTHORITY_KEY, key.serialize_pem()),
-                ];
-                let object = secret(AUTHORITY_NAME, pems(data));
-                let secrets = &self.store.secrets;
-                if secrets.create(AUTHORITY_NAME, &object).await? == Write::Late {
-                    continue;
-                }
-                self.authority = certificate.pem();
-                Outcome::Created
-            };
-            self.note(path, outcome);
-            return Ok(());
-        }
-        Err(EnsureError::Restless(path))
+        let secrets = &self.store.secrets;
+        let settle = async |found: Option<Secret>| {
+            if let Some(object) = found {
+                let certificate = published(object.data.unwrap_or_default())?;
+                return Ok::<_, EnsureError>(Some((certificate, Outcome::Kept)));
+            }
+            let made = certificate::authority(enrol::AUTHORITY);
+            let (certificate, key) = made.map_err(|_| KeyError::Make)?;
+            let data = [
+                (AUTHORITY_CERTIFICATE, certificate.pem()),
+                (AUTHORITY_KEY, key.serialize_pem()),
+            ];
+            let object = secret(AUTHORITY_NAME, pems(data));
+            let written = secrets.create(AUTHORITY_NAME, &object).await?;
+            let made = (certificate.pem(), Outcome::Created);
+            Ok((written == Write::Done).then_some(made))
+        };
+        let (certificate, outcome) = secrets.settle(AUTHORITY_NAME, ATTEMPTS, settle).await?;
+        let path = secrets.path(AUTHORITY_NAME);
+        self.authority = certificate;
+        self.note(path, outcome);
+        Ok(())
     }
 
     /// The map is read before the keys: if somebody writes a newer one in between, the version is
     /// no longer that, and this one is not written over it.
     async fn publish(&mut self) -> Result<(), EnsureError> {
-        let path = self.store.maps.path(PUBLIC_NAME);
-        for _ in 0..ATTEMPTS {
-            let found = self.store.maps.find(PUBLIC_NAME).await?;
+        let maps = &self.store.maps;
+        let settle = async |found| {
             let wanted = entries(&self.rings().await?, &self.authority);
-            let Some(outcome) = self.settle_public(found, wanted).await? else {
-                continue;
-            };
-            self.note(path, outcome);
-            return Ok(());
-        }
-        Err(EnsureError::Restless(path))
+            self.settle_public(found, wanted).await
+        };
+        let outcome = maps.settle(PUBLIC_NAME, ATTEMPTS, settle).await?;
+        let path = maps.path(PUBLIC_NAME);
+        self.note(path, outcome);
+        Ok(())
     }
 
     async fn rings(&self) -> Result<Rings, EnsureError> {

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// There is no place for it.
     #[error("there is no namespace {0}; make it with `kubectl create namespace {0}`")]
     NoNamespace(String),
+    /// Others change the same object all the time.
+    #[error("others change {0} all the time; run this again")]
+    Restless(String),
     /// It said no, or nothing.
     #[error("failed to {operation} the {kind} {namespace}/{name}")]
     Failed {
@@ -34,6 +37,9 @@ pub enum StoreError {
         source: Box<kube::Error>,
     },
 }
+
+/// How often somebody else may be faster before somebody gives up. Whoever is faster has come further.
+pub(crate) const ATTEMPTS: usize = 10;
 
 const CREATE: &str = "create";
 
@@ -96,6 +102,22 @@ where
     pub(crate) async fn find(&self, name: &str) -> Result<Option<K>, StoreError> {
         let found = self.api.get_opt(name).await;
         found.map_err(|error| self.failed("read", name, error))
+    }
+
+    /// Reads an object and writes what follows from it, again for as long as somebody else was faster, which
+    /// `settle` says with none.
+    pub(crate) async fn settle<T, E: From<StoreError>>(
+        &self,
+        name: &str,
+        attempts: usize,
+        settle: impl AsyncFn(Option<K>) -> Result<Option<T>, E>,
+    ) -> Result<T, E> {
+        for _ in 0..attempts {
+            if let Some(settled) = settle(self.find(name).await?).await? {
+                return Ok(settled);
+            }
+        }
+        Err(StoreError::Restless(self.path(name)).into())
     }
 
     pub(crate) async fn create(&self, name: &str, object: &K) -> Result<Write, StoreError> {

@@ -53,13 +53,10 @@ impl Enroller<'_> {
             return Ok(());
         };
         self.role(&user, tell).await?;
-        for _ in 0..ATTEMPTS {
-            if let Some(outcome) = self.token(&user).await? {
-                note(tell, self.what(), outcome);
-                return Ok(());
-            }
-        }
-        Err(KeepError::Restless(self.secrets.path(self.name)))
+        let settle = async |found| self.token(found, &user).await;
+        let outcome = self.secrets.settle(self.name, ATTEMPTS, settle).await?;
+        note(tell, self.what(), outcome);
+        Ok(())
     }
 
     fn what(&self) -> String {
@@ -129,8 +126,7 @@ impl Enroller<'_> {
     }
 
     /// None if somebody was faster.
-    async fn token(&self, user: &str) -> Result<Option<Outcome>, KeepError> {
-        let found = self.secrets.find(self.name).await?;
+    async fn token(&self, found: Option<Secret>, user: &str) -> Result<Option<Outcome>, KeepError> {
         if found.as_ref().is_some_and(|found| self.is_brought(found)) {
             return Ok(Some(Outcome::Kept));
         }

@@ -6,7 +6,6 @@ use fleet_keys::identity::{CLIENT_ENTRY, ISSUER_ENTRY, ORGANISATION_ENTRY, PROJE
 use fleet_service::cluster::{self, ConfigError};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Client;
 
 use super::args::KeepArgs;
 use super::connection::{Connection, IdpError};
@@ -14,11 +13,8 @@ use super::enroller::Enroller;
 use super::provision::Ids;
 use super::wanted::COMMAND_LINE;
 use crate::secrets::StoreError;
-use crate::secrets::store::{Objects, Write, config_map};
+use crate::secrets::store::{ATTEMPTS, Objects, Write, config_map};
 use crate::steps::{Mode, Outcome, Step};
-
-/// How often somebody else may be faster.
-const ATTEMPTS: usize = 10;
 
 /// Why it was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +22,6 @@ pub enum KeepError {
     /// No way to the API server is configured.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The client cannot be set up.
-    #[error("failed to set up the client of the API server")]
-    Client(#[source] Box<kube::Error>),
     /// The API server.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,9 +34,6 @@ pub enum KeepError {
     /// Somebody shut it out, and that is not ours to undo.
     #[error("somebody has deactivated the user {0}: reactivate it to let devices join")]
     Inactive(String),
-    /// Others change the same object all the time.
-    #[error("others change {0} all the time; run this again")]
-    Restless(String),
 }
 
 /// Where it is kept.
@@ -60,8 +50,7 @@ impl<'a> Keeper<'a> {
         if args.identity_map.is_none() && args.enrol_token_secret.is_none() {
             return Ok(None);
         }
-        let client = Client::try_from(cluster::config().await?);
-        let client = client.map_err(|error| KeepError::Client(Box::new(error)))?;
+        let client = cluster::client().await?;
         Ok(Some(Self {
             args,
             mode,
@@ -81,15 +70,11 @@ impl<'a> Keeper<'a> {
             return Ok(());
         };
         let wanted = entries(issuer, ids);
-        for _ in 0..ATTEMPTS {
-            let found = self.maps.find(name).await?;
-            if let Some(outcome) = self.settle(name, found, &wanted).await? {
-                let what = self.maps.path(name);
-                tell(Step { what, outcome });
-                return Ok(());
-            }
-        }
-        Err(KeepError::Restless(self.maps.path(name)))
+        let settle = async |found| self.settle(name, found, &wanted).await;
+        let outcome = self.maps.settle(name, ATTEMPTS, settle).await?;
+        let what = self.maps.path(name);
+        tell(Step { what, outcome });
+        Ok(())
     }
 
     /// None if somebody was faster.

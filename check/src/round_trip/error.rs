@@ -19,9 +19,6 @@ pub enum StartError {
     /// No way to a cluster.
     #[error("cannot find the cluster")]
     Config(#[from] ConfigError),
-    /// The configuration makes no client.
-    #[error("cannot make a client of the API server")]
-    Client(#[source] Box<kube::Error>),
     /// No folder to work in.
     #[error("cannot make a folder or socket below {path}, where a check writes: mount an emptyDir")]
     Folder {

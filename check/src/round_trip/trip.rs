@@ -7,7 +7,7 @@ use std::time::Duration;
 use fleet_api::{Deployment, Device, DeviceEnrolment};
 use fleet_check_core::Step;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Api;
 use tempfile::TempDir;
 
 use super::leaving::{self, Remains};
@@ -57,8 +57,7 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> StartError {
 impl Trip {
     /// Nothing is made in the cluster yet.
     pub(super) async fn start(args: &RoundTripArgs) -> Result<Self, StartError> {
-        let config = fleet_service::cluster::config().await?;
-        let client = Client::try_from(config).map_err(|e| StartError::Client(Box::new(e)))?;
+        let client = fleet_service::cluster::client().await?;
         // For its owner alone: the agent keeps its key there.
         let folder = tempfile::Builder::new().prefix("fleet-check-").tempdir();
         let folder = folder.map_err(failed(&env::temp_dir()))?;
