@@ -1,6 +1,7 @@
 //! The labels that a device's policy lets it claim, brought to its enrolment, where the operator looks
 //! (docs/adr/0023).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet_api::DeviceEnrolmentStatus;
@@ -51,12 +52,7 @@ impl Provisioner {
     /// A policy store that was lost, and is not restored or not to the end, would shut out every device.
     async fn remember(&self, view: &View) -> Result<Option<DeviceEnrolmentStatus>, ProvisionError> {
         let labels = view.status().and_then(|s| s.allowed_labels.clone());
-        let labels = labels.map(|labels| {
-            let labels = labels.into_iter();
-            labels
-                .map(|(key, values)| (key, values.into_iter().collect()))
-                .collect()
-        });
+        let labels = labels.map(collected);
         let device = &view.object.spec.device_id;
         self.access.remember(device, &labels).await?;
         audit::access(view, "remembered");
@@ -78,15 +74,22 @@ impl Provisioner {
 }
 
 fn changed(view: &View, allowed: AllowedLabels) -> Option<DeviceEnrolmentStatus> {
-    let allowed = allowed.map(|labels| {
-        let labels = labels.into_iter();
-        labels
-            .map(|(key, values)| (key, values.into_iter().collect()))
-            .collect()
-    });
+    let allowed = allowed.map(collected);
     let mut status = view.status().cloned().unwrap_or_default();
     (status.allowed_labels != allowed).then(|| {
         status.allowed_labels = allowed;
         status
     })
+}
+
+/// The same labels; the policy has values in sets, and the enrolment in lists.
+fn collected<I, V>(labels: BTreeMap<String, I>) -> BTreeMap<String, V>
+where
+    I: IntoIterator<Item = String>,
+    V: FromIterator<String>,
+{
+    let labels = labels.into_iter();
+    labels
+        .map(|(key, values)| (key, values.into_iter().collect()))
+        .collect()
 }
