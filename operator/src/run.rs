@@ -18,6 +18,9 @@ use fleet_bus::{Bus, ConnectSettings, StreamSettings};
 use fleet_contracts::signing::{ManifestSigner, SigningError, TrustedKey};
 use fleet_operator_core::Input;
 use fleet_operator_core::claims::Enrolments;
+use fleet_operator_core::follow::{
+    DesiredFollower, HeartbeatFollower, InfoFollower, ReportFollower,
+};
 use fleet_operator_core::index::LivenessConfig;
 use fleet_operator_core::mirror::Mirror;
 use fleet_operator_core::rbac::LeasePlace;
@@ -40,10 +43,7 @@ use crate::permissions;
 use crate::place;
 use crate::rejected::Rejected;
 use crate::state::Shared;
-use crate::watch::{
-    Backoff, DesiredWatch, HeartbeatWatch, InfoWatch, ReportWatch, deployments, devices,
-    enrolments, follow,
-};
+use crate::watch::{Backoff, deployments, devices, enrolments, follow};
 use crate::write::Writers;
 
 /// Why the operator could not start. Servers that do not answer are no reason: it waits for them.
@@ -271,15 +271,15 @@ fn start_watches(
         tracker.spawn(enrolments(s(), r(), client.clone())),
     );
     macro_rules! bucket {
-        ($name:literal, $consumer:expr) => {
-            let watch = follow(s(), r(), bus.clone(), streams.clone(), $consumer);
+        ($name:literal, $follower:ty) => {
+            let watch = follow::<$follower>(s(), r(), bus.clone(), streams.clone());
             tasks.add($name, tracker.spawn(watch));
         };
     }
-    bucket!("watch device-info", InfoWatch::default());
-    bucket!("watch device-state", ReportWatch::default());
-    bucket!("watch device-heartbeat", HeartbeatWatch::default());
-    bucket!("watch desired-state", DesiredWatch);
+    bucket!("watch device-info", InfoFollower);
+    bucket!("watch device-state", ReportFollower);
+    bucket!("watch device-heartbeat", HeartbeatFollower);
+    bucket!("watch desired-state", DesiredFollower);
 }
 
 /// Tells the index when something is due, and the queues to forget keys that rest.

@@ -12,22 +12,26 @@
 //! | events of CRs and buckets | [`index`] | [`Dirty`]: what has to be written again, and the documents to write |
 //! | what `desired-state` holds | [`mirror`] | the writes that make it what it should be, in order |
 //! | dirty keys | [`queue`] | which to write now: rate limits, back-off, one writer per key |
-//! | the index's documents | [`status`] | conditions and Events |
-//! | the Lease object | [`lease`] | who leads |
+//! | the index's documents | [`status`] | conditions, statuses and Events |
+//! | values of the buckets | [`follow`] | inputs of the index, or a reason to refuse them |
+//! | all of the above | [`replica`] | when to write, which key, which document |
 //! | | [`rbac`] | what the operator and people may do, and why |
 
 pub mod admit;
 mod body;
 pub mod claims;
 pub mod describe;
+pub mod follow;
 pub mod index;
 pub mod labels;
 pub mod mirror;
 pub mod queue;
 pub mod rbac;
+pub mod replica;
 mod slots;
 pub mod status;
 pub mod targeting;
 
 pub use body::Body;
 pub use index::{Dirty, FleetIndex, Input};
+pub use replica::Replica;

@@ -1,212 +1,176 @@
-//! What all tasks share: the index, the mirror of `desired-state`, and the queues of dirty keys.
+//! What all tasks share: one replica as a value, under one lock.
 //!
-//! One lock guards all of it. It is never held over an await, and what is done under it is plain
-//! computation of the core.
+//! The lock is never held over an await, and what is done under it is plain computation of the core.
 
-mod active;
-mod known;
-mod queues;
+mod bells;
 
-pub use known::{DeploymentKnown, Known};
-pub use queues::{Kind, Queues};
+pub use bells::Bells;
+pub use fleet_operator_core::replica::{Kind, Queues, Source};
 
-use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet_contracts::DeviceId;
 use fleet_operator_core::claims::Enrolments;
-use fleet_operator_core::describe::describe;
-use fleet_operator_core::index::{Dirty, LivenessConfig, Reachability};
+use fleet_operator_core::index::{LivenessConfig, Reachability};
 use fleet_operator_core::mirror::Mirror;
-use fleet_operator_core::{FleetIndex, Input};
+use fleet_operator_core::replica::{Known, Taken, Turn};
+use fleet_operator_core::{Input, Replica};
 use tokio::sync::{Notify, watch};
 
 use crate::clock;
 use crate::metrics::Metrics;
 
-/// Where events come from. Nothing is written before each has told all it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// `Deployment` objects.
-    Deployments,
-    /// `Device` objects.
-    Devices,
-    /// `DeviceEnrolment` objects.
-    Enrolments,
-    /// Bucket `device-info`.
-    Info,
-    /// Bucket `device-state`.
-    Reports,
-    /// Bucket `device-heartbeat`.
-    Heartbeats,
-    /// Bucket `desired-state`.
-    Desired,
-}
-
-impl Source {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Deployments,
-        Self::Devices,
-        Self::Enrolments,
-        Self::Info,
-        Self::Reports,
-        Self::Heartbeats,
-        Self::Desired,
-    ];
-
-    /// For logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Deployments => "deployments",
-            Self::Devices => "devices",
-            Self::Enrolments => "enrolments",
-            Self::Info => "device-info",
-            Self::Reports => "device-state",
-            Self::Heartbeats => "device-heartbeat",
-            Self::Desired => "desired-state",
-        }
-    }
-}
-
-/// Everything under the lock.
-#[derive(Debug)]
-pub struct State {
-    /// Who should run what, and what came of it.
-    pub index: FleetIndex,
-    /// What `desired-state` holds.
-    pub mirror: Mirror,
-    /// What is dirty.
-    pub queues: Queues,
-    /// What the objects say now, as far as writers need it.
-    pub known: Known,
-    synced: BTreeSet<Source>,
-    leading: bool,
-    active: bool,
-}
-
-/// The state, and how tasks wake each other.
+/// The replica, and how tasks wake each other.
 #[derive(Debug)]
 pub struct Shared {
-    state: Mutex<State>,
+    state: Mutex<Replica>,
     /// Counters.
     pub metrics: Metrics,
     /// Whether this replica writes.
     active: watch::Sender<bool>,
     /// Rung when an earlier tick may be due.
     pub tick: Notify,
+    /// Rung when a queue has news.
+    pub bells: Bells,
+}
+
+/// The replica, locked. Writers whose queue got news meanwhile are woken when it is let go.
+#[derive(Debug)]
+pub struct Locked<'a> {
+    replica: MutexGuard<'a, Replica>,
+    bells: &'a Bells,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Replica;
+
+    fn deref(&self) -> &Replica {
+        &self.replica
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.bells.ring(&mut self.replica.queues);
+    }
 }
 
 impl Shared {
-    /// An empty state.
+    /// A replica that knows nothing yet.
     pub fn new(
         liveness: LivenessConfig,
         mirror: Mirror,
         enrolments: Enrolments,
         metrics: Metrics,
     ) -> Self {
+        let replica = Replica::new(liveness, mirror, enrolments, clock::now());
         Self {
-            state: Mutex::new(State {
-                index: FleetIndex::new(liveness, clock::now()),
-                mirror,
-                queues: Queues::new(),
-                known: Known {
-                    enrolments,
-                    ..Known::default()
-                },
-                synced: BTreeSet::new(),
-                leading: false,
-                active: false,
-            }),
+            state: Mutex::new(replica),
             metrics,
             active: watch::Sender::new(false),
             tick: Notify::new(),
+            bells: Bells::default(),
         }
     }
 
-    /// The state, locked.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
-        // The core does not panic; should it, its state is no worse than a restart would find.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The replica, locked.
+    pub fn lock(&self) -> Locked<'_> {
+        Locked {
+            // The core does not panic; should it, its state is no worse than a restart would find.
+            replica: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            bells: &self.bells,
+        }
     }
 
     /// Takes an event in.
     pub fn apply(&self, input: Input) {
-        self.take(self.lock(), input);
+        let taken = self.lock().apply(input, clock::now());
+        self.took(&taken);
     }
 
-    /// Takes in what a device says, or what it may say, and what follows for its labels. Under one
-    /// lock: were the two judged apart, what a device said could outlive what it may say.
+    /// Takes in what a device says, or what it may say, and what follows for its labels.
     pub fn describe_again(&self, device: &DeviceId, change: impl FnOnce(&mut Known)) {
-        let mut state = self.lock();
-        change(&mut state.known);
-        let Known {
-            infos, enrolments, ..
-        } = &state.known;
-        let Some(info) = infos.get(device) else {
-            return;
-        };
-        let info = describe(info, enrolments.rule(device));
-        let device = device.clone();
-        self.take(state, Input::Info { device, info });
+        let taken = self.lock().describe_again(device, change, clock::now());
+        self.took(&taken);
     }
 
-    fn take(&self, mut state: MutexGuard<'_, State>, input: Input) {
-        let before = state.index.next_tick();
-        let dirty = state.index.apply(input, clock::now());
-        let earlier = state.index.next_tick() < before || before.is_none();
-        log_transitions(&dirty);
-        state.mark(dirty);
-        drop(state);
-        if earlier {
+    /// Wakes and logs what an event calls for.
+    pub fn took(&self, taken: &Taken) {
+        if taken.earlier {
             self.tick.notify_one();
+        }
+        for (device, reachability) in &taken.reachability {
+            match reachability {
+                Reachability::Reachable => tracing::info!(%device, "device is reachable"),
+                Reachability::Stale => {
+                    tracing::warn!(%device, reason = "HeartbeatMissed", "device is stale");
+                }
+                Reachability::Unknown => {}
+            }
+        }
+        if let Some((device, refusal)) = &taken.refusal {
+            let reason = refusal.reason.as_str();
+            self.metrics.refusal(reason);
+            let message = &refusal.message;
+            tracing::warn!(%device, reason, message, "device refuses its manifest");
         }
     }
 
-    /// Notes that `desired-state` changed under a device, by somebody's hand other than ours or by
-    /// the echo of our own.
-    pub fn mark_desired(&self, device: DeviceId) {
-        let mut state = self.lock();
-        let dirty = Dirty {
-            desired: [device].into(),
-            ..Dirty::default()
-        };
-        state.mark(dirty);
+    /// A source has told all it has.
+    pub fn synced(&self, source: Source) {
+        tracing::info!(source = source.name(), "watch has delivered its first list");
+        self.turn(|replica| replica.synced(source, clock::now()));
+    }
+
+    /// A source begins again.
+    pub fn unsynced(&self, source: Source) {
+        self.turn(|replica| replica.unsynced(source, clock::now()));
+    }
+
+    /// This replica became the leader, or is no longer.
+    pub fn leading(&self, leading: bool) {
+        self.turn(|replica| replica.lead(leading, clock::now()));
+    }
+
+    /// The sources that have not told all they have.
+    pub fn awaited(&self) -> Vec<Source> {
+        self.lock().awaited()
     }
 
     /// Whether this replica writes, and a way to wait for a change of that.
     pub fn active(&self) -> watch::Receiver<bool> {
         self.active.subscribe()
     }
-}
 
-impl State {
-    /// Queues what an event made dirty. A standby queues nothing: on taking over it looks at
-    /// everything.
-    fn mark(&mut self, dirty: Dirty) {
-        if self.active {
-            self.queues.mark(dirty, clock::now());
-        } else if self.leading {
-            // A leader that waits for a watch looks at all objects afterwards, but what is to be
-            // forgotten is in no object any more.
-            let kept = Dirty {
-                forgotten: dirty.forgotten,
-                reports: dirty.reports,
-                ..Dirty::default()
-            };
-            self.queues.mark(kept, clock::now());
-        }
-    }
-}
-
-fn log_transitions(dirty: &Dirty) {
-    for (device, reachability) in &dirty.reachability {
-        match reachability {
-            Reachability::Reachable => tracing::info!(%device, "device is reachable"),
-            Reachability::Stale => {
-                tracing::warn!(%device, reason = "HeartbeatMissed", "device is stale");
+    fn turn(&self, change: impl FnOnce(&mut Replica) -> Option<Turn>) {
+        let mut replica = self.lock();
+        let Some(turn) = change(&mut replica) else {
+            return;
+        };
+        match turn {
+            Turn::Begins { carried } => {
+                for (deployment, devices) in carried {
+                    tracing::warn!(%deployment, devices, "spec is refused; what devices run stays");
+                }
+                let held = replica.index.deployments().count();
+                tracing::info!(
+                    deployments = held,
+                    "writing: leader, and every watch is synced"
+                );
+                for deployment in replica.index.deployments() {
+                    tracing::info!(%deployment, "acquired deployment");
+                }
             }
-            Reachability::Unknown => {}
+            Turn::Ends => tracing::info!("not writing any more"),
         }
+        // Under the lock: two turns must not be told in the wrong order.
+        self.active.send_replace(replica.is_active());
     }
 }

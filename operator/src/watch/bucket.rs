@@ -3,89 +3,54 @@ use std::sync::Arc;
 
 use fleet_bus::stream::ensure;
 use fleet_bus::{Bus, Event, Incarnation, StoreError, Stored, StreamSettings};
-use fleet_contracts::kv::Bucket;
+use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
+use fleet_operator_core::follow::{self, Follower, Refused};
+use fleet_operator_core::mirror::Message;
+use fleet_operator_core::replica::Taken;
 
 use super::backoff::Backoff;
 use fleet_service::chain;
 
+use crate::clock;
 use crate::rejected::Rejected;
-use crate::state::{Shared, Source};
-
-/// What to do with the content of one bucket.
-pub trait Consumer: Send {
-    /// The bucket.
-    const BUCKET: Bucket;
-    /// What waits for its first list.
-    const SOURCE: Source;
-
-    /// A list begins; `recreated` if the stream is another than the one of the list before.
-    fn begin(&mut self, shared: &Shared, recreated: bool);
-    /// A key has a value. An error is a refusal: the reason, and what was wrong.
-    fn put(&mut self, shared: &Shared, stored: &Stored) -> Result<(), Refused>;
-    /// A key was deleted.
-    fn deleted(&mut self, shared: &Shared, key: &str, sequence: u64) -> Result<(), Refused>;
-    /// The list has ended; what is known but not in `listed` is no more.
-    fn end(&mut self, shared: &Shared, listed: &HashSet<String>);
-}
-
-/// Why a message was not taken.
-#[derive(Debug)]
-pub struct Refused {
-    /// The stable reason.
-    pub reason: &'static str,
-    /// What was wrong.
-    pub error: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl Refused {
-    /// From an error and its reason.
-    pub fn new(
-        reason: &'static str,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self {
-            reason,
-            error: error.into(),
-        }
-    }
-}
+use crate::state::Shared;
 
 /// Follows a bucket for ever.
-pub async fn follow<C: Consumer>(
+pub async fn follow<F: Follower>(
     shared: Arc<Shared>,
     rejected: Arc<Rejected>,
     bus: Bus,
     streams: StreamSettings,
-    mut consumer: C,
 ) {
+    let mut follower = F::default();
     let mut backoff = Backoff::default();
     let mut last = None;
     loop {
         let ended = async {
-            if let Err(error) = ensure(bus.context(), C::BUCKET, &streams).await {
+            if let Err(error) = ensure(bus.context(), F::BUCKET, &streams).await {
                 return chain(&error);
             }
-            let result = follow_once(&shared, &rejected, &bus, &mut consumer, &mut last, || {
+            let result = follow_once(&shared, &rejected, &bus, &mut follower, &mut last, || {
                 backoff.reset();
             });
             chain(&result.await)
         };
         let error = ended.await;
-        let bucket = C::BUCKET.name();
+        let bucket = F::BUCKET.name();
         tracing::warn!(bucket, error, "watch failed; opening it again");
         tokio::time::sleep(backoff.failed()).await;
     }
 }
 
-async fn follow_once<C: Consumer>(
+async fn follow_once<F: Follower>(
     shared: &Shared,
     rejected: &Rejected,
     bus: &Bus,
-    consumer: &mut C,
+    follower: &mut F,
     last: &mut Option<Incarnation>,
     mut delivered: impl FnMut(),
 ) -> StoreError {
-    let mut watch = match bus.watch(C::BUCKET).await {
+    let mut watch = match bus.watch(F::BUCKET).await {
         Ok(watch) => watch,
         Err(error) => return error,
     };
@@ -94,11 +59,11 @@ async fn follow_once<C: Consumer>(
     let now = watch.incarnation();
     let recreated = last.replace(now).is_some_and(|before| before != now);
     if recreated {
-        let bucket = C::BUCKET.name();
+        let bucket = F::BUCKET.name();
         tracing::warn!(bucket, "stream was lost; what came from it is kept");
     }
-    shared.unsynced(C::SOURCE);
-    consumer.begin(shared, recreated);
+    shared.unsynced(F::SOURCE);
+    follower.begin(&mut shared.lock(), recreated);
     let mut listed = Some(HashSet::new());
     loop {
         let event = match watch.next().await {
@@ -106,25 +71,60 @@ async fn follow_once<C: Consumer>(
             Err(error) => return error,
         };
         shared.metrics.event();
-        let (key, outcome) = match &event {
-            Event::Synced => {
-                if let Some(listed) = listed.take() {
-                    consumer.end(shared, &listed);
-                }
-                shared.synced(C::SOURCE);
-                delivered();
-                continue;
+        if let Event::Synced = event {
+            if let Some(listed) = listed.take() {
+                let taken = follower.end(&mut shared.lock(), &listed, clock::now());
+                shared.took(&taken);
             }
-            Event::Put(stored) => {
-                if let Some(listed) = &mut listed {
-                    listed.insert(stored.key.clone());
-                }
-                (&stored.key, consumer.put(shared, stored))
-            }
-            Event::Deleted { key, sequence } => (key, consumer.deleted(shared, key, *sequence)),
-        };
-        if let Err(Refused { reason, error }) = outcome {
-            rejected.note(&shared.metrics, C::BUCKET.name(), key, reason, &*error);
+            shared.synced(F::SOURCE);
+            delivered();
+            continue;
         }
+        if let (Event::Put(stored), Some(listed)) = (&event, &mut listed) {
+            listed.insert(stored.key.clone());
+        }
+        match take(shared, follower, &event) {
+            Ok(taken) => shared.took(&taken),
+            Err(error) => {
+                let (bucket, reason) = (F::BUCKET.name(), error.reason());
+                rejected.note(&shared.metrics, bucket, key(&event), reason, &error);
+            }
+        }
+    }
+}
+
+/// What is read is read before the lock is taken.
+fn take<F: Follower>(shared: &Shared, follower: &mut F, event: &Event) -> Result<Taken, Refused> {
+    match event {
+        Event::Synced => Ok(Taken::default()),
+        Event::Put(stored) => {
+            let said = F::read(value(stored))?;
+            follower.put(&mut shared.lock(), said, clock::now())
+        }
+        Event::Deleted { key, sequence } => {
+            follower.deleted(&mut shared.lock(), key, *sequence, clock::now())
+        }
+    }
+}
+
+fn key(event: &Event) -> &str {
+    match event {
+        Event::Synced => "",
+        Event::Put(stored) => &stored.key,
+        Event::Deleted { key, .. } => key,
+    }
+}
+
+fn value(stored: &Stored) -> follow::Stored<'_> {
+    let header = |name| stored.headers.get(name).map_or("", |value| value.as_str());
+    follow::Stored {
+        message: Message {
+            key: &stored.key,
+            sequence: stored.sequence,
+            key_id: header(KEY_HEADER),
+            signature: header(SIGNATURE_HEADER),
+            body: &stored.value,
+        },
+        received: stored.received,
     }
 }

@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
+use fleet_api::Deployment;
 use fleet_api::condition::ConditionReason;
-use fleet_api::{Deployment, FINALIZER};
 use fleet_contracts::DeploymentRef;
 use fleet_operator_core::Input;
 use fleet_operator_core::admit::{AdmitError, Admitted, Identity, admit, admit_unreadable};
+use fleet_operator_core::replica::DeploymentKnown;
 use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt as _};
 
 use super::objects::{Objects, follow};
 use crate::clock;
 use crate::rejected::Rejected;
-use crate::state::{DeploymentKnown, Shared, Source};
+use crate::state::{Shared, Source};
 
 /// Follows `Deployment` objects.
 pub async fn deployments(shared: Arc<Shared>, rejected: Arc<Rejected>, client: Client) {
@@ -34,7 +35,6 @@ impl Objects<Deployment> for DeploymentWatch {
         if let Some(reference) = self.key(&object)
             && self.is_known(&reference, &object)
         {
-            // Mostly the echo of our own status: nothing in it for the index.
             self.remember(&reference, object);
             return Some(reference);
         }
@@ -64,11 +64,8 @@ impl Objects<Deployment> for DeploymentWatch {
 
     fn gone(&mut self, key: &DeploymentRef) {
         tracing::info!(deployment = %key, "deployment is gone");
-        let mut state = self.shared.lock();
-        state.known.deployments.remove(key);
-        state.known.leaving.remove(key);
-        drop(state);
-        self.shared.apply(Input::DeploymentGone(key.clone()));
+        let taken = self.shared.lock().deployment_gone(key, clock::now());
+        self.shared.took(&taken);
     }
 
     fn key(&self, object: &DeserializeGuard<Deployment>) -> Option<DeploymentRef> {
@@ -79,16 +76,9 @@ impl Objects<Deployment> for DeploymentWatch {
 }
 
 impl DeploymentWatch {
-    /// Whether the index was told of this generation of this object already.
     fn is_known(&self, reference: &DeploymentRef, object: &DeserializeGuard<Deployment>) -> bool {
         let meta = kube::Resource::meta(object);
-        let state = self.shared.lock();
-        let known = state.known.deployments.get(reference);
-        known.is_some_and(|known| {
-            Some(&known.uid) == meta.uid.as_ref()
-                && Some(known.generation) == meta.generation
-                && known.deleting == meta.deletion_timestamp.is_some()
-        })
+        self.shared.lock().known.has(reference, meta)
     }
 
     fn admitted(&self, object: &DeserializeGuard<Deployment>) -> Result<Admitted, AdmitError> {
@@ -104,24 +94,10 @@ impl DeploymentWatch {
     }
 
     fn remember(&self, reference: &DeploymentRef, object: DeserializeGuard<Deployment>) {
-        let meta = kube::Resource::meta(&object);
-        let known = DeploymentKnown {
-            uid: meta.uid.clone().unwrap_or_default(),
-            generation: meta.generation.unwrap_or_default(),
-            finalizers: meta.finalizers.clone().unwrap_or_default(),
-            deleting: meta.deletion_timestamp.is_some(),
-            status: object.0.ok().and_then(|d| d.status).unwrap_or_default(),
-        };
-        let held = known.finalizers.iter().any(|f| f == FINALIZER);
-        let mut state = self.shared.lock();
-        if known.deleting && held {
-            state.known.leaving.insert(reference.clone());
-        }
-        // Held by us, or to be held by us: one write either way.
-        if known.deleting == held && state.is_active() {
-            let now = clock::now();
-            state.queues.finalizers.mark([reference.clone()], now);
-        }
-        state.known.deployments.insert(reference.clone(), known);
+        let meta = kube::Resource::meta(&object).clone();
+        let status = object.0.ok().and_then(|d| d.status);
+        let known = DeploymentKnown::new(&meta, status);
+        let now = clock::now();
+        self.shared.lock().remember(reference, known, now);
     }
 }

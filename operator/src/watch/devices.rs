@@ -1,18 +1,16 @@
 use std::sync::Arc;
 
 use fleet_api::Device;
-use fleet_api::condition::ConditionType;
 use fleet_contracts::DeviceId;
-use fleet_operator_core::Input;
-use fleet_operator_core::index::{DeviceSeen, Reachability};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use fleet_operator_core::index::DeviceSeen;
+use fleet_operator_core::replica::conditions_of;
 use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt as _};
 
 use super::objects::{Objects, follow};
+use crate::clock;
 use crate::rejected::Rejected;
 use crate::state::{Shared, Source};
-use crate::write::APPLIED_ANNOTATION;
 
 /// Follows `Device` objects.
 pub async fn devices(shared: Arc<Shared>, rejected: Arc<Rejected>, client: Client) {
@@ -42,48 +40,22 @@ impl Objects<Device> for DeviceWatch {
                 return None;
             }
         };
-        // Labels are all that counts; they are there even if the rest cannot be read.
-        let labels = object.labels().clone();
-        let applied = object.annotations().get(APPLIED_ANNOTATION).cloned();
-        let status = object.0.ok().and_then(|d| d.status).unwrap_or_default();
-        let seen = DeviceSeen {
-            device: device.clone(),
-            labels,
-            applied,
-            reachability: reachability(&status.conditions),
-        };
-        let mut state = self.shared.lock();
-        state
-            .known
-            .devices
-            .insert(device.clone(), status.conditions);
-        drop(state);
-        self.shared.apply(Input::Device(seen));
+        let meta = kube::Resource::meta(&object).clone();
+        let conditions = conditions_of(object.0.ok());
+        let seen = DeviceSeen::new(device.clone(), &meta, &conditions);
+        let now = clock::now();
+        let taken = self.shared.lock().device_seen(seen, conditions, now);
+        self.shared.took(&taken);
         Some(device)
     }
 
     fn gone(&mut self, key: &DeviceId) {
         tracing::info!(device = %key, "device is forgotten");
-        let mut state = self.shared.lock();
-        state.known.devices.remove(key);
-        state.known.infos.remove(key);
-        drop(state);
-        self.shared.apply(Input::DeviceGone(key.clone()));
+        let taken = self.shared.lock().device_gone(key, clock::now());
+        self.shared.took(&taken);
     }
 
     fn key(&self, object: &DeserializeGuard<Device>) -> Option<DeviceId> {
         object.name_any().parse().ok()
-    }
-}
-
-/// What the conditions of before a restart say.
-fn reachability(conditions: &[Condition]) -> Reachability {
-    let found = conditions
-        .iter()
-        .find(|c| c.type_ == ConditionType::Reachable.as_str());
-    match found.map(|c| c.status.as_str()) {
-        Some("True") => Reachability::Reachable,
-        Some("False") => Reachability::Stale,
-        _ => Reachability::Unknown,
     }
 }

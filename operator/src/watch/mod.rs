@@ -7,21 +7,13 @@
 mod backoff;
 mod bucket;
 mod deployments;
-mod desired;
 mod devices;
 mod enrolments;
-mod heartbeats;
-mod info;
 mod objects;
-mod reports;
 
-pub use bucket::{Consumer, follow};
+pub use bucket::follow;
 pub use deployments::deployments;
-pub use desired::DesiredWatch;
 pub use devices::devices;
 pub use enrolments::enrolments;
-pub use heartbeats::HeartbeatWatch;
-pub use info::InfoWatch;
-pub use reports::ReportWatch;
 
 pub use backoff::Backoff;

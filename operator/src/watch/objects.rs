@@ -1,9 +1,9 @@
-use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fleet_operator_core::replica::Roll;
 use futures::{StreamExt as _, pin_mut};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event};
@@ -18,7 +18,7 @@ use fleet_service::chain;
 /// What to do with the objects of one kind.
 pub(super) trait Objects<K> {
     /// How an object is named.
-    type Key: Hash + Eq + Clone;
+    type Key: Hash + Ord + Clone;
 
     /// An object is as given. Answers with its name, if it has a usable one.
     fn applied(&mut self, object: DeserializeGuard<K>) -> Option<Self::Key>;
@@ -41,25 +41,31 @@ pub(super) async fn follow<K, O>(
     let events = watcher::watcher(api, watcher::Config::default());
     pin_mut!(events);
     let mut backoff = Backoff::default();
-    let mut known: HashSet<O::Key> = HashSet::new();
-    let mut listed: HashSet<O::Key> = HashSet::new();
+    let mut roll = Roll::default();
     while let Some(event) = events.next().await {
         shared.metrics.event();
         let delay = delay_after(&mut backoff, &event);
         match event {
-            Ok(Event::Init) => listed.clear(),
-            Ok(Event::InitApply(object)) => listed.extend(objects.applied(object)),
-            Ok(Event::InitDone) => {
-                for key in known.difference(&listed) {
-                    objects.gone(key);
+            Ok(Event::Init) => roll.begin(),
+            Ok(Event::InitApply(object)) => {
+                if let Some(key) = objects.applied(object) {
+                    roll.listed(key);
                 }
-                known.clone_from(&listed);
+            }
+            Ok(Event::InitDone) => {
+                for key in roll.end() {
+                    objects.gone(&key);
+                }
                 shared.synced(source);
             }
-            Ok(Event::Apply(object)) => known.extend(objects.applied(object)),
+            Ok(Event::Apply(object)) => {
+                if let Some(key) = objects.applied(object) {
+                    roll.put(key);
+                }
+            }
             Ok(Event::Delete(object)) => {
                 if let Some(key) = objects.key(&object) {
-                    known.remove(&key);
+                    roll.deleted(&key);
                     objects.gone(&key);
                 }
             }

@@ -4,7 +4,7 @@ use fleet_bus::async_nats::HeaderMap;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeviceId, Manifest};
-use fleet_operator_core::mirror::{ManifestWrite, Plan, Put};
+use fleet_operator_core::mirror::{Batch, ManifestWrite, Put};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -15,34 +15,28 @@ use fleet_service::chain;
 /// Deletions of one device under way at once; purging is work for the server.
 const DELETIONS_AT_ONCE: usize = 8;
 
-/// Bodies first, then the manifest that names them, then the deletion of bodies nobody names: a
-/// device that follows its manifest at any moment finds what it needs.
 impl Writers {
     pub(super) async fn write_desired(&self, device: &DeviceId) -> Result<Done, Failure> {
-        let plan = self.plan(device)?;
-        if plan.is_empty() {
-            self.let_go();
-            return Ok(Done::Unchanged);
+        let plan = self.shared.lock().desired_plan(device, clock::wall())?;
+        let unchanged = plan.is_empty();
+        for batch in plan.batches() {
+            match batch {
+                Batch::Entries(puts) => self.put_entries(&puts).await?,
+                Batch::Manifest(ManifestWrite::Put {
+                    manifest,
+                    body,
+                    expected,
+                }) => self.put_manifest(&manifest, &body, expected).await?,
+                Batch::Manifest(ManifestWrite::Delete) => self.delete_manifest(device).await?,
+                Batch::Deletions(keys) => self.delete_entries(&keys).await?,
+            }
         }
-        self.put_entries(&plan.puts).await?;
-        match &plan.manifest {
-            Some(ManifestWrite::Put {
-                manifest,
-                body,
-                expected,
-            }) => self.put_manifest(manifest, body, *expected).await?,
-            Some(ManifestWrite::Delete) => self.delete_manifest(device).await?,
-            None => {}
-        }
-        self.delete_entries(&plan.deletes).await?;
-        self.let_go();
-        Ok(Done::Written)
-    }
-
-    fn plan(&self, device: &DeviceId) -> Result<Plan, Failure> {
-        let state = self.shared.lock();
-        let desired = state.index.desired(device);
-        Ok(state.mirror.plan(device, desired.as_ref(), clock::wall())?)
+        self.shared.lock().let_go(clock::now());
+        Ok(if unchanged {
+            Done::Unchanged
+        } else {
+            Done::Written
+        })
     }
 
     /// All are sent before the first acknowledgement is awaited.
@@ -120,18 +114,5 @@ impl Writers {
             tracing::debug!(key = text, error, "deletion marker not removed");
         }
         Ok(())
-    }
-
-    /// Deployments that are being deleted may have lost their last key.
-    fn let_go(&self) {
-        let mut state = self.shared.lock();
-        let free: Vec<_> = state
-            .known
-            .leaving
-            .iter()
-            .filter(|reference| !state.mirror.names(reference))
-            .cloned()
-            .collect();
-        state.queues.finalizers.mark(free, clock::now());
     }
 }

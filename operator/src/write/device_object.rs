@@ -1,10 +1,11 @@
 use fleet_api::Device;
 use fleet_contracts::DeviceId;
+use fleet_operator_core::replica::APPLIED_ANNOTATION;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _};
 use serde_json::{Value, json};
 
-use super::{APPLIED_ANNOTATION, Done, Failure, MANAGER, Writers, api};
+use super::{Done, Failure, MANAGER, Writers, api};
 
 impl Writers {
     /// Server-side apply: labels that people added stay, labels the device no longer sends go.
@@ -20,17 +21,15 @@ impl Writers {
     }
 
     fn device_object(&self, device: &DeviceId) -> Option<Value> {
-        let state = self.shared.lock();
-        let info = state.index.to_apply(device)?;
-        let inventory = &state.known.infos.get(device)?.inventory;
+        let object = self.shared.lock().device_object(device)?;
         Some(json!({
             "apiVersion": Device::api_version(&()), "kind": Device::kind(&()),
             "metadata": {
                 "name": device,
-                "labels": info.labels,
-                "annotations": {APPLIED_ANNOTATION: info.digest},
+                "labels": object.labels,
+                "annotations": {APPLIED_ANNOTATION: object.digest},
             },
-            "spec": {"inventory": inventory},
+            "spec": {"inventory": object.inventory},
         }))
     }
 }

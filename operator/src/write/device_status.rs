@@ -1,16 +1,19 @@
-use fleet_api::{Device, DeviceStatus};
+use fleet_api::Device;
 use fleet_contracts::DeviceId;
-use fleet_operator_core::status::device_conditions;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _};
 use serde_json::json;
 
-use super::conditions::{conditions, present, time};
 use super::{Done, Failure, MANAGER, Writers, api, is_missing};
+use crate::clock;
 
 impl Writers {
     pub(super) async fn write_device_status(&self, device: &DeviceId) -> Result<Done, Failure> {
-        let Some(status) = self.device_status(device) else {
+        let wanted = self
+            .shared
+            .lock()
+            .wanted_device_status(device, clock::wall());
+        let Some(status) = wanted else {
             return Ok(Done::Unchanged);
         };
         let objects: Api<Device> = Api::all(self.client.clone());
@@ -27,25 +30,7 @@ impl Writers {
             Err(failure) if is_missing(&failure) => return Ok(Done::Unchanged),
             Err(failure) => return Err(failure),
         }
-        let mut state = self.shared.lock();
-        if let Some(known) = state.known.devices.get_mut(device) {
-            known.clone_from(&status.conditions);
-        }
+        self.shared.lock().device_status_written(device, &status);
         Ok(Done::Written)
-    }
-
-    /// The status as it should be, if its conditions are not. A heartbeat alone changes nothing.
-    fn device_status(&self, device: &DeviceId) -> Option<DeviceStatus> {
-        let state = self.shared.lock();
-        let view = state.index.device_view(device)?;
-        let before = state.known.devices.get(device)?;
-        let conditions = conditions(&device_conditions(&view), before, None, present());
-        if conditions == *before {
-            return None;
-        }
-        Some(DeviceStatus {
-            last_seen: view.last_seen.map(time),
-            conditions,
-        })
     }
 }

@@ -4,6 +4,7 @@ use std::hash::Hash;
 use fleet_operator_core::queue::Outcome;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::{Done, Failure};
@@ -14,7 +15,7 @@ use fleet_service::chain;
 /// Writes the keys of one queue for ever, `at_once` of them side by side.
 pub(super) async fn drain<K, F, W>(
     shared: &Shared,
-    queue: fn(&mut Queues) -> &mut Kind<K>,
+    (queue, bell): (fn(&mut Queues) -> &mut Kind<K>, &Notify),
     (kind, at_once): (&'static str, usize),
     write: F,
 ) where
@@ -22,7 +23,6 @@ pub(super) async fn drain<K, F, W>(
     F: Fn(K) -> W,
     W: Future<Output = Result<Done, Failure>>,
 {
-    let bell = queue(&mut shared.lock().queues).bell();
     let mut active = shared.active();
     let mut running = FuturesUnordered::new();
     loop {

@@ -1,5 +1,6 @@
 use fleet_api::{Deployment, FINALIZER};
 use fleet_contracts::DeploymentRef;
+use fleet_operator_core::replica::FinalizerStep;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _};
 use serde_json::{Value, json};
@@ -9,50 +10,25 @@ use super::{Done, Failure, Writers, api, is_missing};
 /// Its own field manager: a status write of ours must not take the finalizer away.
 const FINALIZER_MANAGER: &str = "fleet-operator-finalizer";
 
-enum Step {
-    Add { uid: String },
-    Remove { uid: String, position: usize },
-}
-
 impl Writers {
     pub(super) async fn write_finalizer(&self, reference: &DeploymentRef) -> Result<Done, Failure> {
-        let Some(step) = self.finalizer_step(reference) else {
+        let Some(step) = self.shared.lock().finalizer_step(reference) else {
             return Ok(Done::Unchanged);
         };
         let objects: Api<Deployment> =
             Api::namespaced(self.client.clone(), reference.namespace.as_str());
         let written = match step {
-            Step::Add { uid } => add(&objects, reference, &uid).await,
-            Step::Remove { uid, position } => {
+            FinalizerStep::Add { uid } => add(&objects, reference, &uid).await,
+            FinalizerStep::Remove { uid, position } => {
                 remove(&objects, reference, &uid, position).await?;
                 tracing::info!(deployment = %reference, "no key is left; finalizer removed");
-                self.shared.lock().known.leaving.remove(reference);
+                self.shared.lock().finalizer_removed(reference);
                 Ok(())
             }
         };
         match written {
             Err(failure) if is_missing(&failure) => Ok(Done::Unchanged),
             other => other.map(|()| Done::Written),
-        }
-    }
-
-    fn finalizer_step(&self, reference: &DeploymentRef) -> Option<Step> {
-        let state = self.shared.lock();
-        let known = state.known.deployments.get(reference)?;
-        let position = known.finalizers.iter().position(|f| f == FINALIZER);
-        let uid = known.uid.clone();
-        match (known.deleting, position) {
-            (false, None) => Some(Step::Add { uid }),
-            (true, Some(position)) => {
-                // The index knows of the deletion, and nothing it asked for is left in the stream.
-                let free = !state.mirror.names(reference)
-                    && state
-                        .index
-                        .view(reference)
-                        .is_some_and(|v| v.tally.matched == 0);
-                free.then_some(Step::Remove { uid, position })
-            }
-            _ => None,
         }
     }
 }

@@ -10,7 +10,7 @@ impl Writers {
     /// What the bus holds of a device beside `desired-state`. Its heartbeat ages out by itself.
     pub(super) async fn forget_device(&self, device: &DeviceId) -> Result<Done, Failure> {
         // It may have come back since.
-        if self.shared.lock().index.desired(device).is_some() {
+        if !self.shared.lock().may_forget(device) {
             return Ok(Done::Unchanged);
         }
         let info = device.as_str();

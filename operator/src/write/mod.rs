@@ -9,7 +9,6 @@
 //! | `finalizer` | our finalizer: on at first sight, off when no key is left |
 //! | `forget` | deletes what the bus holds of a forgotten device, and reports nobody asks for |
 
-mod conditions;
 mod deployment_status;
 mod desired;
 mod device_object;
@@ -32,8 +31,6 @@ use drain::drain;
 
 /// Our field manager in server-side apply, and the reporter of Events.
 pub const MANAGER: &str = "fleet-operator";
-/// Holds the digest of the device's words that a `Device` object was last made of.
-pub const APPLIED_ANNOTATION: &str = "fleet.nationtech.io/applied";
 
 /// The longest an API server may take to answer.
 const API_TIMEOUT: Duration = Duration::from_secs(15);
@@ -126,7 +123,8 @@ impl Writers {
                         async move { writers.$method(&key).await }
                     };
                     let of = (stringify!($kind), $at_once);
-                    drain(&shared, |queues| &mut queues.$kind, of, write).await;
+                    let bell = Arc::clone(&shared.bells.$kind);
+                    drain(&shared, (|queues| &mut queues.$kind, &bell), of, write).await;
                 });
                 watch(stringify!($kind), task);
             }};

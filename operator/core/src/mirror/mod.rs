@@ -7,7 +7,7 @@
 mod held;
 mod plan;
 
-pub use plan::{ManifestWrite, Plan, PlanError, Put};
+pub use plan::{Batch, ManifestWrite, Plan, PlanError, Put};
 
 use std::collections::HashMap;
 use std::sync::Arc;

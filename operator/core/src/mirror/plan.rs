@@ -23,6 +23,18 @@ pub struct Plan {
     pub deletes: Vec<EntryKey>,
 }
 
+/// Writes of one device that may be under way at once. All of a batch must be acknowledged before
+/// the next is begun; if one fails, the rest of the plan is void and a new one is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Batch {
+    /// Store bodies.
+    Entries(Vec<Put>),
+    /// Store or delete the manifest.
+    Manifest(ManifestWrite),
+    /// Delete bodies, and then the markers of that: one would stay for every pair there ever was.
+    Deletions(Vec<EntryKey>),
+}
+
 /// An entry to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
@@ -76,6 +88,17 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.puts.is_empty() && self.manifest.is_none() && self.deletes.is_empty()
+    }
+
+    /// Its writes in order: bodies first, then the manifest that names them, then the deletion of
+    /// bodies nobody names. A device that follows its manifest at any moment finds what it needs.
+    pub fn batches(self) -> impl Iterator<Item = Batch> {
+        let puts = Some(self.puts).filter(|puts| !puts.is_empty());
+        let deletes = Some(self.deletes).filter(|deletes| !deletes.is_empty());
+        let first = puts.map(Batch::Entries);
+        let then = self.manifest.map(Batch::Manifest);
+        let last = deletes.map(Batch::Deletions);
+        first.into_iter().chain(then).chain(last)
     }
 }
 

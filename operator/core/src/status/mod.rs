@@ -1,10 +1,12 @@
-//! From what the index knows to what people read: conditions and Events.
+//! From what the index knows to what people read: conditions, statuses and Events.
 
 mod deployment;
 mod device;
+mod document;
 
 pub use deployment::{Event, EventKind, Standing, deployment_conditions, event};
 pub use device::device_conditions;
+pub use document::{conditions, deployment_status, ready, time, unready};
 
 use fleet_api::condition::{ConditionReason, ConditionType};
 

@@ -1,19 +1,19 @@
-use std::sync::Arc;
+use std::hash::Hash;
 
 use fleet_contracts::kv::EntryKey;
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
-use fleet_operator_core::index::Dirty;
-use fleet_operator_core::queue::{Outcome, Pace, Queue};
-use tokio::sync::Notify;
 
-/// One queue with the bell of its writer.
+use crate::index::Dirty;
+use crate::queue::{Outcome, Pace, Queue};
+
+/// One queue, and whether its writer has to be woken.
 #[derive(Debug)]
 pub struct Kind<K> {
     queue: Queue<K>,
-    bell: Arc<Notify>,
+    news: bool,
 }
 
-impl<K: Ord + std::hash::Hash + Clone> Kind<K> {
+impl<K: Ord + Hash + Clone> Kind<K> {
     fn new(spacing: u64) -> Self {
         Self {
             queue: Queue::new(Pace {
@@ -21,24 +21,20 @@ impl<K: Ord + std::hash::Hash + Clone> Kind<K> {
                 retry: 200,
                 retry_max: 5_000,
             }),
-            bell: Arc::default(),
+            news: false,
         }
     }
 
-    /// Rung whenever something is marked.
-    pub fn bell(&self) -> Arc<Notify> {
-        Arc::clone(&self.bell)
+    /// Whether something was marked since this was asked last.
+    pub const fn take_news(&mut self) -> bool {
+        std::mem::replace(&mut self.news, false)
     }
 
     /// Queues keys.
     pub fn mark(&mut self, keys: impl IntoIterator<Item = K>, now: UnixMillis) {
-        let mut any = false;
         for key in keys {
             self.queue.mark(key, now);
-            any = true;
-        }
-        if any {
-            self.bell.notify_one();
+            self.news = true;
         }
     }
 
@@ -136,6 +132,20 @@ impl Queues {
         self.statuses.sweep(now);
         self.device_statuses.sweep(now);
         self.desired.sweep(now);
+    }
+
+    /// When the next key of any queue is due.
+    pub fn next_due(&self) -> Option<UnixMillis> {
+        let due = [
+            self.desired.next_due(),
+            self.statuses.next_due(),
+            self.finalizers.next_due(),
+            self.device_objects.next_due(),
+            self.device_statuses.next_due(),
+            self.forgotten.next_due(),
+            self.reports.next_due(),
+        ];
+        due.into_iter().flatten().min()
     }
 
     /// How many writes wait or are under way, by kind.

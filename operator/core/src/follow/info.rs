@@ -1,0 +1,83 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use fleet_contracts::kv::Bucket;
+use fleet_contracts::payload::{DeviceInfo, decode};
+use fleet_contracts::{DeviceId, UnixMillis};
+
+use super::{Follower, Refused, Stored, own_key};
+use crate::index::Input;
+use crate::replica::{Replica, Source, Taken};
+
+/// `device-info`: what devices are.
+#[derive(Debug, Default)]
+pub struct InfoFollower {
+    known: HashSet<DeviceId>,
+}
+
+impl Follower for InfoFollower {
+    const BUCKET: Bucket = Bucket::DeviceInfo;
+    const SOURCE: Source = Source::Info;
+    type Said<'a> = DeviceInfo;
+
+    fn read(stored: Stored<'_>) -> Result<DeviceInfo, Refused> {
+        let device: DeviceId = stored.message.key.parse()?;
+        let info: DeviceInfo = decode(Self::BUCKET, stored.message.body)?;
+        own_key(&device, &info.device)?;
+        Ok(info)
+    }
+
+    fn begin(&mut self, _: &mut Replica, recreated: bool) {
+        if recreated {
+            // What devices said stays true although the stream that held it is gone.
+            self.known.clear();
+        }
+    }
+
+    fn put(
+        &mut self,
+        replica: &mut Replica,
+        info: DeviceInfo,
+        now: UnixMillis,
+    ) -> Result<Taken, Refused> {
+        let device = info.device.clone();
+        self.known.insert(device.clone());
+        let (name, info) = (device.clone(), Arc::new(info));
+        let change = |known: &mut crate::replica::Known| {
+            known.infos.insert(name, info);
+        };
+        Ok(replica.describe_again(&device, change, now))
+    }
+
+    fn deleted(
+        &mut self,
+        replica: &mut Replica,
+        key: &str,
+        _: u64,
+        now: UnixMillis,
+    ) -> Result<Taken, Refused> {
+        Ok(self.gone(replica, key.parse()?, now))
+    }
+
+    fn end(&mut self, replica: &mut Replica, listed: &HashSet<String>, now: UnixMillis) -> Taken {
+        let known = self.known.iter();
+        let mut gone: Vec<_> = known
+            .filter(|device| !listed.contains(device.as_str()))
+            .cloned()
+            .collect();
+        gone.sort_unstable();
+        let mut taken = Taken::default();
+        for device in gone {
+            taken.merge(self.gone(replica, device, now));
+        }
+        taken
+    }
+}
+
+impl InfoFollower {
+    fn gone(&mut self, replica: &mut Replica, device: DeviceId, now: UnixMillis) -> Taken {
+        self.known.remove(&device);
+        replica.known.infos.remove(&device);
+        replica.apply(Input::InfoGone(device), now)
+    }
+}

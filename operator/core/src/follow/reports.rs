@@ -1,0 +1,71 @@
+use std::collections::HashSet;
+
+use fleet_contracts::UnixMillis;
+use fleet_contracts::kv::{Bucket, EntryKey};
+use fleet_contracts::payload::{DeviceState, decode};
+
+use super::{Follower, Refused, Stored};
+use crate::index::{Input, Report};
+use crate::replica::{Replica, Source, Taken};
+
+/// `device-state`: what became of Deployments on devices.
+#[derive(Debug, Default)]
+pub struct ReportFollower {
+    known: HashSet<EntryKey>,
+}
+
+impl Follower for ReportFollower {
+    const BUCKET: Bucket = Bucket::DeviceState;
+    const SOURCE: Source = Source::Reports;
+    type Said<'a> = (EntryKey, Report);
+
+    fn read(stored: Stored<'_>) -> Result<Self::Said<'_>, Refused> {
+        let key: EntryKey = stored.message.key.parse()?;
+        let state: DeviceState = decode(Self::BUCKET, stored.message.body)?;
+        Ok((key, Report::new(state, stored.received)))
+    }
+
+    fn begin(&mut self, _: &mut Replica, recreated: bool) {
+        if recreated {
+            // The devices' last words stay good although the stream that held them is gone.
+            self.known.clear();
+        }
+    }
+
+    fn put(
+        &mut self,
+        replica: &mut Replica,
+        (key, report): Self::Said<'_>,
+        now: UnixMillis,
+    ) -> Result<Taken, Refused> {
+        self.known.insert(key.clone());
+        Ok(replica.apply(Input::Report { key, report }, now))
+    }
+
+    fn deleted(
+        &mut self,
+        replica: &mut Replica,
+        key: &str,
+        _: u64,
+        now: UnixMillis,
+    ) -> Result<Taken, Refused> {
+        let key: EntryKey = key.parse()?;
+        self.known.remove(&key);
+        Ok(replica.apply(Input::ReportGone(key), now))
+    }
+
+    fn end(&mut self, replica: &mut Replica, listed: &HashSet<String>, now: UnixMillis) -> Taken {
+        let known = self.known.iter();
+        let mut gone: Vec<_> = known
+            .filter(|key| !listed.contains(&key.to_string()))
+            .cloned()
+            .collect();
+        gone.sort_unstable();
+        let mut taken = Taken::default();
+        for key in gone {
+            self.known.remove(&key);
+            taken.merge(replica.apply(Input::ReportGone(key), now));
+        }
+        taken
+    }
+}

@@ -1,0 +1,103 @@
+//! When a replica writes: while it leads and every source has told all it has.
+
+use fleet_contracts::{DeploymentRef, UnixMillis};
+
+use super::{Replica, Source};
+use crate::index::{Dirty, Input};
+
+/// A replica begins to write, or no longer does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// It begins.
+    Begins {
+        /// Deployments whose spec is refused, and how many devices keep what they run of it.
+        carried: Vec<(DeploymentRef, usize)>,
+    },
+    /// It ends.
+    Ends,
+}
+
+impl Replica {
+    /// A source has told all it has.
+    pub fn synced(&mut self, source: Source, now: UnixMillis) -> Option<Turn> {
+        self.synced.insert(source);
+        self.settle(now)
+    }
+
+    /// A source begins again.
+    pub fn unsynced(&mut self, source: Source, now: UnixMillis) -> Option<Turn> {
+        self.synced.remove(&source);
+        self.settle(now)
+    }
+
+    /// This replica became the leader, or is no longer.
+    pub fn lead(&mut self, leading: bool, now: UnixMillis) -> Option<Turn> {
+        self.leading = leading;
+        self.settle(now)
+    }
+
+    /// The sources that have not told all they have.
+    pub fn awaited(&self) -> Vec<Source> {
+        let all = Source::ALL.into_iter();
+        all.filter(|s| !self.synced.contains(s)).collect()
+    }
+
+    /// Whether this replica writes.
+    pub const fn is_active(&self) -> bool {
+        self.active
+    }
+
+    fn settle(&mut self, now: UnixMillis) -> Option<Turn> {
+        let synced = Source::ALL.iter().all(|s| self.synced.contains(s));
+        let active = self.leading && synced;
+        if active == self.active {
+            return None;
+        }
+        self.active = active;
+        if !active {
+            self.queues.clear();
+            return Some(Turn::Ends);
+        }
+        let carried = self.carry_frozen(now);
+        self.mark_everything(now);
+        Some(Turn::Begins { carried })
+    }
+
+    /// An invalid update must not stop what it left running, also not after a restart: its lines
+    /// are carried over from what the stream holds.
+    fn carry_frozen(&mut self, now: UnixMillis) -> Vec<(DeploymentRef, usize)> {
+        let all = self.index.deployments();
+        let frozen: Vec<_> = all
+            .filter(|r| self.index.needs_carried(r))
+            .cloned()
+            .collect();
+        let carried = frozen.into_iter().map(|deployment| {
+            let lines = self.mirror.lines(&deployment);
+            let devices = lines.len();
+            for (line, revision) in lines {
+                self.index.apply(Input::Carried { line, revision }, now);
+            }
+            (deployment, devices)
+        });
+        carried.collect()
+    }
+
+    /// Level-triggered: everything is looked at, and what is as it should be is not written.
+    fn mark_everything(&mut self, now: UnixMillis) {
+        let devices: Vec<_> = self.index.devices().cloned().collect();
+        let dirty = Dirty {
+            desired: devices
+                .iter()
+                .chain(self.mirror.devices())
+                .cloned()
+                .collect(),
+            statuses: self.index.deployments().cloned().collect(),
+            device_objects: self.index.devices_to_apply().cloned().collect(),
+            device_statuses: devices.into_iter().collect(),
+            ..Dirty::default()
+        };
+        self.queues.mark(dirty, now);
+        let deployments: Vec<_> = self.index.deployments().cloned().collect();
+        self.queues.finalizers.mark(deployments, now);
+    }
+}
