@@ -9,6 +9,7 @@ pub mod deployment;
 pub mod device;
 pub mod enrolment;
 pub mod selector;
+pub mod trace;
 
 pub use crd::{CrdError, crds, crds_yaml};
 pub use deployment::{Aggregate, Deployment, DeploymentSpec, DeploymentStatus, LastError};

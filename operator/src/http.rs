@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz`.
+//! `/metrics`, `/healthz` and `/readyz`, and [`trace`](mod@crate::trace) beside them.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use fleet_service::{Tasks, pages};
 use crate::metrics::Totals;
 use crate::permissions::Permissions;
 use crate::state::Shared;
+use crate::trace;
 
 /// What the pages need.
 #[derive(Clone)]
@@ -59,6 +60,7 @@ pub fn pages(pages: Pages) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route(fleet_api::trace::PATTERN, get(trace::page))
         .with_state(pages)
 }
 

@@ -13,6 +13,7 @@
 //! | [`place`] | where this replica is, and what it is called |
 //! | [`permissions`] | whether the API server lets it do all this |
 //! | [`http`] | `/metrics`, `/healthz`, `/readyz` |
+//! | [`trace`] | the page that says where a change is on its way to a device |
 //! | [`announce`] | what keeps this replica from being ready, as an Event on its pod |
 //! | [`run`](mod@run) | puts the tasks together |
 
@@ -27,6 +28,7 @@ pub mod refusal;
 pub mod rejected;
 pub mod run;
 pub mod state;
+pub mod trace;
 pub mod watch;
 pub mod write;
 

@@ -15,6 +15,7 @@
 //! | the index's documents | [`status`] | conditions, statuses and Events |
 //! | values of the buckets | [`follow`] | inputs of the index, or a reason to refuse them |
 //! | all of the above | [`replica`] | when to write, which key, which document |
+//! | a question | [`trace`] | where a change is on its way to a device |
 //! | | [`rbac`] | what the operator and people may do, and why |
 
 pub mod admit;
@@ -31,6 +32,7 @@ pub mod replica;
 mod slots;
 pub mod status;
 pub mod targeting;
+pub mod trace;
 
 pub use body::Body;
 pub use index::{Dirty, FleetIndex, Input};

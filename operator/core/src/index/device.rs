@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use fleet_contracts::Generation;
 use fleet_contracts::payload::Refusal;
 use roaring::RoaringBitmap;
 
@@ -21,6 +22,8 @@ pub(super) struct DeviceRecord {
     pub(super) life: Life,
     /// What it refuses at the moment.
     pub(super) refusal: Option<Refusal>,
+    /// The manifest it said it follows.
+    pub(super) follows: Option<Generation>,
 }
 
 #[derive(Debug)]

@@ -96,6 +96,7 @@ impl FleetIndex {
         };
         record.info = None;
         record.refusal = None;
+        record.follows = None;
         let reported: Vec<_> = record.reports.drain().map(|(d, _)| d).collect();
         if let Some(object) = record.object.take() {
             self.postings.remove(slot, &object.labels);

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fleet_contracts::kv::EntryKey;
 use fleet_contracts::payload::{DeviceState, Phase, Refusal};
 use fleet_contracts::reason::DeviceReason;
-use fleet_contracts::{DeploymentRef, DeviceId, Revision, UnixMillis};
+use fleet_contracts::{DeploymentRef, DeviceId, Generation, Revision, UnixMillis};
 
 use crate::admit::Admitted;
 use crate::labels::{Dropped, Labels};
@@ -54,6 +54,13 @@ pub enum Input {
         received: UnixMillis,
         /// What the device refuses at the moment.
         refusal: Option<Refusal>,
+    },
+    /// A device said which manifest it follows.
+    Follows {
+        /// The device.
+        device: DeviceId,
+        /// The manifest's generation.
+        generation: Generation,
     },
     /// Time went on.
     Tick,

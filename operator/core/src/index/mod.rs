@@ -17,12 +17,14 @@ mod documents;
 mod input;
 mod liveness;
 mod orphans;
+mod pair;
 mod reports;
 mod stats;
 
 pub use documents::{Desired, DeviceView, LastFailure, Line, Tally, View};
 pub use input::{DeviceSeen, Dirty, Info, Input, Reachability, Report};
 pub use liveness::LivenessConfig;
+pub use pair::{Pair, PairDevice};
 pub use stats::Stats;
 
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
@@ -80,6 +82,7 @@ impl FleetIndex {
                 received,
                 refusal,
             } => self.heard(&device, received, refusal, now, &mut dirty),
+            Input::Follows { device, generation } => self.follows(&device, generation),
             Input::Tick => self.tick(now, &mut dirty),
         }
         dirty

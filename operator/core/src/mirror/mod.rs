@@ -12,6 +12,7 @@ pub use plan::{Batch, ManifestWrite, Plan, PlanError, Put};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use fleet_api::trace::WrittenStage;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{PayloadError, decode};
 use fleet_contracts::signing::{ManifestSigner, verify};
@@ -195,6 +196,20 @@ impl Mirror {
             Some((key, *revision))
         };
         self.devices.iter().filter_map(line).collect()
+    }
+
+    /// What the stream holds of a Deployment for a device.
+    pub fn line(&self, device: &DeviceId, reference: &DeploymentRef) -> WrittenStage {
+        let Some(held) = self.devices.get(device).filter(|held| held.occupied) else {
+            return WrittenStage::default();
+        };
+        let slot = self.names.find(reference);
+        let line = held.lines.iter().find(|(line, _)| Some(*line) == slot);
+        WrittenStage {
+            generation: held.generation,
+            sequence: held.manifest_sequence,
+            revision: line.map(|(_, revision)| *revision),
+        }
     }
 
     /// Whether any manifest or entry in the stream still names a Deployment.

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt;
 
 use fleet_api::condition::ConditionReason;
 use fleet_api::{Operator, Requirement, TargetSelector};
@@ -78,6 +79,24 @@ impl Rule {
     }
 }
 
+/// As kubectl writes it.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |values: &BTreeSet<String>| {
+            let values: Vec<_> = values.iter().map(String::as_str).collect();
+            values.join(",")
+        };
+        match self {
+            Self::In(key, values) if values.len() == 1 => write!(f, "{key}={}", list(values)),
+            Self::In(key, values) => write!(f, "{key} in ({})", list(values)),
+            Self::NotIn(key, values) if values.len() == 1 => write!(f, "{key}!={}", list(values)),
+            Self::NotIn(key, values) => write!(f, "{key} notin ({})", list(values)),
+            Self::Exists(key) => f.write_str(key),
+            Self::DoesNotExist(key) => write!(f, "!{key}"),
+        }
+    }
+}
+
 impl Selector {
     /// Checks a selector as the CRD holds it.
     pub fn parse(given: &TargetSelector, target_all: bool) -> Result<Self, SelectorError> {
@@ -98,6 +117,11 @@ impl Selector {
     /// Its rules.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rules that keep a device with these labels out.
+    pub fn unmet(&self, labels: &Labels) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(|rule| !rule.matches(labels))
     }
 
     /// Whether a device with these labels is meant.
