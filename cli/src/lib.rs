@@ -25,6 +25,7 @@ pub mod output;
 pub mod plan;
 pub mod resource;
 pub mod selector;
+pub mod trace;
 
 mod completion;
 
@@ -65,6 +66,8 @@ enum CliError {
     Login(#[from] login::LoginError),
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
+    #[error(transparent)]
+    Trace(#[from] trace::TraceError),
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error("cannot start the asynchronous runtime")]
@@ -173,6 +176,7 @@ async fn run_async(cli: &Cli, command: &Command) -> Result<ExitCode, CliError> {
                 return Ok(ExitCode::from(FAILED));
             }
         }
+        Command::Trace(args) => trace::run(&cli.cluster, args).await?,
         Command::Backup(args) => backup::backup(&cli.cluster, args).await?,
         Command::Restore(args) => backup::restore(&cli.cluster, args).await?,
         Command::Login(args) => login::login(&cli.cluster, args).await?,

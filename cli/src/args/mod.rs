@@ -6,6 +6,7 @@ mod doctor;
 mod keys;
 mod kv;
 mod login;
+mod trace;
 mod values;
 mod workload;
 
@@ -21,6 +22,7 @@ pub use doctor::{DEFAULT_NAMESPACE, DoctorArgs, ReportFormat};
 pub use keys::{KeysCommand, KeysCreateArgs, NatsConfigArgs};
 pub use kv::{BusFlags, KvCommand, KvGetArgs, KvListArgs};
 pub use login::{LoginArgs, LogoutArgs, ProviderFlags, TokenArgs};
+pub use trace::{OperatorPlace, TraceArgs, TraceFormat};
 pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
 pub use workload::{SelectorFlags, WorkloadFlags};
 
@@ -77,6 +79,9 @@ pub enum Command {
     Deny(DecideArgs),
     /// Show what a deployment would change on which devices, before it is applied
     Plan(Box<PlanArgs>),
+    /// Show where a change of a deployment is on its way to a device, and what it waits for
+    #[command(after_help = trace::EXAMPLES)]
+    Trace(TraceArgs),
     /// Check a cluster before and after an installation, and say what is wrong and how to mend it
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(DoctorArgs),

@@ -29,6 +29,7 @@ fn web(more: &[&'static str]) -> Said {
 #[case(&["get", "--help"])]
 #[case(&["describe", "--help"])]
 #[case(&["plan", "--help"])]
+#[case(&["trace", "--help"])]
 #[case(&["kv", "--help"])]
 #[case(&["keys", "--help"])]
 #[case(&["authentication-config", "--help"])]
