@@ -107,6 +107,10 @@ test-full: ## The same, and what takes longer: outages of ten minutes, the bench
 attacks: servers build ## Every attack that must fail, by name, and what refused it; a part of `make test`
 	$(OUT)/debug/fleet-attacks
 
+.PHONY: faults
+faults: servers build ## Every fault of docs/reliability.md on real servers, 100 kills of the operator among them; half an hour
+	.ci/faults.sh
+
 .PHONY: e2e-cluster
 e2e-cluster: setup build ## The platform as pods, from helm install through what happens to clusters; needs root
 	cargo test --locked -p fleet-e2e --test cluster -- --nocapture

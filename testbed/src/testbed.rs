@@ -278,7 +278,7 @@ impl Testbed {
             None => binaries::find("fleet-operator").map_err(Error::NotBuilt)?,
         };
         let spec = Spec::new(options.name.clone(), program, &self.folder.join("logs"))
-            .args(["run", "--nats-url", &nats.url()])
+            .args(["run", "--nats-url", &nats.urls()])
             .args([
                 "--nats-seed-file".into(),
                 nats.operator_seed().into_os_string(),

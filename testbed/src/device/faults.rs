@@ -5,6 +5,14 @@ use super::{Device, DeviceError};
 use crate::network::Cable;
 
 impl Device {
+    /// Kills podman's service (SIGKILL). Containers keep running.
+    ///
+    /// # Errors
+    /// When the process does not go.
+    pub async fn kill_podman(&self) -> Result<(), DeviceError> {
+        Ok(self.podman.service().kill().await?)
+    }
+
     /// Freezes podman's service: its socket accepts and never answers, as when the disk hangs.
     ///
     /// # Errors

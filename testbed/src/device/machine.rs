@@ -227,6 +227,16 @@ impl Machine {
         Ok(())
     }
 
+    /// Runs a command that changes the machine's network.
+    pub(crate) fn in_network(&self, command: &[&str]) -> Result<(), MachineError> {
+        let Self::Namespaces(machine) = self else {
+            return Ok(());
+        };
+        let namespace = format!("--net=/proc/{}/ns/net", machine.init_pid()?);
+        network::run("nsenter", &[&[namespace.as_str(), "--"], command].concat())?;
+        Ok(())
+    }
+
     /// The network, if it is the machine's own.
     pub(crate) fn cable(&self) -> Option<(&Bridge, u8)> {
         match self {

@@ -3,6 +3,7 @@
 mod agent;
 mod faults;
 mod host;
+mod link;
 pub(crate) mod machine;
 mod podman;
 
