@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lists::paged;
 use super::{ApiError, Caller, Permission, named, parse, time};
 use crate::idp::core::store::{Administrator, Store};
 
@@ -132,6 +133,5 @@ pub(super) fn list(
             "roles": [role],
         }));
     }
-    let total = administrators.len().to_string();
-    Ok(json!({"pagination": {"totalResult": total}, "administrators": administrators}))
+    Ok(paged("administrators", administrators))
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::lists::paged;
 use super::{ApiError, Caller, Permission, named, parse, projects, shown, time};
 use crate::idp::core::clients::{Application, ApplicationKind, Asserts, GrantType, ResponseType};
 use crate::idp::core::store::{Project, Store, TokenType};
@@ -236,8 +237,7 @@ pub(super) fn list(
             applications.push(found(application));
         }
     }
-    let total = applications.len().to_string();
-    Ok(json!({"pagination": {"totalResult": total}, "applications": applications}))
+    Ok(paged("applications", applications))
 }
 
 /// Without the values that are zero in the protocol, of which `Basic` would be one.

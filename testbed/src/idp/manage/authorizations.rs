@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lists::paged;
 use super::{ApiError, Caller, Permission, named, parse, time};
 use crate::idp::core::store::{Authorization, Store};
 
@@ -196,6 +197,5 @@ pub(super) fn list(
             "roles": roles,
         }));
     }
-    let total = authorizations.len().to_string();
-    Ok(json!({"pagination": {"totalResult": total}, "authorizations": authorizations}))
+    Ok(paged("authorizations", authorizations))
 }

@@ -9,7 +9,8 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Caller, Permission, named, parse, time, users};
+use super::lists::{ByUser, credential, paged};
+use super::{ApiError, Caller, named, parse, time, users};
 use crate::idp::core::signing;
 use crate::idp::core::store::{Key, Store, UserKind};
 
@@ -85,50 +86,20 @@ fn key_of(encoded: &str) -> Result<(DecodingKey, Option<String>), ApiError> {
     Ok((public, private))
 }
 
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    filters: Vec<Filter>,
-}
-
-/// The one that the platform asks.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Filter {
-    UserIdFilter(Id),
-}
-
-#[derive(Deserialize)]
-struct Id {
-    id: String,
-}
-
 pub(super) fn list(
     store: &mut Store,
     caller: &Caller,
     request: Value,
     _: Timestamp,
 ) -> Result<Value, ApiError> {
-    let request: List = parse(request)?;
-    let mut result = Vec::new();
+    let request: ByUser = parse(request)?;
+    let mut keys = Vec::new();
     for (id, key) in &store.keys {
-        let wanted = request.filters.iter().all(|filter| {
-            let Filter::UserIdFilter(user) = filter;
-            user.id == key.user
-        });
-        let Some(user) = store.users.get(&key.user).filter(|_| wanted) else {
-            continue;
-        };
-        if !caller.sees(store, Permission::Users, &user.organisation) {
-            continue;
+        if let Some(owner) = request.owner(store, caller, &key.user) {
+            keys.push(credential(id, owner, key.created, key.expires));
         }
-        result.push(json!({
-            "id": id, "userId": key.user, "organizationId": user.organisation,
-            "creationDate": time(key.created), "changeDate": time(key.created),
-            "expirationDate": time(key.expires),
-        }));
     }
-    Ok(json!({"pagination": {"totalResult": result.len().to_string()}, "result": result}))
+    Ok(paged("result", keys))
 }
 
 #[derive(Deserialize)]

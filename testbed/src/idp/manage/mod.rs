@@ -10,6 +10,7 @@ mod applications;
 mod authorizations;
 mod error;
 mod keys;
+mod lists;
 mod personal_tokens;
 mod projects;
 mod users;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Caller, Permission, named, parse, time, users};
+use super::lists::{ByUser, credential, paged};
+use super::{ApiError, Caller, named, parse, time, users};
 use crate::idp::core::store::{PersonalToken, Store, UserKind};
 use crate::secret;
 
@@ -48,24 +49,6 @@ pub(super) fn add(
     Ok(answer)
 }
 
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    filters: Vec<Filter>,
-}
-
-/// The one that the platform asks.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Filter {
-    UserIdFilter(Id),
-}
-
-#[derive(Deserialize)]
-struct Id {
-    id: String,
-}
-
 /// All but the tokens themselves.
 pub(super) fn list(
     store: &mut Store,
@@ -73,26 +56,14 @@ pub(super) fn list(
     request: Value,
     _: Timestamp,
 ) -> Result<Value, ApiError> {
-    let request: List = parse(request)?;
-    let mut result = Vec::new();
+    let request: ByUser = parse(request)?;
+    let mut tokens = Vec::new();
     for token in store.personal_tokens.values() {
-        let wanted = request.filters.iter().all(|filter| {
-            let Filter::UserIdFilter(user) = filter;
-            user.id == token.user
-        });
-        let Some(user) = store.users.get(&token.user).filter(|_| wanted) else {
-            continue;
-        };
-        if !caller.sees(store, Permission::Users, &user.organisation) {
-            continue;
+        if let Some(owner) = request.owner(store, caller, &token.user) {
+            tokens.push(credential(&token.id, owner, token.created, token.expires));
         }
-        result.push(json!({
-            "id": token.id, "userId": token.user, "organizationId": user.organisation,
-            "creationDate": time(token.created), "changeDate": time(token.created),
-            "expirationDate": time(token.expires),
-        }));
     }
-    Ok(json!({"pagination": {"totalResult": result.len().to_string()}, "result": result}))
+    Ok(paged("result", tokens))
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lists::paged;
 use super::{ApiError, Caller, Permission, named, parse, shown, time};
 use crate::idp::core::store::{Organisation, Project, Store};
 
@@ -227,7 +228,7 @@ pub(super) fn list(
             })));
         }
     }
-    Ok(json!({"pagination": {"totalResult": projects.len().to_string()}, "projects": projects}))
+    Ok(paged("projects", projects))
 }
 
 #[derive(Deserialize)]
@@ -273,6 +274,6 @@ pub(super) fn list_roles(
     let request: Named = parse(request)?;
     let project = project(store, caller, Permission::ReadProjects, &request.project_id)?;
     let shown = |(key, display): (&String, &String)| json!({"projectId": request.project_id, "key": key, "displayName": display});
-    let roles: Vec<Value> = project.roles.iter().map(shown).collect();
-    Ok(json!({"pagination": {"totalResult": roles.len().to_string()}, "projectRoles": roles}))
+    let roles = project.roles.iter().map(shown).collect();
+    Ok(paged("projectRoles", roles))
 }
