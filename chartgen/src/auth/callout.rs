@@ -1,14 +1,14 @@
 //! The auth callout's Deployment.
 
-use chartgen::{Cond, Document, Expr, v};
-use fleet_keys::catalogue::OPENBAO_AUDIENCE;
+use chartgen::{Document, Expr, v};
 
 use super::identity::{self, AUDIENCE, Known, ORGANISATION, variables};
+use super::servers::{BAO_CA, BAO_TOKEN, OIDC_CA, oidc_ca, openbao, openbao_ca};
 use super::values::Values;
 use super::{CALLOUT, labelling};
 use crate::workload::overlay::{self, Arguments};
 use crate::workload::pod::Shape;
-use crate::workload::{Mounted, Source, deployment_refs};
+use crate::workload::{Authority, Mounted, Source, deployment_refs};
 
 const NATS: Mounted = Mounted::secret("nats", "/etc/fleet/nats", "seed");
 const ENFORCER: Mounted = Mounted::secret("enforcer", "/etc/fleet/enforcer", "seed");
@@ -21,22 +21,7 @@ const CACHE: Mounted = Mounted {
     file: "keys.json",
     source: Source::Empty,
 };
-pub(super) const NATS_CA: Mounted = Mounted::secret("nats-ca", "/etc/fleet/nats-ca", "ca.crt");
-pub(super) const OIDC_CA: Mounted = Mounted::secret("oidc-ca", "/etc/fleet/oidc-ca", "ca.crt");
-pub(super) const BAO_CA: Mounted = Mounted::secret("openbao-ca", "/etc/fleet/openbao-ca", "ca.crt");
-/// By which the pod logs in at `OpenBao`: the account's own token would be worth as much at the API server as
-/// here.
-pub(super) const BAO_TOKEN: Mounted = Mounted {
-    volume: "openbao-token",
-    folder: "/var/run/secrets/openbao",
-    file: "token",
-    source: Source::Token(OPENBAO_AUDIENCE),
-};
-
-/// `OpenBao` outside of the cluster asks the API server about a token with that token, so it has to be one for both.
-pub(super) fn openbao_token(spec: Document) -> Document {
-    BAO_TOKEN.for_api_server_when(spec, &Cond::is(v!(Values, openbao.external)))
-}
+const NATS_CA: Mounted = Mounted::secret("nats-ca", "/etc/fleet/nats-ca", "ca.crt");
 
 pub(super) fn document() -> Document {
     let shape = Shape {
@@ -94,9 +79,9 @@ fn arguments() -> Arguments {
         .flag_if_set("idp-url", v!(Values, oidc.url))
         .flag_if_set("idp-host", v!(Values, oidc.host))
         .flag_if_set("jwks-url", v!(Values, oidc.jwks_url))
-        .fixed_if_set(v!(Values, nats.ca.name), [NATS_CA.flag("nats-ca-file")])
-        .fixed_if_set(v!(Values, oidc.ca.name), [OIDC_CA.flag("oidc-ca-file")])
-        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
+        .authority(nats_ca())
+        .authority(oidc_ca())
+        .authority(openbao_ca())
 }
 
 /// All of the pod's addresses.
@@ -104,8 +89,18 @@ pub(super) fn metrics_addr() -> Expr {
     Expr::concat([Expr::text("0.0.0.0:"), v!(Values, metrics.port).into()])
 }
 
+/// The authority of the bus.
+fn nats_ca() -> Authority<Values> {
+    Authority {
+        file: NATS_CA,
+        flag: "nats-ca-file",
+        name: v!(Values, nats.ca.name),
+        key: v!(Values, nats.ca.key),
+    }
+}
+
 fn secrets(spec: Document) -> Document {
-    let spec = openbao_token(identity::taken(&KNOWN, spec, CALLOUT));
+    let spec = identity::taken(&KNOWN, spec, CALLOUT);
     let spec = NATS.taken_from(
         spec,
         v!(Values, keys.callout.name),
@@ -118,22 +113,7 @@ fn secrets(spec: Document) -> Document {
     );
     let spec = ISSUER.taken_whole(spec, v!(Values, keys.issuer.name));
     let spec = XKEY.taken_whole(spec, v!(Values, keys.xkey.name));
-    let spec = NATS_CA.taken_if_named(
-        spec,
-        CALLOUT,
-        v!(Values, nats.ca.name),
-        v!(Values, nats.ca.key),
-    );
-    let spec = OIDC_CA.taken_if_named(
-        spec,
-        CALLOUT,
-        v!(Values, oidc.ca.name),
-        v!(Values, oidc.ca.key),
-    );
-    BAO_CA.taken_if_named(
-        spec,
-        CALLOUT,
-        v!(Values, openbao.ca.name),
-        v!(Values, openbao.ca.key),
-    )
+    let spec = nats_ca().taken(spec, CALLOUT);
+    let spec = oidc_ca().taken(spec, CALLOUT);
+    openbao(spec, CALLOUT)
 }

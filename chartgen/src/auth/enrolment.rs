@@ -9,13 +9,14 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::callout::{BAO_CA, BAO_TOKEN, OIDC_CA, metrics_addr, openbao_token};
+use super::callout::metrics_addr;
 use super::identity::{self, ISSUER, Known, ORGANISATION, PROJECT, from_config_map, variables};
+use super::servers::{BAO_CA, BAO_TOKEN, OIDC_CA, oidc_ca, openbao, openbao_ca};
 use super::values::Values;
 use super::{ENROLMENT, labelling};
 use crate::workload::overlay::{self, Arguments, container};
 use crate::workload::pod::{Shape, from_field};
-use crate::workload::{Mounted, Source, deployment_refs, metadata};
+use crate::workload::{Authority, Mounted, Source, deployment_refs, metadata};
 
 /// The name of the port that devices ask at.
 pub(super) const PORT: &str = "https";
@@ -122,16 +123,30 @@ fn arguments() -> Arguments {
         )
         .flag_if_set("idp-url", v!(Values, oidc.url))
         .flag_if_set("idp-host", v!(Values, oidc.host))
-        .fixed_if_set(v!(Values, oidc.ca.name), [OIDC_CA.flag("oidc-ca-file")])
-        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
-        .fixed_if_set(
-            v!(Values, devices.nats_ca.name),
-            [DEVICE_NATS_CA.flag("device-nats-ca-file")],
-        )
-        .fixed_if_set(
-            v!(Values, devices.issuer_ca.name),
-            [DEVICE_ISSUER_CA.flag("device-issuer-ca-file")],
-        )
+        .authority(oidc_ca())
+        .authority(openbao_ca())
+        .authority(device_nats_ca())
+        .authority(device_issuer_ca())
+}
+
+/// The authority of the bus, as devices reach it.
+fn device_nats_ca() -> Authority<Values> {
+    Authority {
+        file: DEVICE_NATS_CA,
+        flag: "device-nats-ca-file",
+        name: v!(Values, devices.nats_ca.name),
+        key: v!(Values, devices.nats_ca.key),
+    }
+}
+
+/// The identity provider's authority, as devices reach it.
+fn device_issuer_ca() -> Authority<Values> {
+    Authority {
+        file: DEVICE_ISSUER_CA,
+        flag: "device-issuer-ca-file",
+        name: v!(Values, devices.issuer_ca.name),
+        key: v!(Values, devices.issuer_ca.key),
+    }
 }
 
 fn files(spec: Document) -> Document {
@@ -142,7 +157,7 @@ fn files(spec: Document) -> Document {
     let spec = spec
         .bind(&format!("{keys}/name"), v!(Values, keys.manifests.name))
         .bind(&format!("{keys}/key"), v!(Values, keys.manifests.key));
-    let spec = openbao_token(identity::taken(&KNOWN, spec, ENROLMENT));
+    let spec = identity::taken(&KNOWN, spec, ENROLMENT);
     let spec = TOKEN.taken_from(
         spec,
         v!(Values, oidc.token.name),
@@ -153,30 +168,10 @@ fn files(spec: Document) -> Document {
     let spec = AUTHORITY.only_when(spec, ENROLMENT, &own_certificate());
     let spec = TLS.taken_whole(spec, v!(Values, enrolment_api.tls_secret));
     let spec = TLS.only_when(spec, ENROLMENT, &!own_certificate());
-    let spec = OIDC_CA.taken_if_named(
-        spec,
-        ENROLMENT,
-        v!(Values, oidc.ca.name),
-        v!(Values, oidc.ca.key),
-    );
-    let spec = BAO_CA.taken_if_named(
-        spec,
-        ENROLMENT,
-        v!(Values, openbao.ca.name),
-        v!(Values, openbao.ca.key),
-    );
-    let spec = DEVICE_NATS_CA.taken_if_named(
-        spec,
-        ENROLMENT,
-        v!(Values, devices.nats_ca.name),
-        v!(Values, devices.nats_ca.key),
-    );
-    DEVICE_ISSUER_CA.taken_if_named(
-        spec,
-        ENROLMENT,
-        v!(Values, devices.issuer_ca.name),
-        v!(Values, devices.issuer_ca.key),
-    )
+    let spec = oidc_ca().taken(spec, ENROLMENT);
+    let spec = openbao(spec, ENROLMENT);
+    let spec = device_nats_ca().taken(spec, ENROLMENT);
+    device_issuer_ca().taken(spec, ENROLMENT)
 }
 
 /// The rules, which the program reads anew for each device.

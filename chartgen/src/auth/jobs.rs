@@ -3,7 +3,7 @@
 use chartgen::{Cond, Document, Expr, v};
 use fleet_keys::catalogue::OPENBAO_AUDIENCE;
 
-use super::callout::{BAO_CA, BAO_TOKEN, openbao_token};
+use super::servers::{self, BAO_CA, BAO_TOKEN, openbao_ca};
 use super::values::Values;
 use super::{CALLOUT, ENROLMENT, OPENBAO, SECRETS, labelling};
 use crate::workload::overlay::{self, Arguments};
@@ -63,7 +63,7 @@ pub(super) fn openbao() -> Document {
             "enrol-account",
             ENROLMENT.account_name(v!(Values, enrolment.service_account)),
         )
-        .fixed_if_set(v!(Values, openbao.ca.name), [BAO_CA.flag("bao-ca-file")])
+        .authority(openbao_ca())
         .fixed_if_set(
             v!(Values, openbao.external),
             [CLUSTER_CA.flag("kubernetes-ca-file")],
@@ -79,12 +79,7 @@ pub(super) fn openbao() -> Document {
             let spec = CLUSTER_CA.taken_whole(spec, "kube-root-ca.crt");
             let external = Cond::is(v!(Values, openbao.external));
             let spec = CLUSTER_CA.only_when(spec, OPENBAO, &external);
-            BAO_CA.taken_if_named(
-                openbao_token(spec),
-                OPENBAO,
-                v!(Values, openbao.ca.name),
-                v!(Values, openbao.ca.key),
-            )
+            servers::openbao(spec, OPENBAO)
         })
         .document_when(v!(Values, openbao_job.enabled))
 }

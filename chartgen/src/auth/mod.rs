@@ -12,6 +12,7 @@ mod monitoring;
 mod notes;
 mod policies;
 mod rbac;
+mod servers;
 mod setup;
 mod values;
 mod zitadel;

@@ -2,8 +2,8 @@
 
 use chartgen::{Cond, Document, Expr, v};
 
-use super::callout::OIDC_CA;
 use super::identity::{ISSUER, ORGANISATION};
+use super::servers::{OIDC_CA, oidc_ca};
 use super::values::Values;
 use super::{ZITADEL, labelling};
 use crate::workload::overlay::{self, Arguments, container};
@@ -51,7 +51,7 @@ fn arguments() -> Arguments {
         .flag("wait", v!(Values, oidc.setup.wait_seconds))
         .flag_if_set("idp-url", v!(Values, oidc.url))
         .flag_if_set("idp-host", v!(Values, oidc.host))
-        .fixed_if_set(v!(Values, oidc.ca.name), [OIDC_CA.flag("oidc-ca-file")])
+        .authority(oidc_ca())
 }
 
 fn files(spec: Document) -> Document {
@@ -66,10 +66,5 @@ fn files(spec: Document) -> Document {
         v!(Values, oidc.setup.token.name),
         v!(Values, oidc.setup.token.key),
     );
-    OIDC_CA.taken_if_named(
-        spec,
-        ZITADEL,
-        v!(Values, oidc.ca.name),
-        v!(Values, oidc.ca.key),
-    )
+    oidc_ca().taken(spec, ZITADEL)
 }

@@ -7,7 +7,7 @@ use super::metadata::labelling;
 use super::values::Values;
 use crate::workload::overlay::{self, Arguments};
 use crate::workload::pod::{Shape, from_field};
-use crate::workload::{Mounted, deployment_refs};
+use crate::workload::{Authority, Mounted, deployment_refs};
 
 const SIGNING: Mounted = Mounted::secret("signing", "/etc/fleet/signing", "manifest.key");
 const NATS: Mounted = Mounted::secret("nats", "/etc/fleet/nats", "seed");
@@ -55,7 +55,17 @@ fn arguments() -> Arguments {
         .flag_if_set("stale-after", v!(Values, devices.stale_after_seconds))
         .list_if_set("announced-keys", v!(Values, signing.announced_keys))
         .list_if_set("retired-keys", v!(Values, signing.retired_keys))
-        .fixed_if_set(v!(Values, nats.ca.name), [NATS_CA.flag("nats-ca-file")])
+        .authority(nats_ca())
+}
+
+/// The authority of the bus.
+fn nats_ca() -> Authority<Values> {
+    Authority {
+        file: NATS_CA,
+        flag: "nats-ca-file",
+        name: v!(Values, nats.ca.name),
+        key: v!(Values, nats.ca.key),
+    }
 }
 
 fn secrets(spec: Document) -> Document {
@@ -69,10 +79,5 @@ fn secrets(spec: Document) -> Document {
         v!(Values, nats.existing_secret.name),
         v!(Values, nats.existing_secret.key),
     );
-    NATS_CA.taken_if_named(
-        spec,
-        PROGRAM,
-        v!(Values, nats.ca.name),
-        v!(Values, nats.ca.key),
-    )
+    nats_ca().taken(spec, PROGRAM)
 }

@@ -4,6 +4,7 @@
 //! or Job without any value of a user, and [`overlay`] lays the values over it, wherever in a chart's
 //! values they are: [`DeploymentRefs`] and its kin name the places.
 
+mod authority;
 pub(crate) mod dashboard;
 pub(crate) mod hook;
 pub(crate) mod metadata;
@@ -17,6 +18,7 @@ pub(crate) mod rbac;
 mod refs;
 pub mod values;
 
+pub(crate) use authority::Authority;
 pub(crate) use metadata::Labelling;
 pub(crate) use monitoring::MetricsRefs;
 pub(crate) use mounted::{Mounted, Source};

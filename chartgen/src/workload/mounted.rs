@@ -1,6 +1,6 @@
 //! Secrets and `ConfigMaps` as files of a container.
 
-use chartgen::{Cond, Document, Expr, ValueRef};
+use chartgen::{Cond, Document, Expr};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
     SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
@@ -164,20 +164,6 @@ impl Mounted {
             Source::ConfigMap | Source::Empty | Source::Token(_) => "name",
         };
         spec.bind(&format!("{}/{field}", self.object()), name)
-    }
-
-    /// [`Self::taken_from`] a user's object, and there only if it is named.
-    #[track_caller]
-    pub(crate) fn taken_if_named<V>(
-        &self,
-        spec: Document,
-        program: Program,
-        name: ValueRef<V>,
-        key: ValueRef<V>,
-    ) -> Document {
-        let named = Cond::is(name.clone());
-        let spec = self.taken_from(spec, name, key);
-        self.only_when(spec, program, &named)
     }
 
     /// There, in a pod's spec and in its container, only under a condition.
