@@ -7,10 +7,10 @@ use fleet_contracts::enrolment::DevicePublicKey;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::answers::{AddedKey, Entry, Id, Listed, ListedGrant, ListedUser};
+use super::answers::{AddedKey, Entry, Id, ListedGrant};
 use super::args::IdpArgs;
 use crate::jwks::SourceError;
-use crate::zitadel::Connection;
+use crate::zitadel::{Connection, USERS};
 
 pub use crate::zitadel::IdpError;
 
@@ -20,7 +20,6 @@ const DEVICE_ID: &str = "device-id";
 /// not get that administrator's user.
 const PREFIX: &str = "fleet-device-";
 
-const USERS: &str = "zitadel.user.v2.UserService";
 const AUTHORIZATIONS: &str = "zitadel.authorization.v2.AuthorizationService";
 
 /// The identity provider.
@@ -42,37 +41,21 @@ impl Idp {
     /// The user of a device.
     pub async fn user(&self, device: &str) -> Result<Option<User>, IdpError> {
         let username = username(device);
-        let found: Listed<ListedUser> = self
-            .connection
-            .call(
-                USERS,
-                "ListUsers",
-                &json!({"queries": [
-                    {"organizationIdQuery": {"organizationId": self.args.oidc_organisation}},
-                    {"userNameQuery": {"userName": username, "method": "TEXT_QUERY_METHOD_EQUALS"}},
-                ]}),
-            )
-            .await?;
-        let Some(user) = found.result.into_iter().find(|u| u.username == username) else {
+        let organisation = &self.args.oidc_organisation;
+        let Some(user) = self.connection.user(organisation, &username).await? else {
             return Ok(None);
         };
-        let metadata: Listed<Entry> = self
-            .connection
-            .call(USERS, "ListUserMetadata", &json!({"userId": user.user_id}))
-            .await?;
-        let named = metadata
-            .result
-            .into_iter()
-            .find(|entry| entry.key == DEVICE_ID);
+        let request = json!({"userId": user.user_id});
+        let metadata = self.connection.list(USERS, "ListUserMetadata", &request);
+        let mut metadata = metadata.await?.into_iter();
+        let named = metadata.find(|entry: &Entry| entry.key == DEVICE_ID);
         let text = |entry: Entry| {
             String::from_utf8_lossy(&STANDARD.decode(entry.value).unwrap_or_default()).into_owned()
         };
         Ok(Some(User {
+            has_jwt: user.has_jwt(),
+            is_active: user.is_active(),
             id: user.user_id,
-            has_jwt: user
-                .machine
-                .is_some_and(|m| m.access_token_type == "ACCESS_TOKEN_TYPE_JWT"),
-            is_active: user.state == "USER_STATE_ACTIVE",
             device: named.map(text),
         }))
     }
@@ -111,8 +94,8 @@ impl Idp {
     /// The ids of a user's keys.
     pub async fn keys(&self, user: &str) -> Result<Vec<String>, IdpError> {
         let request = json!({"filters": [{"userIdFilter": {"id": user}}]});
-        let found: Listed<Id> = self.connection.call(USERS, "ListKeys", &request).await?;
-        Ok(found.result.into_iter().map(|key| key.id).collect())
+        let found = self.connection.list::<Id>(USERS, "ListKeys", &request);
+        Ok(found.await?.into_iter().map(|key| key.id).collect())
     }
 
     /// Adds a key; its id.
@@ -144,11 +127,9 @@ impl Idp {
             {"projectId": {"id": self.args.oidc_project}},
             {"organizationId": {"id": self.args.oidc_organisation}},
         ]});
-        let found: Listed<ListedGrant> = self
-            .connection
-            .call(AUTHORIZATIONS, "ListAuthorizations", &request)
-            .await?;
-        Ok(found.result.into_iter().next().map(|grant| Granted {
+        let connection = &self.connection;
+        let found = connection.list::<ListedGrant>(AUTHORIZATIONS, "ListAuthorizations", &request);
+        Ok(found.await?.into_iter().next().map(|grant| Granted {
             has_role: grant
                 .roles
                 .iter()

@@ -72,21 +72,14 @@ impl Connection {
     /// The id of the organisation of this name.
     pub(super) async fn organisation(&self, name: &str) -> Result<Option<String>, IdpError> {
         #[derive(Deserialize)]
-        struct Listed {
-            #[serde(default)]
-            result: Vec<Found>,
-        }
-        #[derive(Deserialize)]
         struct Found {
             id: String,
             name: String,
         }
         let query = json!({"name": name, "method": "TEXT_QUERY_METHOD_EQUALS"});
         let request = json!({"queries": [{"nameQuery": query}]});
-        let listed: Listed = self
-            .call(ORGANISATIONS, "ListOrganizations", &request)
-            .await?;
-        let found = listed.result.into_iter().find(|found| found.name == name);
+        let found = self.list::<Found>(ORGANISATIONS, "ListOrganizations", &request);
+        let found = found.await?.into_iter().find(|found| found.name == name);
         Ok(found.map(|found| found.id))
     }
 
@@ -110,19 +103,14 @@ impl Connection {
         organisation: &str,
         name: &str,
     ) -> Result<Option<FoundProject>, IdpError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            #[serde(default)]
-            projects: Vec<FoundProject>,
-        }
         let request = json!({"filters": [
             {"organizationIdFilter": {"organizationId": organisation, "type": "OWNED"}},
             {"projectNameFilter": {"projectName": name, "method": "TEXT_FILTER_METHOD_EQUALS"}},
         ]});
-        let listed: Listed = self.call(PROJECTS, "ListProjects", &request).await?;
+        let found = self.list(PROJECTS, "ListProjects", &request).await?;
         let is_it =
             |found: &FoundProject| found.name == name && found.organization_id == organisation;
-        Ok(listed.projects.into_iter().find(is_it))
+        Ok(found.into_iter().find(is_it))
     }
 
     /// Makes a project whose applications' tokens have roles; its id.
@@ -154,18 +142,12 @@ impl Connection {
     /// The keys of a project's roles.
     pub(super) async fn roles(&self, project: &str) -> Result<Vec<String>, IdpError> {
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Listed {
-            #[serde(default)]
-            project_roles: Vec<Found>,
-        }
-        #[derive(Deserialize)]
         struct Found {
             key: String,
         }
         let request = json!({"projectId": project, "pagination": {"limit": MOST}});
-        let listed: Listed = self.call(PROJECTS, "ListProjectRoles", &request).await?;
-        Ok(listed.project_roles.into_iter().map(|r| r.key).collect())
+        let found = self.list::<Found>(PROJECTS, "ListProjectRoles", &request);
+        Ok(found.await?.into_iter().map(|role| role.key).collect())
     }
 
     /// Adds a role; one that is there is as good as added.
@@ -181,19 +163,11 @@ impl Connection {
         &self,
         project: &str,
     ) -> Result<Vec<FoundApplication>, IdpError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            #[serde(default)]
-            applications: Vec<FoundApplication>,
-        }
         let request = json!({
             "filters": [{"projectIdFilter": {"projectId": project}}],
             "pagination": {"limit": MOST},
         });
-        let listed: Listed = self
-            .call(APPLICATIONS, "ListApplications", &request)
-            .await?;
-        Ok(listed.applications)
+        self.list(APPLICATIONS, "ListApplications", &request).await
     }
 
     /// Makes an application; its client id.

@@ -5,32 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, IdpError};
+use super::users::USERS;
 
-const USERS: &str = "zitadel.user.v2.UserService";
 const PERMISSIONS: &str = "zitadel.internal_permission.v2.InternalPermissionService";
-
-/// A user that is there.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct FoundUser {
-    pub(super) user_id: String,
-    username: String,
-    #[serde(default)]
-    state: String,
-    machine: Option<Value>,
-}
-
-impl FoundUser {
-    /// Whether it is one for a program.
-    pub(super) const fn is_machine(&self) -> bool {
-        self.machine.is_some()
-    }
-
-    /// Whether it may log in.
-    pub(super) fn is_active(&self) -> bool {
-        self.state == "USER_STATE_ACTIVE"
-    }
-}
 
 /// A token that is there; what it is made of is never shown again.
 #[derive(Debug, Deserialize)]
@@ -49,26 +26,6 @@ pub(super) struct MadeToken {
 }
 
 impl Connection {
-    /// The organisation's user of this name.
-    pub(super) async fn user(
-        &self,
-        organisation: &str,
-        name: &str,
-    ) -> Result<Option<FoundUser>, IdpError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            #[serde(default)]
-            result: Vec<FoundUser>,
-        }
-        let request = json!({"queries": [
-            {"organizationIdQuery": {"organizationId": organisation}},
-            {"userNameQuery": {"userName": name, "method": "TEXT_QUERY_METHOD_EQUALS"}},
-        ]});
-        let listed: Listed = self.call(USERS, "ListUsers", &request).await?;
-        let mut found = listed.result.into_iter();
-        Ok(found.find(|user| user.username == name))
-    }
-
     /// Makes a machine user; its id.
     pub(super) async fn create_machine(
         &self,
@@ -94,11 +51,6 @@ impl Connection {
         user: &str,
     ) -> Result<Option<Vec<String>>, IdpError> {
         #[derive(Deserialize)]
-        struct Listed {
-            #[serde(default)]
-            administrators: Vec<Found>,
-        }
-        #[derive(Deserialize)]
         struct Found {
             #[serde(default)]
             roles: Vec<String>,
@@ -107,10 +59,8 @@ impl Connection {
             {"inUserIdsFilter": {"ids": [user]}},
             {"resource": {"organizationId": organisation}},
         ]});
-        let listed: Listed = self
-            .call(PERMISSIONS, "ListAdministrators", &request)
-            .await?;
-        Ok(listed.administrators.into_iter().next().map(|a| a.roles))
+        let found = self.list::<Found>(PERMISSIONS, "ListAdministrators", &request);
+        Ok(found.await?.into_iter().next().map(|a| a.roles))
     }
 
     /// Lets a user do something in the organisation.
@@ -139,16 +89,8 @@ impl Connection {
 
     /// The tokens of a user.
     pub(super) async fn tokens(&self, user: &str) -> Result<Vec<FoundToken>, IdpError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            #[serde(default)]
-            result: Vec<FoundToken>,
-        }
         let request = json!({"filters": [{"userIdFilter": {"id": user}}]});
-        let listed: Listed = self
-            .call(USERS, "ListPersonalAccessTokens", &request)
-            .await?;
-        Ok(listed.result)
+        self.list(USERS, "ListPersonalAccessTokens", &request).await
     }
 
     /// Makes a token, which is in this answer and in no other.

@@ -18,10 +18,13 @@ mod calls;
 mod connection;
 mod enroller;
 mod keep;
+mod list;
 mod members;
 mod provision;
+mod users;
 mod wait;
 
 pub use connection::{Connection, ConnectionArgs, IdpError};
 pub use keep::KeepError;
 pub use provision::{Ids, ProvisionError, run};
+pub(crate) use users::USERS;
