@@ -1,9 +1,10 @@
-//! What killed containers leave in `/sys/fs/cgroup`.
+//! `/sys/fs/cgroup`: what killed containers leave there, and groups that bound memory.
 //!
 //! A container that was killed with its whole machine leaves empty control groups behind, because
 //! nobody was left to remove them. They are found by the ids of the containers that were there.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,40 @@ pub(crate) fn remove_containerd(root: &Path) {
         // Not there, or in use by another node.
         let _ = fs::remove_dir(parent);
     }
+}
+
+/// Where a group that bounds memory lies: in the hierarchy of version 1, else in version 2.
+pub(crate) fn memory_group(name: &str) -> PathBuf {
+    let first = Path::new("/sys/fs/cgroup/memory");
+    let root = if first.is_dir() {
+        first
+    } else {
+        Path::new("/sys/fs/cgroup")
+    };
+    root.join(name)
+}
+
+/// Makes the group and puts a process into it. Beyond this much memory the kernel ends it.
+pub(crate) fn limit_memory(group: &Path, bytes: u64, pid: u32) -> io::Result<()> {
+    match fs::create_dir(group) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let limits = ["memory.limit_in_bytes", "memory.max"];
+    let limit = limits.iter().map(|file| group.join(file));
+    let limit = limit.into_iter().find(|file| file.exists());
+    let limit = limit.ok_or_else(|| io::Error::other("no memory controller here"))?;
+    fs::write(limit, bytes.to_string())?;
+    fs::write(group.join("cgroup.procs"), pid.to_string())
+}
+
+/// Removes a group whose processes are gone.
+pub(crate) fn remove_group(group: &Path) {
+    wait::until_blocking(RELEASE_TIME, || {
+        // Not there, or still in use.
+        let _ = fs::remove_dir(group);
+        !group.exists()
+    });
 }
 
 fn ids_in(folder: &Path) -> Vec<String> {

@@ -75,6 +75,8 @@ pub(crate) enum Entry {
     Store { path: PathBuf },
     /// containerd's folder is about to be made; the same goes for it.
     Containerd { path: PathBuf },
+    /// A control group is about to be made.
+    Group { path: PathBuf },
 }
 
 /// The open journal of a running testbed.
@@ -172,6 +174,7 @@ pub(crate) fn clean(folder: &Path) -> Result<(), JournalError> {
             Entry::Interface { name } => delete_interface(name),
             Entry::Store { path } => control_groups::remove_podman(path),
             Entry::Containerd { path } => control_groups::remove_containerd(path),
+            Entry::Group { path } => control_groups::remove_group(path),
             // The testbed's own folder stays until all of this is done, so a failure is found there.
             Entry::Folder { path } => removed = removed.and(remove(path)),
             _ => {}

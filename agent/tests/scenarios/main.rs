@@ -11,5 +11,6 @@ mod attacks;
 mod fields;
 mod fleet;
 mod lifecycle;
+mod load;
 mod refusals;
 mod trouble;

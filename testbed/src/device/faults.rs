@@ -1,10 +1,32 @@
 //! What befalls a device: power cuts, pulled cables, a full disk, a podman that hangs.
 
+use std::io;
+
 use super::machine::Disk;
 use super::{Device, DeviceError};
+use crate::control_groups;
+use crate::journal::Entry;
 use crate::network::Cable;
 
 impl Device {
+    /// Lets the agent that runs have this much memory and no more: beyond it the kernel ends it.
+    ///
+    /// # Errors
+    /// When the agent does not run, or the system does not allow it.
+    pub fn limit_agent_memory(&self, bytes: u64) -> Result<(), DeviceError> {
+        let refused = |source| DeviceError::Memory {
+            device: self.id.to_string(),
+            source,
+        };
+        let pid = self.agent.service().pid();
+        let pid = pid.ok_or_else(|| refused(io::Error::other("the agent does not run")))?;
+        let group = control_groups::memory_group(&format!("fleet-{}", crate::secret::token()));
+        self.journal.write(&Entry::Group {
+            path: group.clone(),
+        })?;
+        control_groups::limit_memory(&group, bytes, pid).map_err(refused)
+    }
+
     /// Kills podman's service (SIGKILL). Containers keep running.
     ///
     /// # Errors

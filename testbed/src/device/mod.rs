@@ -71,6 +71,15 @@ pub enum DeviceError {
     /// This testbed has no bus, so the agent has nothing to connect to.
     #[error("the agent of {0} needs a bus: call `.nats()` on the builder")]
     NoBus(String),
+    /// The agent's memory cannot be bounded here.
+    #[error("cannot bound the memory of the agent of {device}; this needs root")]
+    Memory {
+        /// The device.
+        device: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A device without root shares the host's network.
     #[error("{0} has no cable of its own; this needs root")]
     NoCable(String),
@@ -98,6 +107,7 @@ pub struct Device {
     machine: Machine,
     podman: Podman,
     agent: Agent,
+    journal: Journal,
 }
 
 impl Device {
@@ -132,6 +142,7 @@ impl Device {
             machine,
             podman,
             agent,
+            journal: (*journal).clone(),
         })
     }
 
