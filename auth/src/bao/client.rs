@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Url};
 use rustify::clients::reqwest::Client as HttpClient;
+use rustify::errors::ClientError as RestError;
+use serde_json::Value;
 use vaultrs::api::EndpointMiddleware;
 use vaultrs::auth::{approle, kubernetes};
 use vaultrs::client::{Client as _, VaultClient, VaultClientSettings};
@@ -85,9 +87,27 @@ impl From<ClientError> for Answer {
                 code,
                 errors: errors.join("; "),
             },
+            ClientError::RestClientError {
+                source:
+                    RestError::ServerResponseError {
+                        code: 404,
+                        content: Some(content),
+                    },
+            } if is_deleted(&content) => Self::Refused {
+                code: 404,
+                errors: "deleted".to_owned(),
+            },
             other => Self::Failed(other),
         }
     }
+}
+
+/// Whether an answer is that of the store of records about one whose last version was deleted: no record, and no
+/// error, but when it was. Whatever else answers 404 on the way there knows nothing of records.
+fn is_deleted(content: &str) -> bool {
+    let answer: Value = serde_json::from_str(content).unwrap_or_default();
+    let record = &answer["data"];
+    record["data"].is_null() && record["metadata"]["version"].is_u64()
 }
 
 impl Answer {

@@ -18,6 +18,8 @@ use crate::clock;
 /// The list: beside the devices' own records, so that the same rights cover both. No device can have
 /// this name.
 pub const DENIED: &str = "devices/_denied";
+/// The version of a record that was never written, or lost with its store.
+const NEVER: u32 = 0;
 /// Others may change a record at the same time, but not for long.
 const ATTEMPTS: u32 = 8;
 
@@ -84,24 +86,22 @@ pub async fn allow(session: &Session, device: &DeviceId) -> Result<(), DenialErr
 }
 
 /// Writes the record of a device that was let in before, where a store has lost it: as far as it is known
-/// elsewhere. A record that is there stays, and so does one that somebody deleted.
+/// elsewhere. A record that is there stays, and so does one that somebody deleted. Answers whether it wrote.
 ///
 /// # Errors
-/// When it was not written; then do it again.
+/// When that is not known; then do it again.
 pub async fn remember(
     session: &Session,
     device: &DeviceId,
     allowed_labels: &AllowedLabels,
-) -> Result<(), DenialError> {
+) -> Result<bool, DenialError> {
     let path = format!("{DEVICES}/{device}");
     let record = match allowed_labels {
         Some(labels) => serde_json::json!({"denied": false, "allowedLabels": labels}),
         None => serde_json::json!({"denied": false}),
     };
-    update(session, &path, |value| {
-        Ok(value.is_none().then(|| record.clone()))
-    })
-    .await
+    // A record that was deleted has a version still, which is how it differs from one that was lost.
+    Ok(write(session, &path, &record, NEVER).await?)
 }
 
 /// The list as it is; empty if nobody was ever denied.
@@ -165,19 +165,30 @@ async fn update(
         let Some(value) = change(value)? else {
             return Ok(());
         };
-        let options = kv2_requests::SetSecretRequestOptions { cas: version };
-        let client = &session.client;
-        let written = kv2::set_with_options(client, KV_MOUNT, path, &value, options).await;
-        match written.map_err(Answer::from) {
-            Ok(_) => return Ok(()),
-            Err(answer) if answer.is_outrun() => {}
-            Err(source) => return Err(failed("take", path, source).into()),
+        if write(session, path, &value, version).await? {
+            return Ok(());
         }
     }
     Err(DenialError::Contended(format!("{KV_MOUNT}/{path}")))
 }
 
-/// A record with its version; version 0 is none.
+/// Writes a record unless it is of another version by now; whether it did.
+async fn write(
+    session: &Session,
+    path: &str,
+    value: &Value,
+    version: u32,
+) -> Result<bool, BaoError> {
+    let options = kv2_requests::SetSecretRequestOptions { cas: version };
+    let written = kv2::set_with_options(&session.client, KV_MOUNT, path, value, options).await;
+    match written.map_err(Answer::from) {
+        Ok(_) => Ok(true),
+        Err(answer) if answer.is_outrun() => Ok(false),
+        Err(source) => Err(failed("take", path, source)),
+    }
+}
+
+/// A record with its version. One that was deleted is shown as if it was never written.
 async fn read(session: &Session, path: &str) -> Result<(Option<Value>, u32), BaoError> {
     let mut request = kv2_requests::ReadSecretRequest::builder();
     request.mount(KV_MOUNT).path(path);
@@ -191,7 +202,7 @@ async fn read(session: &Session, path: &str) -> Result<(Option<Value>, u32), Bao
             Ok((Some(found.data), version))
         }
         Err(error) => match Answer::from(error) {
-            answer if answer.is_missing() => Ok((None, 0)),
+            answer if answer.is_missing() => Ok((None, NEVER)),
             source => Err(failed("show", path, source)),
         },
     }

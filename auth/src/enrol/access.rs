@@ -1,8 +1,6 @@
 //! What the callout is told about a device: shut out, or let in. Without a policy store it is told
 //! nothing, and a denial holds at the identity provider alone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use fleet_auth_core::AllowedLabels;
 use fleet_contracts::DeviceId;
 
@@ -13,8 +11,6 @@ use crate::bao::{BaoSettings, DenialError, Keeper};
 #[derive(Debug, Default)]
 pub struct Access {
     store: Option<Keeper>,
-    /// Whether the last look failed: it is away, or not set up yet.
-    unread: AtomicBool,
 }
 
 /// Whether there was anywhere to write.
@@ -31,7 +27,6 @@ impl Access {
     pub fn new(settings: Option<BaoSettings>) -> Self {
         Self {
             store: settings.map(Keeper::new),
-            unread: AtomicBool::default(),
         }
     }
 
@@ -62,14 +57,14 @@ impl Access {
         allowed.map(|()| Told::Yes)
     }
 
-    /// Says again what a store has forgotten of a device that was let in, and nothing else.
+    /// Says again what a store has forgotten of a device that was let in, and nothing else; whether it had.
     pub async fn remember(
         &self,
         device: &DeviceId,
         labels: &AllowedLabels,
-    ) -> Result<(), DenialError> {
+    ) -> Result<bool, DenialError> {
         let Some(store) = &self.store else {
-            return Ok(());
+            return Ok(false);
         };
         let session = store.session().await?;
         let written = remember(&session, device, labels).await;
@@ -87,22 +82,12 @@ impl Access {
         let Some(store) = &self.store else {
             return Ok(None);
         };
-        let look = async {
-            let session = store.session().await?;
-            let allowed = allowed_labels(&session, device).await;
-            if allowed.is_err() {
-                store.forget(&session).await;
-            }
-            allowed
-        };
-        let allowed = look.await;
-        self.unread.store(allowed.is_err(), Ordering::Relaxed);
+        let session = store.session().await?;
+        let allowed = allowed_labels(&session, device).await;
+        if allowed.is_err() {
+            store.forget(&session).await;
+        }
         allowed.map(Some)
-    }
-
-    /// Whether the last look failed.
-    pub fn is_unread(&self) -> bool {
-        self.unread.load(Ordering::Relaxed)
     }
 
     /// Whether there is a policy store.

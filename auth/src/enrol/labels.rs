@@ -2,6 +2,7 @@
 //! (docs/adr/0023).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fleet_api::DeviceEnrolmentStatus;
@@ -34,6 +35,7 @@ impl Provisioner {
         if let Err(ProvisionError::Access(DenialError::Missing(_))) = &found {
             found = self.remember(view).await;
         }
+        self.unread.store(found.is_err(), Ordering::Relaxed);
         match found {
             Ok(None) => Ok(false),
             Ok(Some(status)) => {
@@ -49,13 +51,15 @@ impl Provisioner {
         }
     }
 
-    /// A policy store that was lost, and is not restored or not to the end, would shut out every device.
+    /// A policy store that was lost, and is not restored or not to the end, would shut out every device. One
+    /// whose record somebody deleted is shut out, as it was meant.
     async fn remember(&self, view: &View) -> Result<Option<DeviceEnrolmentStatus>, ProvisionError> {
         let labels = view.status().and_then(|s| s.allowed_labels.clone());
         let labels = labels.map(collected);
         let device = &view.object.spec.device_id;
-        self.access.remember(device, &labels).await?;
-        audit::access(view, "remembered");
+        if self.access.remember(device, &labels).await? {
+            audit::access(view, "remembered");
+        }
         Ok(None)
     }
 
@@ -63,7 +67,7 @@ impl Provisioner {
     /// make a fleet's turns coincide for ever. Sooner where the store is away or not set up yet: as long
     /// as it is not told of a device that it lost, that device waits.
     pub(super) fn next_look(&self) -> Option<Duration> {
-        let period = if self.access.is_unread() {
+        let period = if self.unread.load(Ordering::Relaxed) {
             self.policy_refresh.min(UNREAD)
         } else {
             self.policy_refresh

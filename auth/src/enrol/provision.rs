@@ -1,6 +1,7 @@
 //! Brings identity provider and policy store to what was decided, one enrolment at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use fleet_api::DeviceEnrolment;
@@ -79,6 +80,8 @@ pub struct Provisioner {
     pub key_lifetime: u32,
     /// How often the policies of devices are read.
     pub policy_refresh: Duration,
+    /// Whether the last look at a policy told nothing: the store is away, or not set up yet.
+    pub unread: Arc<AtomicBool>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

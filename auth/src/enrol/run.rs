@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use fleet_service::Tasks;
@@ -80,6 +81,7 @@ pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolEr
         access: Arc::new(Access::new(args.bao.settings_as(ENROL_POLICY))),
         key_lifetime: args.idp.key_lifetime,
         policy_refresh: Duration::from_secs(args.policy_refresh.max(1)),
+        unread: Arc::new(AtomicBool::default()),
         metrics: Arc::clone(&metrics),
     };
     let policy = PolicyFile(args.decide.approval_policy_file.clone());

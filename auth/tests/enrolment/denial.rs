@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use fleet_api::Decision;
-use fleet_auth::bao::denials::{allowed_labels, denials};
-use fleet_auth::bao::{BaoLogin, BaoSettings, Session};
+use fleet_auth::bao::denials::{allowed_labels, denials, remember};
+use fleet_auth::bao::{BaoLogin, BaoSettings, DenialError, Session};
 use fleet_auth_core::AllowedLabels;
 use fleet_contracts::DeviceId;
 use fleet_testbed::{CalloutOptions, OpenBao, Testbed};
@@ -16,7 +16,7 @@ use crate::agent::Agent;
 use crate::device::{Device, is_pending};
 use crate::renewal::enrol;
 use crate::scene::Scene;
-use crate::vault::provisioned;
+use crate::vault::{delete, provisioned};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -62,13 +62,13 @@ fn bao_args(scene: &Scene, login: &fleet_testbed::BaoLogin) -> Vec<String> {
 }
 
 /// A login of the enrolment service's.
-async fn session(scene: &Scene) -> Session {
+async fn session(server: &OpenBao) -> Session {
     // One for the process; another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let login = server(scene).enrol();
+    let login = server.enrol();
     let settings = BaoSettings {
-        address: server(scene).url(),
-        ca_file: Some(server(scene).ca_file()),
+        address: server.url(),
+        ca_file: Some(server.ca_file()),
         login: BaoLogin::AppRole {
             role_id: login.role_id,
             secret_id_file: login.secret_id_file,
@@ -81,7 +81,8 @@ async fn session(scene: &Scene) -> Session {
 /// Why a device is shut out, if it is.
 async fn shut_out(scene: &Scene, device: &str) -> Option<String> {
     let device: DeviceId = device.parse().expect("an id");
-    let list = denials(&session(scene).await).await.expect("readable");
+    let session = session(server(scene)).await;
+    let list = denials(&session).await.expect("readable");
     list.devices
         .get(&device)
         .map(|denial| denial.reason.clone())
@@ -147,7 +148,8 @@ async fn a_denied_device_is_thrown_off_the_bus_and_an_approved_one_comes_back() 
 /// What the store says of a device.
 async fn labels_of(scene: &Scene, device: &str) -> Option<AllowedLabels> {
     let device: DeviceId = device.parse().expect("an id");
-    allowed_labels(&session(scene).await, &device).await.ok()
+    let session = session(server(scene)).await;
+    allowed_labels(&session, &device).await.ok()
 }
 
 /// To the service, a store in which nothing was ever written is one that was lost.
@@ -181,6 +183,30 @@ async fn a_store_that_was_lost_is_told_again_who_was_let_in_and_under_which_labe
     let lyon = BTreeMap::from([("site".to_owned(), BTreeSet::from(["lyon".to_owned()]))]);
     let told = || async { labels_of(&scene, "robot-7").await == Some(Some(lyon.clone())) };
     scene.until("told again", told).await;
+}
+
+/// A record that was deleted is a decision; one that was lost is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_deleted_in_the_store_is_not_told_again() {
+    let bed = Testbed::builder("denial-deleted").openbao();
+    let bed = bed.start().await.expect("testbed");
+    let server = bed.openbao().expect("openbao");
+    provisioned(server, &[]);
+    let session = session(server).await;
+    let device: DeviceId = "robot-7".parse().expect("an id");
+    let lyon = BTreeMap::from([("site".to_owned(), BTreeSet::from(["lyon".to_owned()]))]);
+    let told = remember(&session, &device, &Some(lyon.clone())).await;
+    assert!(told.expect("asked"), "nobody had written it");
+    let again = remember(&session, &device, &None).await;
+    assert!(!again.expect("asked"), "it is there");
+    let labels = allowed_labels(&session, &device).await;
+    assert_eq!(labels.expect("there"), Some(lyon));
+
+    delete(server, "robot-7");
+    let told = remember(&session, &device, &None).await;
+    assert!(!told.expect("asked"), "somebody deleted it");
+    let labels = allowed_labels(&session, &device).await;
+    assert!(matches!(labels, Err(DenialError::Missing(_))), "{labels:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

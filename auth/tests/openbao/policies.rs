@@ -11,7 +11,7 @@ use fleet_contracts::DeviceId;
 use fleet_testbed::wait;
 use serde_json::json;
 
-use crate::vault::{bed, decide, provisioned, reader};
+use crate::vault::{bed, decide, delete, provisioned, reader};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -93,6 +93,20 @@ async fn while_openbao_is_away_known_devices_go_on_new_ones_wait_and_its_return_
     assert!(wait::until(SOON, back).await, "the change is seen");
     let back = || async { denied(&policies, "new").await.ok() == Some(Some(false)) };
     assert!(wait::until(SOON, back).await, "the new one is let in");
+}
+
+/// It is no outage, in which what was read before would go on being used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_deleted_lets_nobody_in_any_more() {
+    let bed = bed("deleted").await;
+    let server = bed.openbao().expect("openbao");
+    provisioned(server, &[]);
+    decide(server, "dev-1", &json!({}));
+    let policies = source(reader(server), Duration::from_secs(600));
+    assert_eq!(denied(&policies, "dev-1").await.expect("read"), Some(false));
+    delete(server, "dev-1");
+    let gone = || async { denied(&policies, "dev-1").await.ok() == Some(None) };
+    assert!(wait::until(SOON, gone).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,3 +101,13 @@ pub(crate) fn decide(server: &OpenBao, device: &str, policy: &Value) {
     let written = bao(server, &server.enrol(), &["write", &path, &record]);
     written.expect("written");
 }
+
+/// Deletes the record of a device. Nobody of the fleet may, so an administrator lets the enrolment service.
+pub(crate) fn delete(server: &OpenBao, device: &str) {
+    let path = format!("kv/data/devices/{device}");
+    let rules = format!(r#"policy=path "{path}" {{ capabilities = ["delete"] }}"#);
+    let policy = ["write", "sys/policies/acl/fleet-enrol", &rules];
+    bao(server, &server.provisioner(), &policy).expect("written");
+    bao(server, &server.enrol(), &["delete", &path]).expect("deleted");
+    provisioned(server, &[]);
+}
