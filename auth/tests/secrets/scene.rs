@@ -45,9 +45,9 @@ impl Scene {
         let account = bed.account(SYSTEM, ACCOUNT).await.expect("an account");
         let kubeconfig = account.kubeconfig().await.expect("a kubeconfig");
         let scene = Self {
-            kubeconfig,
-            client,
             bed,
+            client,
+            kubeconfig,
         };
         scene.namespace(OPENBAO).await;
         for role in roles {
