@@ -1,11 +1,12 @@
 //! The cluster that a chart is installed into: the testbed's own, or the one that the user's
 //! kubectl talks to.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use fleet_images::product::{self, Product};
-use fleet_testbed::Testbed;
+use fleet_testbed::{NodeError, Testbed};
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -190,6 +191,25 @@ async fn load_image(context: &Context, folder: &Path) -> Result<ImageName, Error
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(Error::Unexpected(format!("`{line}` failed: {said}")))
+}
+
+/// A testbed with a node, or nothing where there is no root, which is said: real pods cannot be without.
+///
+/// # Errors
+/// When the testbed did not start for any other reason.
+pub fn with_root(
+    name: &str,
+    started: Result<Testbed, fleet_testbed::Error>,
+) -> Result<Option<Testbed>, fleet_testbed::Error> {
+    match started {
+        Err(fleet_testbed::Error::Node(NodeError::NotRoot)) => {
+            let why = "a node with real pods needs root";
+            // Past what keeps a test's words to itself. Nobody is left to be told if that fails.
+            let _ = writeln!(std::io::stderr(), "skipped: {name}: {why}");
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
 }
 
 /// Gives the testbed's node a program as cargo built it.

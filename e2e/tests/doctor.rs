@@ -2,14 +2,12 @@
 //! well, and of the mistakes that people make.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-use std::io::Write as _;
-
 use fleet_e2e::Installation;
-use fleet_e2e::cluster::Cluster;
+use fleet_e2e::cluster::{Cluster, with_root};
 use fleet_e2e::doctor::{Doctor, take_secret};
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE, Wait};
-use fleet_testbed::{Error, NodeError, Testbed};
+use fleet_testbed::Testbed;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
@@ -26,15 +24,7 @@ async fn bed(name: &str) -> Option<(Testbed, Installation, Doctor)> {
         .nats()
         .start()
         .await;
-    let bed = match bed {
-        Err(Error::Node(NodeError::NotRoot)) => {
-            let mut stderr = std::io::stderr().lock();
-            let why = "a node with real pods needs root";
-            writeln!(stderr, "skipped: {name}: {why}").expect("standard error");
-            return None;
-        }
-        bed => bed.expect("a cluster"),
-    };
+    let bed = with_root(name, bed).expect("a cluster")?;
     let cluster = Cluster::of_testbed(&bed).await.expect("an image");
     let admission = Admission::Restricted;
     let chart = Installation::prepare(&cluster, &bed, Major::Four, NAMESPACE, admission).await;

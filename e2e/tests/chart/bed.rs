@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use fleet_api::{Deployment, Device};
-use fleet_e2e::cluster::Cluster;
+use fleet_e2e::cluster::{Cluster, with_root};
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE};
 use fleet_e2e::{Installation, http, workload};
-use fleet_testbed::{Error, NodeError, Testbed, wait};
+use fleet_testbed::{Testbed, wait};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
@@ -37,13 +37,7 @@ impl Bed {
             .devices([DEVICE])
             .start()
             .await;
-        let bed = match bed {
-            Err(Error::Node(NodeError::NotRoot)) => {
-                eprintln!("skipped: {name}: a node with real pods needs root");
-                return None;
-            }
-            bed => bed.expect("a cluster"),
-        };
+        let bed = with_root(name, bed).expect("a cluster")?;
         let cluster = Cluster::of_testbed(&bed).await.expect("an image");
         let chart = Installation::prepare(&cluster, &bed, major, NAMESPACE, admission)
             .await

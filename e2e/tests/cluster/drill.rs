@@ -10,7 +10,6 @@ use std::time::Instant;
 use fleet_api::{Deployment, DeviceEnrolment};
 use fleet_e2e::command::Command;
 use fleet_e2e::helm::Major;
-use fleet_e2e::installed::Wait;
 use fleet_testbed::wait;
 use fleet_tools::Tool;
 use k8s_openapi::ByteString;
@@ -53,9 +52,7 @@ async fn a_drill_of_a_cluster_that_is_lost_with_the_bus_beside_it() {
 /// An installation that is not there yet goes through it all. `bring` makes the Secrets that its values
 /// name; `lose` is for what is to be lost beside the cluster.
 pub(crate) async fn run(site: &Site, bring: impl AsyncFn(&Site), lose: impl AsyncFn(&Site)) {
-    let installed = site.platform.install(Wait::No, &[]).await;
-    installed.expect("installed");
-    site.wait_ready().await;
+    site.install().await;
     site.enrol_device().await;
     site.device_runs("v1").await;
     let before = before(site).await;

@@ -1,7 +1,5 @@
 //! From an empty cluster to a device that runs something, and on through what happens to clusters.
 
-use std::time::Instant;
-
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::Wait;
 use fleet_testbed::wait;
@@ -21,12 +19,7 @@ async fn a_platform_of_pods_lives_through_what_happens_to_clusters() {
     let Some(bed) = own::start("cluster-life", Major::Four).await else {
         return;
     };
-    // Without waiting: what comes too early waits by itself.
-    let started = Instant::now();
-    let installed = bed.platform.install(Wait::No, &[]).await;
-    installed.expect("installed");
-    bed.wait_ready().await;
-    println!("ready {:.1?} after helm install", started.elapsed());
+    let started = bed.install().await;
     let stored = release_bytes(&bed).await;
     println!("the release takes {stored} bytes of the cluster's store");
     assert!(stored < RELEASE_BYTES, "{stored}");

@@ -2,19 +2,17 @@
 //! testbed's.
 
 use std::fs;
-use std::io::Write as _;
 use std::time::Duration;
 
-use fleet_e2e::cluster::{Cluster, bring};
+use fleet_e2e::cluster::{Cluster, with_root};
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE};
 use fleet_e2e::{Installation, umbrella};
-use fleet_images::product;
-use fleet_testbed::{Error, NodeError, Testbed};
+use fleet_testbed::Testbed;
 use serde_json::{Value, json};
 
 use crate::device::{DEVICE, DOOR, door};
-use crate::site::Site;
+use crate::site::{Site, our_images};
 
 /// For what takes a moment on an idle machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -27,28 +25,17 @@ const ADMINISTRATOR: &str = "idp-administrator";
 pub(crate) async fn start(name: &str, major: Major) -> Option<Site> {
     let builder = Testbed::builder(name).control_plane().node();
     let builder = builder.callout().idp().openbao().devices([DEVICE]);
-    let parts = match Box::pin(builder.start()).await {
-        Err(Error::Node(NodeError::NotRoot)) => {
-            let why = "a node with real pods needs root";
-            writeln!(std::io::stderr(), "skipped: {name}: {why}").expect("said");
-            return None;
-        }
-        parts => parts.expect("a cluster"),
-    };
+    let parts = with_root(name, Box::pin(builder.start()).await).expect("a cluster")?;
     let cluster = Cluster::of_testbed(&parts).await.expect("an image");
-    let image = bring(&parts, product::AUTH).await.expect("an image");
-    let check = bring(&parts, product::CHECK).await.expect("an image");
     let admission = Admission::RestrictedV2;
     let operator = Installation::prepare(&cluster, &parts, major, NAMESPACE, admission).await;
     let operator = operator.expect("a namespace with Secrets");
     let (chart, _) = umbrella::folder(parts.folder()).expect("the chart");
-    let mut values = values(&parts);
-    values["auth"]["image"] = image.values();
-    values["check"]["image"] = check.values();
-    values["operator"]["image"] = cluster.image.values();
+    let images = our_images(&parts, &cluster).await;
+    let platform = operator.of_chart(chart, "fleet", values(&parts));
     let site = Site {
+        platform: platform.with(&images),
         client: cluster.client,
-        platform: operator.of_chart(chart, "fleet", values),
         parts,
         limit: LIMIT,
     };

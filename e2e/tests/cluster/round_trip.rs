@@ -21,9 +21,7 @@ async fn helm_3_tests_it_too_and_a_failure_takes_the_rights_away_and_keeps_the_w
     let Some(bed) = own::start("round-trip", Major::Three).await else {
         return;
     };
-    let installed = bed.platform.install(Wait::No, &[]).await;
-    installed.expect("installed");
-    bed.wait_ready().await;
+    bed.install().await;
     let before = present(&bed).await;
     passes_and_leaves_nothing(&bed).await;
 

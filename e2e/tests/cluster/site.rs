@@ -1,10 +1,12 @@
 //! A platform as pods, in a cluster with a node.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_e2e::Installation;
-use fleet_e2e::installed::make_secret;
+use fleet_e2e::cluster::{Cluster, bring};
+use fleet_e2e::installed::{Wait, make_secret};
+use fleet_images::product;
 use fleet_testbed::{Testbed, wait};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -13,7 +15,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// All of it, with nothing installed yet.
 pub(crate) struct Site {
@@ -24,7 +26,28 @@ pub(crate) struct Site {
     pub(crate) limit: Duration,
 }
 
+/// The images of our programs, on the node and as values.
+pub(crate) async fn our_images(parts: &Testbed, cluster: &Cluster) -> Value {
+    let auth = bring(parts, product::AUTH).await.expect("an image");
+    let check = bring(parts, product::CHECK).await.expect("an image");
+    json!({
+        "operator": {"image": cluster.image.values()},
+        "auth": {"image": auth.values()},
+        "check": {"image": check.values()},
+    })
+}
+
 impl Site {
+    /// Installs it all at once: what comes too early waits by itself. When it began.
+    pub(crate) async fn install(&self) -> Instant {
+        let began = Instant::now();
+        let installed = self.platform.install(Wait::No, &[]).await;
+        installed.expect("installed");
+        self.wait_ready().await;
+        println!("ready {:.1?} after helm install", began.elapsed());
+        began
+    }
+
     /// A Secret that whoever installs brings.
     pub(crate) async fn bring(&self, name: &str, key: &str, content: Vec<u8>) {
         let namespace = self.platform.namespace();

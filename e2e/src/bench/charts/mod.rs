@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chartgen_lint::{Manifests, release_size};
-use fleet_testbed::{NodeError, Testbed};
+use fleet_testbed::Testbed;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::machine;
 use super::stats::{median_ms, round};
-use crate::cluster::{Cluster, OPERATOR};
+use crate::cluster::{Cluster, OPERATOR, with_root};
 use crate::helm::{Helm, Major};
 use crate::installed::{Admission, NAMESPACE, Wait};
 use crate::platform::expect;
@@ -134,12 +134,8 @@ async fn install(
         .nats()
         .start()
         .await;
-    let bed = match bed {
-        Err(fleet_testbed::Error::Node(NodeError::NotRoot)) => {
-            say("skipped: helm install: a node with real pods needs root");
-            return Ok(());
-        }
-        bed => bed?,
+    let Some(bed) = with_root("helm install", bed)? else {
+        return Ok(());
     };
     let cluster = Cluster::of_testbed(&bed).await?;
     for (major, figures) in figures {

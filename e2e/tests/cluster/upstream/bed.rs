@@ -6,16 +6,15 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use fleet_chartgen::platform::profiles;
-use fleet_e2e::cluster::{Cluster, bring};
+use fleet_e2e::cluster::Cluster;
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, NAMESPACE};
 use fleet_e2e::{Installation, stand_ins, umbrella};
-use fleet_images::product;
 use fleet_testbed::{Node, Testbed};
 use serde_json::{Value, json};
 
 use crate::device::{DEVICE, DOOR, door};
-use crate::site::Site;
+use crate::site::{Site, our_images};
 
 /// For what takes a moment on an idle machine.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -45,9 +44,10 @@ pub(crate) async fn start(name: &str, major: Major, admission: Admission) -> Opt
         Admission::Restricted => platform,
         Admission::RestrictedV2 => platform.with(&openshift()),
     };
-    let images = images(&parts, &cluster).await;
+    let platform = platform.with(&our_images(&parts, &cluster).await);
+    let platform = platform.with(&images_of_others(&parts).await);
     let site = Site {
-        platform: platform.with(&images).with(&values(&parts)),
+        platform: platform.with(&values(&parts)),
         client: cluster.client,
         parts,
         limit: LIMIT,
@@ -92,16 +92,11 @@ pub(super) fn bus(parts: &Testbed) -> String {
     format!("nats://{}:{BUS}", node.host_ip())
 }
 
-/// The images on the node, as values.
-async fn images(parts: &Testbed, cluster: &Cluster) -> Value {
-    let auth = bring(parts, product::AUTH).await.expect("an image");
-    let check = bring(parts, product::CHECK).await.expect("an image");
+/// The images of what is not ours, on the node and as values.
+async fn images_of_others(parts: &Testbed) -> Value {
     let nats = stand_ins::nats(parts).await.expect("an image");
     let openbao = stand_ins::openbao(parts).await.expect("an image");
     json!({
-        "operator": {"image": cluster.image.values()},
-        "auth": {"image": auth.values()},
-        "check": {"image": check.values()},
         "nats": {"container": {"image": nats.values()}, "reloader": {"enabled": false}},
         "openbao": {"server": {"image": openbao.values()}},
     })

@@ -1,7 +1,5 @@
 //! From an empty namespace to a device that runs something, and on through what happens to pods.
 
-use std::time::Instant;
-
 use fleet_e2e::helm::Major;
 use fleet_e2e::installed::{Admission, Wait};
 use fleet_e2e::scc::IdRange;
@@ -24,12 +22,7 @@ async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
     let Some(bed) = Box::pin(bed).await else {
         return;
     };
-    // What comes too early waits by itself.
-    let started = Instant::now();
-    let installed = bed.platform.install(Wait::No, &[]).await;
-    installed.expect("installed");
-    bed.wait_ready().await;
-    println!("ready {:.1?} after helm install", started.elapsed());
+    let started = bed.install().await;
     for (container, user) in bed.users().await {
         assert!(user >= IdRange::default().start, "{container} is {user}");
     }

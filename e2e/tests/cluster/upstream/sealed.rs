@@ -3,7 +3,7 @@
 use fleet_api::DeviceEnrolment;
 use fleet_e2e::doctor::{Doctor, take_secret};
 use fleet_e2e::helm::Major;
-use fleet_e2e::installed::{Admission, NAMESPACE, Wait};
+use fleet_e2e::installed::{Admission, NAMESPACE};
 use fleet_testbed::wait;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Secret;
@@ -26,11 +26,7 @@ async fn a_sealed_openbao_is_named_and_devices_get_in_when_it_is_unsealed() {
     let Some(bed) = Box::pin(bed).await else {
         return;
     };
-    bed.platform
-        .install(Wait::No, &[])
-        .await
-        .expect("installed");
-    bed.wait_ready().await;
+    bed.install().await;
     let doctor = Doctor::new(bed.parts.kubeconfig().expect("a kubeconfig"), NAMESPACE);
     let doctor = doctor.expect("fleet is built");
     let good = exchange(&bed, with_another_key).await;
