@@ -58,7 +58,8 @@ build: ## All programs
 
 .PHONY: release
 release: ## The same, optimized; the agent as one static program
-	cargo build --locked --release --bins -p fleet-operator -p fleet-auth -p fleet-cli -p fleet-e2e
+	cargo build --locked --release --bins -p fleet-operator -p fleet-auth -p fleet-cli -p fleet-e2e \
+		-p fleet-loadtest
 	@# By itself, so that it gets its own few features and not those of its neighbours; and beside the
 	@# others, where the benchmarks look.
 	@# Packed relocations: fewer pages of its own in memory. A C library older than glibc 2.36 links
@@ -151,6 +152,17 @@ bench-callout: servers release ## Verdicts of the auth callout, a fleet that com
 .PHONY: bench-sizing
 bench-sizing: servers release ## Memory and processor time of the platform's programs for 100 and 1,000 devices; last line JSON
 	$(OUT)/release/fleet-bench sizing
+
+# Sizes and times of a run, such as LOAD='--devices 1000 --seconds 30'.
+.PHONY: bench-churn
+bench-churn: LOAD ?= --devices 10000 --deployments 1000 --seconds 120
+bench-churn: servers release ## 10,000 simulated devices report once a second, statuses held against a recount; last line JSON
+	$(OUT)/release/fleet-loadtest run churn $(LOAD)
+
+.PHONY: bench-fanout
+bench-fanout: LOAD ?= --devices 10000 --deployments 10 --seconds 60
+bench-fanout: servers release ## A change for 10,000 simulated devices, until each has applied it; last line JSON
+	$(OUT)/release/fleet-loadtest run fanout $(LOAD)
 
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON

@@ -23,6 +23,9 @@ pub enum Error {
     /// The node of the testbed failed.
     #[error(transparent)]
     Node(#[from] fleet_testbed::NodeError),
+    /// It is not known what a process takes.
+    #[error(transparent)]
+    Usage(#[from] fleet_bench_kit::UsageError),
     /// The CRDs could not be built.
     #[error(transparent)]
     Crds(#[from] fleet_api::CrdError),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::process::{cpu_seconds, kib_to_mib, pss_mib, unreadable};
+use super::process::{cpu_seconds, kib_to_mib, pss_mib};
 use super::{machine, stats};
 use crate::identity::ChainOptions;
 use crate::platform::{Login, Place, Platform, Wanted};
@@ -113,4 +113,9 @@ fn size_mib(program: &Path) -> Result<f64, Error> {
         .map_err(unreadable("the agent's program"))?
         .len();
     Ok(kib_to_mib(bytes / 1024))
+}
+
+/// For `map_err` on files that cannot be read.
+fn unreadable(what: &str) -> impl FnOnce(std::io::Error) -> Error {
+    move |error| Error::Unexpected(format!("failed to read {what}: {error}"))
 }

@@ -3,8 +3,7 @@
 pub mod agent;
 pub mod callout;
 pub mod charts;
-pub mod machine;
-pub mod process;
 pub mod round_trip;
 pub mod sizing;
-pub mod stats;
+
+pub(crate) use fleet_bench_kit::{machine, process, stats};

@@ -20,6 +20,7 @@ use crate::process::{ProcessError, Service, lock};
 pub use keys::KeyError;
 use keys::{CalloutKeys, Keys};
 use node::Node;
+use render::Users;
 
 /// Why the bus did not start or change.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,8 @@ pub struct Nats {
     callout: Option<Mutex<CalloutKeys>>,
     /// Public keys by device id.
     devices: Mutex<BTreeMap<DeviceId, String>>,
+    /// Public keys of users that speak for all devices.
+    simulators: Mutex<Vec<String>>,
 }
 
 impl Nats {
@@ -88,6 +91,7 @@ impl Nats {
             keys,
             callout: callout.map(Mutex::new),
             devices: Mutex::default(),
+            simulators: Mutex::default(),
         })
     }
 
@@ -284,6 +288,16 @@ impl Nats {
         self.reload().await
     }
 
+    /// Lets in a user that may speak for every device, for simulations of many over few connections:
+    /// its public nkey. No installation has such a user.
+    ///
+    /// # Errors
+    /// When the configuration cannot be written or the server does not take it up.
+    pub async fn admit_simulator(&self, public: String) -> Result<(), NatsError> {
+        lock(&self.simulators).push(public);
+        self.reload().await
+    }
+
     /// Shuts a device out; its connection is closed.
     ///
     /// # Errors
@@ -307,8 +321,12 @@ impl Nats {
         let devices = lock(&self.devices).clone();
         let (keys, callout) = (&self.keys, self.callout.as_ref().map(lock));
         let callout = callout.as_deref();
+        let users = Users {
+            devices: &devices,
+            simulators: &lock(&self.simulators),
+        };
         self.nodes.iter().try_for_each(|node| {
-            let config = render::config(node, &self.nodes, keys, callout, &devices);
+            let config = render::config(node, &self.nodes, keys, callout, &users);
             node.write_config(&config)
         })
     }

@@ -1,6 +1,7 @@
 //! What a figure was measured on.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Enough for every connection of a benchmark, at both its ends.
@@ -24,17 +25,44 @@ pub fn raise_open_files() -> u64 {
     current
 }
 
-/// Processor, cores, memory, kernel, commit and versions.
+/// What a figure was measured on, and of which commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// Logical processors.
+    pub cores: usize,
+    /// Memory.
+    pub memory_mib: u64,
+    /// Kernel release.
+    pub kernel: String,
+    /// The commit of the working directory.
+    pub commit: String,
+    /// Whether the working directory differs from it.
+    pub uncommitted_changes: bool,
+    /// Version of podman; empty where there is none.
+    pub podman: String,
+}
+
+impl Machine {
+    /// This one.
+    pub async fn read() -> Self {
+        let status = output("git", &["status", "--porcelain"]).await;
+        Self {
+            cpu: cpu_model(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            memory_mib: memory_mib(),
+            kernel: read_line("/proc/sys/kernel/osrelease"),
+            commit: output("git", &["rev-parse", "--short=12", "HEAD"]).await,
+            uncommitted_changes: !status.is_empty(),
+            podman: output("podman", &["version", "--format", "{{.Client.Version}}"]).await,
+        }
+    }
+}
+
+/// The same as JSON.
 pub async fn describe() -> Value {
-    json!({
-        "cpu": cpu_model(),
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "memory_mib": memory_mib(),
-        "kernel": read_line("/proc/sys/kernel/osrelease"),
-        "commit": output("git", &["rev-parse", "--short=12", "HEAD"]).await,
-        "uncommitted_changes": !output("git", &["status", "--porcelain"]).await.is_empty(),
-        "podman": output("podman", &["version", "--format", "{{.Client.Version}}"]).await,
-    })
+    json!(Machine::read().await)
 }
 
 fn read_line(path: &str) -> String {

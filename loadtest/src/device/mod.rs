@@ -1,0 +1,14 @@
+//! Simulated devices that are the agent's own code: the engine of `fleet-agent-core` syncs, verifies,
+//! plans and reports; only its surroundings are replaced.
+//!
+//! | module | stands in for |
+//! |---|---|
+//! | [`runtime`] | podman: containers are entries of a map |
+//! | [`unit`] | the disk and the clock of one device |
+//! | [`host`] | the network: requests of many devices on the connections of a lane |
+
+pub mod host;
+pub mod runtime;
+pub mod unit;
+
+pub use host::{Applied, Host, Request, What};

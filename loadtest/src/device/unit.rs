@@ -1,0 +1,152 @@
+//! One device: its engine, its containers, and the sync that it has under way.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use fleet_agent_core::engine::{
+    Effect, Engine, Input, Moment, Note, Parcel, Settings, Timing, Took,
+};
+use fleet_agent_core::sync::{Asking, Gathering, Snapshot};
+use fleet_agent_core::{Step, Tick};
+use fleet_contracts::UnixMillis;
+use fleet_contracts::payload::Inventory;
+
+use super::runtime::Runtime;
+
+/// A simulated device.
+#[derive(Debug)]
+pub struct Unit {
+    engine: Engine,
+    runtime: Runtime,
+    /// What its sync waits for.
+    pub(super) sync: Sync,
+    /// What it sent and waits to be stored.
+    pub(super) batch: Batch,
+}
+
+/// How far a sync is.
+#[derive(Debug, Default)]
+pub(super) enum Sync {
+    /// None is under way.
+    #[default]
+    None,
+    /// The manifest was asked for.
+    Asking(Asking),
+    /// So many bodies were asked for and did not come yet.
+    Gathering(Box<Gathering>, usize),
+}
+
+/// Reports under way.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) left: usize,
+    pub(super) acknowledged: Vec<(fleet_agent_core::engine::Item, u64)>,
+    pub(super) failed: Option<String>,
+}
+
+/// What its surroundings have to do.
+#[derive(Debug)]
+pub enum Todo {
+    /// Begin a sync.
+    Sync(Box<Snapshot>),
+    /// Store these.
+    Send(Vec<Parcel>),
+    /// Publish a sign of life.
+    Heartbeat(Bytes),
+    /// Nothing: a container was created, changed or removed.
+    Changed(Step),
+    /// Nothing: something was refused.
+    Refused(String),
+}
+
+impl Unit {
+    /// A device that is switched on for the first time.
+    pub fn new(settings: Settings, born: Instant) -> Self {
+        let mut dice = fastrand::f64;
+        Self {
+            engine: Engine::new(settings, Ok(None), &mut moment(born, &mut dice)),
+            runtime: Runtime::default(),
+            sync: Sync::default(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Takes in what happened, does all that needs nobody else, and gives the rest.
+    pub fn feed(&mut self, input: Option<Input>, born: Instant) -> Vec<Todo> {
+        let mut todo = Vec::new();
+        let mut inputs: VecDeque<Input> = input.into_iter().collect();
+        let mut dice = fastrand::f64;
+        loop {
+            while let Some(input) = inputs.pop_front() {
+                self.engine.handle(input, &mut moment(born, &mut dice));
+            }
+            let effects = self.engine.advance(&mut moment(born, &mut dice));
+            if effects.is_empty() {
+                return todo;
+            }
+            for effect in effects {
+                self.perform(effect, &mut inputs, &mut todo);
+            }
+        }
+    }
+
+    /// When to come again if nothing happens before.
+    pub fn due(&self) -> Tick {
+        self.engine.due()
+    }
+
+    fn perform(&mut self, effect: Effect, inputs: &mut VecDeque<Input>, todo: &mut Vec<Todo>) {
+        match effect {
+            Effect::Sync(snapshot) => todo.push(Todo::Sync(Box::new(snapshot))),
+            // The disk of a simulated device is the engine's own memory.
+            Effect::Store(_) => inputs.push_back(Input::Stored(Ok(Duration::ZERO))),
+            Effect::List { epoch } => inputs.push_back(Input::Listed {
+                epoch,
+                result: Ok(self.runtime.list()),
+            }),
+            Effect::ReadInventory => inputs.push_back(Input::Inventory(Inventory::default())),
+            Effect::Run(step) => {
+                let of = (step.key().clone(), step.lane());
+                let outcome = self.runtime.execute(step.clone());
+                todo.push(Todo::Changed(step));
+                inputs.push_back(Input::Done {
+                    step: of,
+                    outcome,
+                    took: Took::new(),
+                });
+            }
+            Effect::Send(parcels) => todo.push(Todo::Send(parcels)),
+            Effect::Heartbeat(body) => todo.push(Todo::Heartbeat(body)),
+            Effect::Note(Note::Refused { reason, .. }) => {
+                todo.push(Todo::Refused(format!("device refused: {reason:?}")));
+            }
+            Effect::Note(_) => {}
+        }
+    }
+}
+
+/// The input that ends a sync.
+pub(super) fn synced(
+    result: Result<fleet_agent_core::sync::Fetched, fleet_agent_core::sync::SyncError>,
+) -> Input {
+    Input::Synced {
+        result,
+        timing: Timing::default(),
+    }
+}
+
+/// Milliseconds since the devices were born.
+pub(super) fn tick(born: Instant) -> Tick {
+    Tick(u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
+
+fn moment(born: Instant, dice: &mut dyn FnMut() -> f64) -> Moment<'_> {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+    let wall = wall.map_or(0, |since| since.as_millis());
+    Moment {
+        now: tick(born),
+        wall: UnixMillis(u64::try_from(wall).unwrap_or(u64::MAX)),
+        dice,
+    }
+}

@@ -1,0 +1,103 @@
+//! Devices that are the agent's own code, on their connections.
+
+use std::sync::Arc;
+
+use fleet_agent_core::engine::Settings;
+use fleet_bus::async_nats::Statistics;
+use fleet_contracts::signing::TrustedKey;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::setup::{self, Share};
+use super::{PATIENCE, Scene};
+use crate::Error;
+use crate::device::{Applied, Host, Request};
+use crate::fleet::Counts;
+use crate::platform::{Platform, until};
+
+/// Milliseconds between two signs of life, as agents have it.
+const HEARTBEAT: u64 = 30_000;
+
+/// All devices, running for as long as this lives.
+pub(super) struct Agents {
+    /// What they do to containers.
+    pub(super) applied: mpsc::UnboundedReceiver<Applied>,
+    /// Of each connection.
+    pub(super) traffic: Vec<Arc<Statistics>>,
+    tasks: JoinSet<Result<(), Error>>,
+}
+
+impl Agents {
+    /// Switches them on and waits until the operator knows all of them.
+    pub(super) async fn start(scene: &Scene, platform: &Platform) -> Result<Self, Error> {
+        let trusted = platform.bed.trusted_key().parse::<TrustedKey>();
+        let trusted = trusted.map_err(|error| Error::Fleet(error.to_string()))?;
+        let shares: Vec<Share<Request>> = setup::connect(scene, platform).await?;
+        let count = scene.fleet.devices.len();
+        scene.progress.say(&format!("{count} devices start"));
+        let traffic = shares.iter().flat_map(|share| share.lane.traffic());
+        let traffic = traffic.collect();
+        let (sender, applied) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        for share in shares {
+            let settings = share.devices(scene).into_iter().map(|number| {
+                let device = &scene.fleet.devices[number];
+                Settings {
+                    device: device.id.clone(),
+                    labels: device.labels.clone(),
+                    trusted: vec![trusted.clone()],
+                    heartbeat: HEARTBEAT,
+                    default_host_ip: None,
+                }
+            });
+            let (settings, record) = (settings.collect(), scene.record.clone());
+            let host = Host::new(settings, share.lane, record, sender.clone()).await?;
+            tasks.spawn(host.serve());
+        }
+        let agents = Self {
+            applied,
+            traffic,
+            tasks,
+        };
+        let all = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let known = || async {
+            let known = platform.metric("fleet_devices").await;
+            known == Some(all)
+        };
+        until(PATIENCE, "the operator knows all devices", known).await?;
+        Ok(agents)
+    }
+
+    /// Why the devices stopped, if they did.
+    pub(super) fn failure(&mut self) -> Option<Error> {
+        match self.tasks.try_join_next()? {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(error) => Some(error.into()),
+        }
+    }
+
+    /// All Deployments of the fleet are made, and run everywhere.
+    pub(super) async fn roll_out(&self, scene: &Scene, platform: &Platform) -> Result<(), Error> {
+        let fleet = &scene.fleet;
+        scene
+            .progress
+            .say(&format!("{} Deployments are made", fleet.workloads.len()));
+        platform.create(fleet).await?;
+        let expected = |workload: usize| {
+            let count = fleet.workloads[workload].pairs.len();
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            Counts {
+                matched: count,
+                succeeded: count,
+                ..Counts::default()
+            }
+        };
+        let right = || async {
+            let wrong = platform.wrong(fleet, expected).await;
+            wrong.is_ok_and(|wrong| wrong.is_empty())
+        };
+        until(PATIENCE, "all Deployments run on all their devices", right).await?;
+        setup::quiet(platform).await
+    }
+}

@@ -1,0 +1,69 @@
+//! The operator starts on a full fleet, and on reports that came while it was away.
+
+use std::time::{Duration, Instant};
+
+use fleet_bench_kit::process::{cpu_seconds, rss_mib};
+
+use super::setup;
+use super::{PATIENCE, Scene};
+use crate::Error;
+use crate::platform::{Platform, until};
+
+/// Fills the platform, stops the operator, has devices report, and starts it again.
+pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
+    let record = &scene.record;
+    let sampler = platform.sample(record)?;
+    let shares = setup::connect(scene, platform).await?;
+    let begun = Instant::now();
+    let shares = setup::announce(scene, shares).await?;
+    setup::roll_out(scene, platform).await?;
+    record.figure("roll_out_seconds", begun.elapsed().as_secs_f64());
+    let shares = setup::report(scene, shares).await?;
+    setup::right(scene, platform, "every report is in its status").await?;
+    scene.progress.say("the operator stops; devices report");
+    platform.operator.stop().await?;
+    drop(sampler);
+    let _shares = setup::fail_some(scene, shares).await?;
+    scene.progress.say("the operator starts");
+    let begun = Instant::now();
+    platform.operator.start()?;
+    let _sampler = platform.sample(record)?;
+    let ready = || platform.is_ready();
+    until(PATIENCE, "the operator is ready", ready).await?;
+    record.figure("ready_seconds", begun.elapsed().as_secs_f64());
+    platform.leads().await?;
+    record.figure("leading_seconds", begun.elapsed().as_secs_f64());
+    finish(scene, platform, begun).await
+}
+
+async fn finish(scene: &Scene, platform: &Platform, begun: Instant) -> Result<(), Error> {
+    let record = &scene.record;
+    let settled = platform.settled(&scene.fleet, &scene.truth, PATIENCE, &scene.progress);
+    let what = "statuses become what devices said while nobody listened";
+    match settled.await? {
+        Ok(_) => {
+            let seconds = begun.elapsed().as_secs_f64();
+            record.figure("statuses_right_seconds", seconds);
+            record.check(what, true, format!("after {seconds:.1} s"));
+        }
+        Err(wrong) => {
+            let found = format!("{} are wrong, such as {:?}", wrong.len(), wrong[0]);
+            record.check(what, false, found);
+        }
+    }
+    if let Some(pid) = platform.operator.service().pid() {
+        // It may have ended; the check above has said so then.
+        if let (Ok(memory), Ok(cpu)) = (rss_mib(pid), cpu_seconds(pid)) {
+            record.figure("operator_memory_mib", memory);
+            record.figure("operator_cpu_seconds", cpu);
+        }
+    }
+    // What it writes after the statuses is part of what a start costs.
+    let quiet = Instant::now();
+    setup::quiet(platform).await?;
+    let rest: Duration = quiet.elapsed();
+    record.figure("quiet_after_seconds", rest.as_secs_f64());
+    let errors = record.notes().errors.clone();
+    record.check("no errors", errors.is_empty(), format!("{errors:?}"));
+    Ok(())
+}

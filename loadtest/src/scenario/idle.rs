@@ -1,0 +1,91 @@
+//! Nothing happens but signs of life.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Scene;
+use super::agents::Agents;
+use crate::Error;
+use crate::platform::Platform;
+
+const DAY: f64 = 86_400.0;
+/// For what a start leaves behind to settle.
+const SETTLE: Duration = Duration::from_secs(10);
+const SHOW: Duration = Duration::from_secs(1);
+
+/// Has the fleet run what it runs, and looks at what that costs.
+pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
+    let _sampler = platform.sample(&scene.record)?;
+    let mut agents = Agents::start(scene, platform).await?;
+    agents.roll_out(scene, platform).await?;
+    pause(scene, SETTLE, "settling").await;
+    let (before, begun) = (Usage::take(scene, &agents), Instant::now());
+    let span = Duration::from_secs(scene.parameters.seconds.max(1));
+    pause(scene, span, "idle").await;
+    let (after, seconds) = (Usage::take(scene, &agents), begun.elapsed().as_secs_f64());
+    let per_device = seconds * of(scene.parameters.devices as u64) / DAY;
+    let record = &scene.record;
+    let sent = after.sent - before.sent;
+    let received = after.received - before.received;
+    record.figure("device_day_sent_bytes", sent / per_device);
+    record.figure("device_day_received_bytes", received / per_device);
+    for (name, cpu) in after.cpu {
+        let earlier = before.cpu.iter().find(|(other, _)| *other == name);
+        let earlier = earlier.map_or(0.0, |(_, cpu)| *cpu);
+        let percent = (cpu - earlier) / seconds * 100.0;
+        record.figure(&format!("{name}_cpu_percent"), percent);
+    }
+    if let Some(error) = agents.failure() {
+        return Err(error);
+    }
+    let stale = platform.metric("fleet_devices_stale").await;
+    record.check(
+        "no device is stale",
+        stale == Some(0.0),
+        format!("{stale:?}"),
+    );
+    let errors = record.notes().errors.clone();
+    record.check("no errors", errors.is_empty(), format!("{errors:?}"));
+    Ok(())
+}
+
+/// What was used by a moment.
+struct Usage {
+    sent: f64,
+    received: f64,
+    cpu: Vec<(String, f64)>,
+}
+
+impl Usage {
+    fn take(scene: &Scene, agents: &Agents) -> Self {
+        let bytes = |which: fn(&fleet_bus::async_nats::Statistics) -> u64| {
+            of(agents.traffic.iter().map(|t| which(t)).sum())
+        };
+        let notes = scene.record.notes();
+        let cpu = notes.processes.iter().filter_map(|(name, usages)| {
+            let last = usages.last()?;
+            Some((name.replace('-', "_"), last.cpu_seconds))
+        });
+        Self {
+            sent: bytes(|t| t.out_bytes.load(Ordering::Relaxed)),
+            received: bytes(|t| t.in_bytes.load(Ordering::Relaxed)),
+            cpu: cpu.collect(),
+        }
+    }
+}
+
+async fn pause(scene: &Scene, span: Duration, what: &str) {
+    let begun = Instant::now();
+    let all = usize::try_from(span.as_secs()).unwrap_or(usize::MAX);
+    let mut ticks = tokio::time::interval(SHOW);
+    while begun.elapsed() < span {
+        ticks.tick().await;
+        let done = usize::try_from(begun.elapsed().as_secs()).unwrap_or(all);
+        scene.progress.step(done, all, what);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+fn of(count: u64) -> f64 {
+    count as f64
+}

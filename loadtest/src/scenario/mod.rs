@@ -1,0 +1,87 @@
+//! What is done to the platform, one module each, and what they have in common.
+
+mod agents;
+mod churn;
+mod cold;
+mod drive;
+mod fanout;
+mod idle;
+mod raw;
+mod rest;
+mod setup;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+use crate::fleet::{Fleet, Truth};
+use crate::platform::Platform;
+use crate::progress::Progress;
+use crate::record::Record;
+use crate::report::{Parameters, Scenario};
+use crate::wire::Writer;
+
+/// How long statuses may take to become right on a busy machine before that counts as wrong.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a scenario works with.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// What was asked for.
+    pub parameters: Arc<Parameters>,
+    /// The devices and Deployments.
+    pub fleet: Arc<Fleet>,
+    /// What devices know to be stored.
+    pub truth: Arc<Truth>,
+    /// The notes.
+    pub record: Record,
+    /// What a person sees.
+    pub progress: Arc<Progress>,
+    /// What devices send.
+    pub writer: Writer,
+}
+
+impl Scene {
+    /// The fleet of these parameters.
+    ///
+    /// # Errors
+    /// When the fleet that they ask for is invalid.
+    pub fn new(
+        parameters: Parameters,
+        record: Record,
+        progress: Arc<Progress>,
+    ) -> Result<Self, Error> {
+        let Parameters {
+            devices,
+            deployments,
+            seed,
+            ..
+        } = parameters;
+        let fleet = Fleet::new(devices, deployments, seed)?;
+        Ok(Self {
+            truth: Arc::new(Truth::new(&fleet)),
+            fleet: Arc::new(fleet),
+            parameters: Arc::new(parameters),
+            record,
+            progress,
+            writer: Writer::new()?,
+        })
+    }
+
+    /// Does what was asked for, from starting the servers on. It may be dropped at any point: what it
+    /// found out by then is in the record.
+    ///
+    /// # Errors
+    /// When the platform could not be brought so far that there is something to check.
+    pub async fn play(&self) -> Result<(), Error> {
+        let name = format!("load-{}", self.parameters.scenario);
+        let platform = Box::pin(Platform::start(&name, &self.progress)).await?;
+        platform.versions(&self.record).await;
+        match self.parameters.scenario {
+            Scenario::Churn => Box::pin(churn::play(self, &platform)).await,
+            Scenario::Fanout => Box::pin(fanout::play(self, &platform)).await,
+            Scenario::Cold => Box::pin(cold::play(self, &platform)).await,
+            Scenario::Idle => Box::pin(idle::play(self, &platform)).await,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Small fleets on real servers: what a run reports, and that its checks can fail.
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+
+mod support;
+
+use fleet_loadtest::Report;
+use fleet_loadtest::report::Check;
+use support::{end, run, says, start};
+
+const SMALL: [&str; 4] = ["--devices", "20", "--deployments", "8"];
+
+fn broken(report: &Report) -> Vec<&Check> {
+    report.checks.iter().filter(|check| !check.held).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn churn_ends_with_right_counts_and_says_what_it_measured() {
+    let run = run(&[&["churn", "--seconds", "12"][..], &SMALL].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    assert!(run.success && run.line["passed"] == true, "{}", run.line);
+    let stored = &report.latencies["report-stored"];
+    let written: u64 = report.throughput["reports"].iter().sum();
+    assert_eq!(stored.count, written);
+    // 20 devices, 12 times each; one may have waited for its last acknowledgement now and then.
+    assert!(written > 200, "{written} reports");
+    assert!(report.figures["looks_right"] > 0.0);
+    for process in ["operator", "nats", "api-server", "etcd", "simulator"] {
+        assert!(report.processes[process].len() > 5, "samples of {process}");
+    }
+    assert!(report.simulated[0].contains("container runtime"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_keeps_its_reports_to_itself_fails_the_run() {
+    let withheld = ["--withhold", "sim-000003"];
+    let args = [&["churn", "--seconds", "6"][..], &SMALL, &withheld].concat();
+    let run = run(&args).await;
+    assert!(!run.success && run.line["passed"] == false, "{}", run.line);
+    let broken = broken(&run.report);
+    let last = "in the end every status is what the recount says";
+    assert!(broken.iter().any(|check| check.what == last), "{broken:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_for_each_device_does_the_same() {
+    let each = ["--connections", "each"];
+    let args = [&["churn", "--seconds", "6"][..], &SMALL, &each].concat();
+    let run = run(&args).await;
+    assert_eq!(
+        (broken(&run.report), &run.report.failure),
+        (vec![], &None),
+        "{}",
+        run.line
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_reaches_every_device_and_each_of_them_says_when() {
+    let run = run(&[&["fanout", "--seconds", "1"][..], &SMALL].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    for change in ["create-applied", "change-applied", "delete-applied"] {
+        let count = report.latencies[change].count;
+        assert!(count >= 20 && count.is_multiple_of(20), "{change}: {count}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_starts_late_takes_in_what_was_reported_before() {
+    let run = run(&[&["cold"][..], &SMALL].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    let figures = &report.figures;
+    assert!(figures["statuses_right_seconds"] >= figures["ready_seconds"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_fleet_costs_some_bytes_and_nobody_is_stale() {
+    let run = run(&[&["idle", "--seconds", "5"][..], &SMALL].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    assert!(report.figures["device_day_sent_bytes"] > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_leaves_a_report_of_what_was_done_by_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = [&["churn", "--seconds", "600"][..], &SMALL].concat();
+    let mut child = start(folder.path(), &args);
+    says(&mut child, "the devices report for 600 s").await;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok());
+    let pid = pid
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("it runs");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("told");
+    let run = end(child, folder.path()).await;
+    assert!(!run.success);
+    assert!(run.report.interrupted && run.line["interrupted"] == true);
+    assert!(run.report.figures["raw_per_second"] > 0.0);
+}
