@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 /// The port of the operator's Service that answers.
 pub const PORT: &str = "metrics";
 
+/// A Service of the operator as requests through the API server name it, and the right to make them.
+pub fn proxied(service: &str) -> String {
+    format!("http:{service}:{PORT}")
+}
+
 /// The pattern of all paths at which the operator answers.
 pub const PATTERN: &str = "/trace/{namespace}/{name}/{uid}/{generation}/{device}";
 
@@ -136,7 +141,7 @@ pub struct SeenStage {
     /// The revision of that spec; none if it is refused and no earlier one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// When this operator first knew that revision; at its start it knows no better than the start.
+    /// When that revision was given out; not known to a replica that did not lead at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<UnixMillis>,
 }

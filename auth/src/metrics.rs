@@ -101,6 +101,10 @@ impl Metrics {
         r.register("connections_closed", about, self.closed.clone());
         let about = "Identities that were found in two places, by what was done";
         r.register("clones", about, self.clones.clone());
+        // What begins with its first happening has no increase then, and sets no alert off.
+        for action in ["alert", "deny"] {
+            let _ = self.clones.get_or_create(&Action { action });
+        }
         let about = "Verified tokens that are kept until they expire";
         r.register("kept_tokens", about, self.kept_tokens.clone());
         let about = "Requests that are worked on";

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fleet_api::condition::ConditionReason;
+use fleet_api::trace::Verdict;
 use fleet_auth_core::AuthReason;
 use fleet_contracts::{DeviceReason, RefusalReason};
 
@@ -201,10 +202,12 @@ fn every_reason_is_explained() {
     let refusal = RefusalReason::ALL.iter().map(|r| r.as_str());
     let condition = ConditionReason::ALL.iter().map(|r| r.as_str());
     let auth = AuthReason::ALL.iter().map(|r| r.as_str());
+    let verdict = Verdict::ALL.iter().map(|v| v.as_str());
     let missing: Vec<_> = device
         .chain(refusal)
         .chain(condition)
         .chain(auth)
+        .chain(verdict)
         .filter(|reason| !text.contains(&format!("`{reason}`")))
         .map(str::to_owned)
         .collect();

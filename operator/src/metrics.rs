@@ -3,7 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use fleet_operator_core::index::Stats;
+use fleet_contracts::RefusalReason;
+use fleet_operator_core::index::{Stage, Stats};
 use fleet_service::exposition;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -44,6 +45,16 @@ struct QueueOf {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageOf {
+    stage: &'static str,
+}
+
+/// Seconds; a change reaches a device that is heard within one, and an image takes minutes to pull.
+const PROPAGATION: [f64; 15] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0,
+];
+
 /// Seconds; conditions have whole ones, and some devices are switched on once a day.
 const UNREADY: [f64; 11] = [
     1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0,
@@ -63,6 +74,7 @@ pub struct Metrics {
     deployments: Gauge,
     states: Family<State, Gauge>,
     unready: Histogram,
+    propagation: Family<StageOf, Histogram, fn() -> Histogram>,
     refused: Gauge,
     connected: Gauge,
     held_reports: Gauge,
@@ -85,6 +97,7 @@ impl Default for Metrics {
             deployments: Gauge::default(),
             states: Family::default(),
             unready: Histogram::new(UNREADY),
+            propagation: Family::new_with_constructor(|| Histogram::new(PROPAGATION)),
             refused: Gauge::default(),
             connected: Gauge::default(),
             held_reports: Gauge::default(),
@@ -121,6 +134,17 @@ impl Metrics {
         let about = "How long Deployments were not ready: from a change of them, or of what their \
                      selector matches, until every device had applied it";
         r.register("deployment_unready_seconds", about, self.unready.clone());
+        let about = "From the operator's hearing of a change of a Deployment until a device that is \
+                     heard has passed a stage: its manifest is written, it has reported on it, it runs it";
+        r.register("propagation_seconds", about, self.propagation.clone());
+        // A rate of what begins with its first observation misses that one, and so would alerts.
+        for reason in RefusalReason::ALL {
+            let reason = reason.as_str();
+            let _ = self.refusals.get_or_create(&Reason { reason });
+        }
+        for stage in Stage::ALL.map(Stage::as_str) {
+            let _ = self.propagation.get_or_create(&StageOf { stage });
+        }
         let about = "1 while the bus is connected";
         r.register("operator_bus_connected", about, self.connected.clone());
         let about = "Reports held, expected or not";
@@ -153,6 +177,13 @@ impl Metrics {
     /// A Deployment is ready which was not for this long.
     pub fn became_ready(&self, after: Duration) {
         self.unready.observe(after.as_secs_f64());
+    }
+
+    /// A device has passed a stage so long after a change.
+    pub fn passed(&self, stage: &'static str, after: Duration) {
+        self.propagation
+            .get_or_create(&StageOf { stage })
+            .observe(after.as_secs_f64());
     }
 
     /// A watch delivered something.

@@ -71,6 +71,8 @@ fn covers(permission: &Permission, request: &Request) -> bool {
     };
     let name = match grant.names {
         Names::Any => true,
+        // A right of people.
+        Names::Pages => false,
         Names::Lease => request.name == DEFAULT_LEASE,
     };
     place

@@ -1,6 +1,6 @@
 //! `fleet-operator` as a process of the testbed.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::process::{ProcessError, Service};
@@ -57,13 +57,14 @@ impl OperatorOptions {
 #[derive(Debug)]
 pub struct Operator {
     pub(crate) service: Service,
-    pub(crate) metrics_port: u16,
+    pub(crate) metrics_addr: SocketAddr,
 }
 
 impl Operator {
-    /// Where `/metrics`, `/healthz` and `/readyz` answer.
-    pub fn metrics_addr(&self) -> SocketAddr {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)
+    /// Where `/metrics`, `/healthz` and `/readyz` answer. In a testbed with devices that is an
+    /// address on their bridge, to which an API server would proxy, as it would not to loopback.
+    pub const fn metrics_addr(&self) -> SocketAddr {
+        self.metrics_addr
     }
 
     /// All it has printed.

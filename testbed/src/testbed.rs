@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -271,7 +271,8 @@ impl Testbed {
     /// # Errors
     /// When the testbed lacks the control plane or the bus, or the program is not built.
     pub fn start_operator(&self, options: OperatorOptions) -> Result<Operator, Error> {
-        let metrics_port = ports::free().map_err(Error::Port)?;
+        let port = ports::free().map_err(Error::Port)?;
+        let metrics_addr = SocketAddr::new(self.host_ip(), port);
         let nats = self.nats()?;
         let program = match options.program {
             Some(program) => program,
@@ -287,7 +288,7 @@ impl Testbed {
                 "--signing-key-file".into(),
                 self.signing_key.file.clone().into_os_string(),
             ])
-            .args(["--metrics-addr", &format!("127.0.0.1:{metrics_port}")])
+            .args(["--metrics-addr", &metrics_addr.to_string()])
             .args(["--identity", &options.name])
             .args(options.args)
             .env("KUBECONFIG", self.api_server()?.operator_kubeconfig());
@@ -299,7 +300,7 @@ impl Testbed {
         service.spawn()?;
         Ok(Operator {
             service,
-            metrics_port,
+            metrics_addr,
         })
     }
 

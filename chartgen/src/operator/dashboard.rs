@@ -154,6 +154,18 @@ const CHANGES: &[Panel] = &[
         ],
     },
     Panel {
+        title: "Change to device, by stage",
+        about: "From the operator's hearing of a change until 99 of 100 devices that are heard have passed a \
+                stage: the manifest is written, the device has reported on it, it runs it.",
+        show: Show::Lines,
+        unit: Unit::Seconds,
+        width: 8,
+        queries: &[one(
+            "histogram_quantile(0.99, sum by (le, stage) (rate(fleet_propagation_seconds_bucket[10m])))",
+            "{{stage}}",
+        )],
+    },
+    Panel {
         title: "Reconcile lag",
         about: "Writes that wait or are under way. A queue that stays long means that the API server or the \
                 bus is slower than the changes.",

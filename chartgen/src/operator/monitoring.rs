@@ -2,12 +2,21 @@
 
 use chartgen::{Document, Expr, v};
 
+use super::PROGRAM;
 use super::metadata::labelling;
 use super::values::Values;
 use crate::workload::monitoring::{self, Alert, AlertRefs, metrics_refs};
+use fleet_api::trace::PORT;
 
 pub(super) fn service() -> Document {
     monitoring::service(&labelling(), &metrics_refs!(Values))
+}
+
+/// The Service's port, as the right to reach it through the API server names it.
+pub(super) fn proxied() -> Expr {
+    let service = PROGRAM.fullname_with("metrics");
+    let port = Expr::text(format!(":{PORT}"));
+    Expr::concat([Expr::text("http:"), service, port])
 }
 
 pub(super) fn service_monitor() -> Document {
@@ -77,6 +86,16 @@ const ALERTS: &[Alert] = &[
         lasts: "10m",
         severity: "warning",
         text: "Writes of the kind {{ $labels.kind }} keep failing. The operator's log says why.",
+    },
+    Alert {
+        name: "FleetPropagationSlow",
+        // Only while a change is under way: without one there is nothing to be slow.
+        expr: "histogram_quantile(0.99, sum by (le) \
+               (rate(fleet_propagation_seconds_bucket{stage=\"reported\"}[10m]))) > 30",
+        lasts: "10m",
+        severity: "warning",
+        text: "One report in a hundred on a change comes later than {{ $value | printf \"%.0f\" }} \
+               seconds after it, from devices that are heard. `fleet trace` says where one waits.",
     },
     Alert {
         name: "FleetOperatorLags",

@@ -6,6 +6,7 @@ use fleet_operator_core::rbac::{GRANTS, Grant, Names, Scope, USER_ROLES, UserRol
 use k8s_openapi::api::rbac::v1::ClusterRole;
 
 use super::metadata::labelling;
+use super::monitoring;
 use super::values::Values;
 use crate::workload::metadata;
 use crate::workload::rbac::{self, account_refs, sentence};
@@ -61,5 +62,6 @@ fn rules(grants: &[Grant], scope: Scope) -> Vec<Part<Item>> {
     rbac::rules(grants, &scope, |names| match names {
         Names::Any => None,
         Names::Lease => Some(Node::seq([item(helpers::fullname())])),
+        Names::Pages => Some(Node::seq([item(monitoring::proxied())])),
     })
 }

@@ -109,7 +109,8 @@ fn roles_of_people_are_those_declared_and_join_what_they_say() {
     for role in USER_ROLES {
         let name = format!("ClusterRole rel-fleet-operator-{}", role.suffix);
         let object = objects.get(&name);
-        let expected = role.grants.iter().map(|grant| grant.policy_rule(""));
+        let expected = role.grants.iter();
+        let expected = expected.map(|grant| grant.policy_rule("rel-fleet-operator"));
         let expected = expected.map(|rule| serde_json::to_value(rule).expect("JSON"));
         assert_eq!(rules(object), expected.collect::<Vec<_>>(), "{name}");
         let labels = object["metadata"]["labels"].as_object().expect("labels");

@@ -82,6 +82,7 @@ fn promised(switch: &str) -> Option<Vec<String>> {
             "ClusterRole rel-fleet-operator-devices-viewer",
             "ClusterRole rel-fleet-operator-enrolments-approver",
             "ClusterRole rel-fleet-operator-namespace-admin",
+            "ClusterRole rel-fleet-operator-tracer",
         ]),
         "topologySpread.enabled" => lines(&[
             "Deployment rel-fleet-operator/spec/template/spec/topologySpreadConstraints: -",

@@ -5,7 +5,9 @@
 
 mod render;
 
-use fleet_api::trace::{PORT, Trace, TraceQuery, path};
+use std::time::Duration;
+
+use fleet_api::trace::{Trace, TraceQuery, path, proxied};
 use fleet_contracts::DeploymentRef;
 use fleet_contracts::id::InvalidName;
 use kube::ResourceExt as _;
@@ -16,6 +18,8 @@ use crate::output::{OutputError, emit};
 
 /// The longest answer that is read; it holds two short texts of a device.
 const MAX_BYTES: usize = 64 << 10;
+/// An API server that can reach nobody behind a Service tries for a minute.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +104,7 @@ pub async fn run(flags: &ClusterFlags, args: &TraceArgs) -> Result<(), TraceErro
 
 /// The name of the operator's Service with scheme and port, as the right to use its proxy names it.
 fn service(operator: &OperatorPlace) -> String {
-    format!("http:{}-metrics:{PORT}", operator.name)
+    proxied(&format!("{}-metrics", operator.name))
 }
 
 async fn ask(cluster: &Cluster, operator: &OperatorPlace, page: &str) -> Result<Trace, TraceError> {
@@ -109,7 +113,12 @@ async fn ask(cluster: &Cluster, operator: &OperatorPlace, page: &str) -> Result<
     let request = http::Request::get(uri).body(Vec::new());
     let request = request.map_err(kube::Error::HttpError);
     let request = request.map_err(|e| cluster.explain(e))?;
-    let text = match cluster.client.request_text(request).await {
+    let asked = tokio::time::timeout(LIMIT, cluster.client.request_text(request)).await;
+    let asked = asked.map_err(|_| TraceError::Unreachable {
+        operator: operator.clone(),
+        cause: format!("no answer within {} seconds", LIMIT.as_secs()),
+    })?;
+    let text = match asked {
         Ok(text) => text,
         Err(error) => return Err(refused(cluster, operator, error)),
     };

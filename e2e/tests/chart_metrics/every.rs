@@ -20,6 +20,9 @@ fn pages() -> [String; 3] {
     of_operator.refusal("BadSignature");
     of_operator.wrote("manifest", "Written");
     of_operator.became_ready(Duration::from_secs(1));
+    for stage in fleet_operator_core::index::Stage::ALL {
+        of_operator.passed(stage.as_str(), Duration::ZERO);
+    }
     of_operator.event();
     let of_callout = callout::Metrics::default();
     let reasons = AuthReason::ALL.iter().map(|reason| reason.as_str());

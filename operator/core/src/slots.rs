@@ -80,6 +80,11 @@ impl<K: Hash + Eq + Clone, V: Default> Slots<K, V> {
         }
     }
 
+    /// All numbers in use.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        self.by_name.values().copied().collect()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &K, &V)> {
         (0..).zip(&self.values).filter_map(|(slot, entry)| {
             let (name, value) = entry.as_ref()?;

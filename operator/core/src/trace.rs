@@ -92,7 +92,7 @@ pub fn trace(
         seen: SeenStage {
             generation: pair.generation,
             revision: pair.revision,
-            since: None,
+            since: pair.since,
         },
         target: TargetStage {
             revision: found.and_then(|device| device.assigned),

@@ -9,6 +9,7 @@ pub use fleet_operator_core::replica::{Kind, Queues, Source};
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fleet_contracts::DeviceId;
 use fleet_operator_core::claims::Enrolments;
@@ -114,6 +115,10 @@ impl Shared {
                 }
                 Reachability::Unknown => {}
             }
+        }
+        for passed in &taken.passed {
+            let after = Duration::from_millis(passed.after);
+            self.metrics.passed(passed.stage.as_str(), after);
         }
         if let Some((device, refusal)) = &taken.refusal {
             let reason = refusal.reason.as_str();

@@ -74,8 +74,11 @@ impl Writers {
         let bucket = Bucket::DesiredState;
         let sent = self.bus.send(bucket, &key, headers, body, Some(expected));
         let sequence = sent.await?.acknowledged().await?;
-        let mut state = self.shared.lock();
-        state.mirror.manifest_stored(manifest, sequence);
+        let taken = self
+            .shared
+            .lock()
+            .manifest_stored(manifest, sequence, clock::now());
+        self.shared.took(&taken);
         tracing::debug!(
             device = %manifest.device, generation = manifest.generation.0,
             deployments = manifest.deployments.len(), "manifest written"

@@ -4,6 +4,7 @@ use fleet_contracts::{Revision, UnixMillis};
 use roaring::RoaringBitmap;
 
 use super::class::Class;
+use super::progress::Progress;
 use crate::admit::{Admitted, Lifecycle, Plan, Refusal};
 use crate::body::Body;
 
@@ -23,6 +24,8 @@ pub(super) struct DeploymentRecord {
     failed_at: HashMap<u32, UnixMillis>,
     /// Devices with a report on it, matched or not.
     pub(super) reporters: RoaringBitmap,
+    /// How far the last change has come.
+    pub(super) progress: Progress,
 }
 
 /// The object behind it.
@@ -98,6 +101,7 @@ impl DeploymentRecord {
         }
         self.assigned.retain(|a| !a.devices.is_empty());
         self.declassify(device);
+        self.progress.forget(device);
         self.matched.remove(device)
     }
 

@@ -10,7 +10,12 @@ use super::input::Dirty;
 use crate::admit::{Admitted, Lifecycle, Plan};
 
 impl FleetIndex {
-    pub(super) fn deployment_applied(&mut self, admitted: Admitted, dirty: &mut Dirty) {
+    pub(super) fn deployment_applied(
+        &mut self,
+        admitted: Admitted,
+        now: UnixMillis,
+        dirty: &mut Dirty,
+    ) {
         let reference = admitted.reference.clone();
         let slot = self.deployments.intern(&reference);
         let Some(record) = self.deployments.get_mut(slot) else {
@@ -37,7 +42,9 @@ impl FleetIndex {
             (Lifecycle::Live, Some(plan)) => {
                 self.anchors.insert(slot, &plan.selector, &self.postings);
                 let wanted = self.postings.select(&plan.selector);
+                let held = self.holders(slot, plan.revision);
                 self.rematch(slot, &wanted, Some(&plan), dirty);
+                self.begin_progress(slot, plan.revision, wanted - held, now);
             }
             // Refused, and no valid spec is known: what runs stays as it is.
             (Lifecycle::Live, None) => self.anchors.remove(slot),
@@ -88,6 +95,14 @@ impl FleetIndex {
             spec.as_ref()
                 .is_some_and(|s| s.plan.is_none() && s.lifecycle == Lifecycle::Live)
         })
+    }
+
+    /// The devices that have a revision already.
+    fn holders(&self, slot: u32, revision: Revision) -> RoaringBitmap {
+        let record = self.deployments.get(slot);
+        let mut assigned = record.iter().flat_map(|record| &record.assigned);
+        let held = assigned.find(|assigned| assigned.revision == revision);
+        held.map(|held| held.devices.clone()).unwrap_or_default()
     }
 
     /// Makes exactly `wanted` the devices of a Deployment.

@@ -5,6 +5,7 @@ use fleet_contracts::payload::{DeviceState, Phase, Refusal};
 use fleet_contracts::reason::DeviceReason;
 use fleet_contracts::{DeploymentRef, DeviceId, Generation, Revision, UnixMillis};
 
+use super::progress::Passed;
 use crate::admit::Admitted;
 use crate::labels::{Dropped, Labels};
 
@@ -154,6 +155,8 @@ pub struct Dirty {
     pub reports: BTreeSet<EntryKey>,
     /// Transitions, for the log and for metrics.
     pub reachability: BTreeMap<DeviceId, Reachability>,
+    /// Stages that devices have passed, for metrics.
+    pub passed: Vec<Passed>,
 }
 
 impl Dirty {
@@ -171,5 +174,6 @@ impl Dirty {
         self.forgotten.extend(other.forgotten);
         self.reports.extend(other.reports);
         self.reachability.extend(other.reachability);
+        self.passed.extend(other.passed);
     }
 }

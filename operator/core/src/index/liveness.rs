@@ -186,6 +186,13 @@ impl FleetIndex {
         if record.object.is_none() {
             return;
         }
+        if state == Reachability::Stale {
+            for deployment in &record.assigned {
+                if let Some(record) = self.deployments.get_mut(deployment) {
+                    record.progress.forget(slot);
+                }
+            }
+        }
         dirty.device_statuses.insert(device.clone());
         dirty.reachability.insert(device.clone(), state);
         let statuses = record.assigned.iter();

@@ -18,6 +18,7 @@ mod input;
 mod liveness;
 mod orphans;
 mod pair;
+mod progress;
 mod reports;
 mod stats;
 
@@ -25,6 +26,7 @@ pub use documents::{Desired, DeviceView, LastFailure, Line, Tally, View};
 pub use input::{DeviceSeen, Dirty, Info, Input, Reachability, Report};
 pub use liveness::LivenessConfig;
 pub use pair::{Pair, PairDevice};
+pub use progress::{Passed, Stage};
 pub use stats::Stats;
 
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
@@ -46,6 +48,7 @@ pub struct FleetIndex {
     liveness: Liveness,
     orphans: Orphans,
     examined: u64,
+    measured: bool,
 }
 
 impl FleetIndex {
@@ -59,6 +62,7 @@ impl FleetIndex {
             liveness: Liveness::new(config, now),
             orphans: Orphans::default(),
             examined: 0,
+            measured: false,
         }
     }
 
@@ -66,7 +70,7 @@ impl FleetIndex {
     pub fn apply(&mut self, input: Input, now: UnixMillis) -> Dirty {
         let mut dirty = Dirty::default();
         match input {
-            Input::Deployment(admitted) => self.deployment_applied(admitted, &mut dirty),
+            Input::Deployment(admitted) => self.deployment_applied(admitted, now, &mut dirty),
             Input::DeploymentGone(reference) => {
                 self.deployment_gone(&reference, now, &mut dirty);
             }

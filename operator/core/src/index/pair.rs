@@ -23,6 +23,8 @@ pub struct Pair {
     pub refusal: Option<Refusal>,
     /// The revision of the last spec that was.
     pub revision: Option<Revision>,
+    /// When that revision was given out, if this replica saw it happen.
+    pub since: Option<UnixMillis>,
     /// The device; none if there is no such object.
     pub device: Option<PairDevice>,
 }
@@ -50,13 +52,16 @@ impl FleetIndex {
     /// All that is known of a Deployment on a device; `None` if there is no such Deployment.
     pub fn pair(&self, reference: &DeploymentRef, device: &DeviceId) -> Option<Pair> {
         let slot = self.deployments.find(reference)?;
-        let spec = self.deployments.get(slot)?.spec.as_ref()?;
+        let record = self.deployments.get(slot)?;
+        let spec = record.spec.as_ref()?;
+        let revision = spec.plan.as_ref().map(|plan| plan.revision);
         Some(Pair {
             uid: spec.uid.clone(),
             generation: spec.generation,
             lifecycle: spec.lifecycle,
             refusal: spec.refusal.clone(),
-            revision: spec.plan.as_ref().map(|plan| plan.revision),
+            revision,
+            since: revision.and_then(|revision| record.progress.since(revision)),
             device: self.pair_device(slot, spec, device),
         })
     }

@@ -16,6 +16,7 @@ impl FleetIndex {
     ) {
         let device = self.devices.intern(&key.device);
         let deployment = self.deployments.intern(&key.deployment);
+        self.report_progress(device, deployment, &report, now, dirty);
         if let Some(record) = self.devices.get_mut(device) {
             record.reports.insert(deployment, report);
         }

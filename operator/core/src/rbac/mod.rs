@@ -18,7 +18,7 @@ use fleet_rbac::rules;
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-pub use fleet_rbac::{AnyOrLease as Names, Verb};
+pub use fleet_rbac::Verb;
 pub use people::{BuiltInRole, NAMESPACE_ADMIN, Part, Reach, USER_ROLES, UserRole};
 
 /// The Lease's name where `--lease-name` does not say another.
@@ -44,6 +44,32 @@ pub struct LeasePlace {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+/// Which objects a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Names {
+    /// All.
+    Any,
+    /// The Lease of `--lease-name`.
+    Lease,
+    /// The port of the operator's Service where its pages are, by the name of the Lease, which is
+    /// that of all its objects.
+    Pages,
+}
+
+impl fleet_rbac::Names for Names {
+    type Given = str;
+
+    fn names(self, operator: &str) -> Option<Vec<String>> {
+        match self {
+            Self::Any => None,
+            Self::Lease => Some(vec![operator.to_owned()]),
+            Self::Pages => Some(vec![fleet_api::trace::proxied(&format!(
+                "{operator}-metrics"
+            ))]),
+        }
+    }
 }
 
 /// One rule and its reason.
@@ -178,7 +204,7 @@ impl Permission {
                 Scope::LeaseNamespace => Some(lease.namespace.clone()),
             },
             name: match self.grant.names {
-                Names::Any => None,
+                Names::Any | Names::Pages => None,
                 Names::Lease => Some(lease.name.clone()),
             },
             ..ResourceAttributes::default()

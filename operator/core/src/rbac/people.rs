@@ -145,6 +145,21 @@ pub const USER_ROLES: &[UserRole] = &[
         )],
     },
     UserRole {
+        suffix: "tracer",
+        purpose: "asks the operator where a change is; it answers about Deployments that one may read",
+        aggregate_to: &[],
+        in_cluster: Some(Part::Viewer),
+        in_namespace: None,
+        grants: &[Grant {
+            scope: Scope::Cluster,
+            api_group: "",
+            resource: "services/proxy",
+            verbs: &[Verb::Get],
+            names: Names::Pages,
+            reason: "`fleet trace` reads a page of the operator through the API server",
+        }],
+    },
+    UserRole {
         suffix: "devices-editor",
         purpose: "decides by labels what runs where; to be bound by a ClusterRoleBinding",
         aggregate_to: &[],

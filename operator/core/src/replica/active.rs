@@ -33,6 +33,9 @@ impl Replica {
     /// This replica became the leader, or is no longer.
     pub fn lead(&mut self, leading: bool, now: UnixMillis) -> Option<Turn> {
         self.leading = leading;
+        if !leading {
+            self.index.measure(false);
+        }
         self.settle(now)
     }
 
@@ -58,6 +61,8 @@ impl Replica {
             self.queues.clear();
             return Some(Turn::Ends);
         }
+        // Not before: what the first lists tell is no change.
+        self.index.measure(true);
         let carried = self.carry_frozen(now);
         self.mark_everything(now);
         Some(Turn::Begins { carried })

@@ -22,11 +22,11 @@ pub use source::Source;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_contracts::payload::Refusal;
-use fleet_contracts::{DeviceId, UnixMillis};
+use fleet_contracts::{DeviceId, Manifest, UnixMillis};
 
 use crate::claims::Enrolments;
 use crate::describe::describe;
-use crate::index::{Dirty, FleetIndex, Input, LivenessConfig, Reachability};
+use crate::index::{Dirty, FleetIndex, Input, LivenessConfig, Passed, Reachability};
 use crate::mirror::Mirror;
 
 /// Everything one replica of the operator knows and has to do.
@@ -55,6 +55,8 @@ pub struct Taken {
     pub reachability: BTreeMap<DeviceId, Reachability>,
     /// A device refuses something that it did not refuse before.
     pub refusal: Option<(DeviceId, Refusal)>,
+    /// Stages that devices have passed.
+    pub passed: Vec<Passed>,
 }
 
 impl Taken {
@@ -63,6 +65,7 @@ impl Taken {
         self.earlier |= other.earlier;
         self.reachability.extend(other.reachability);
         self.refusal = other.refusal.or(self.refusal.take());
+        self.passed.extend(other.passed);
     }
 }
 
@@ -96,9 +99,24 @@ impl Replica {
             earlier: self.index.next_tick() < before || before.is_none(),
             reachability: std::mem::take(&mut dirty.reachability),
             refusal: None,
+            passed: std::mem::take(&mut dirty.passed),
         };
         self.mark(dirty, now);
         taken
+    }
+
+    /// The bus has acknowledged a manifest of ours.
+    pub fn manifest_stored(
+        &mut self,
+        manifest: &Manifest,
+        sequence: u64,
+        now: UnixMillis,
+    ) -> Taken {
+        self.mirror.manifest_stored(manifest, sequence);
+        Taken {
+            passed: self.index.manifest_stored(manifest, now),
+            ..Taken::default()
+        }
     }
 
     /// Takes in what a device says, or what it may say, and what follows for its labels. In one go:
