@@ -59,12 +59,7 @@ impl Agents {
             traffic,
             tasks,
         };
-        let all = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        let known = || async {
-            let known = platform.metric("fleet_devices").await;
-            known == Some(all)
-        };
-        until(PATIENCE, "the operator knows all devices", known).await?;
+        setup::registered(scene, platform).await?;
         Ok(agents)
     }
 

@@ -24,8 +24,11 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let raw = raw::measure(scene, platform).await?;
     record.figure("raw_per_second", raw);
     let shares = setup::connect(scene, platform).await?;
+    let _heart = setup::beat(scene, &shares);
     let begun = Instant::now();
-    let shares = setup::announce(scene, shares).await?;
+    let shares = setup::announce(scene, platform, shares).await?;
+    record.figure("registered_seconds", begun.elapsed().as_secs_f64());
+    let begun = Instant::now();
     setup::roll_out(scene, platform).await?;
     record.figure("roll_out_seconds", begun.elapsed().as_secs_f64());
     let begun = Instant::now();

@@ -12,7 +12,7 @@ use super::Scene;
 use super::rest::is_resting;
 use super::setup::{Share, local};
 use crate::Error;
-use crate::wire::{Answer, Stored, Writer};
+use crate::wire::{Answer, Stored};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(2);
@@ -20,8 +20,6 @@ const TICK: Duration = Duration::from_millis(2);
 const SUM: Duration = Duration::from_secs(1);
 /// Reports under way at once where there is no rate.
 const WINDOW: usize = 1_024;
-/// Between two signs of life of a device, as agents have it.
-const HEARTBEAT: f64 = 30.0;
 /// How long the last reports may take.
 const DRAIN: Duration = Duration::from_secs(60);
 
@@ -50,7 +48,6 @@ pub(super) struct Drive {
     /// Reports that were refused or not answered.
     again: VecDeque<Report>,
     next: u64,
-    beats: u64,
     deferred: u64,
     times: Histogram,
     stored: u64,
@@ -93,7 +90,6 @@ impl Drive {
             failed: vec![false; scene.fleet.pairs.len()],
             again: VecDeque::new(),
             next: 0,
-            beats: 0,
             deferred: 0,
             times: Histogram::default(),
             stored: 0,
@@ -147,12 +143,6 @@ impl Drive {
             while self.next < due(seconds, count, hertz) {
                 self.turn().await?;
             }
-        }
-        while self.beats < due(seconds, count, 1.0 / HEARTBEAT) {
-            let local = place(self.beats, count);
-            let message = Writer::heartbeat(&self.scene.fleet.devices[self.devices[local]]);
-            self.share.lane.tell(local, message).await?;
-            self.beats += 1;
         }
         Ok(())
     }

@@ -21,8 +21,9 @@ use crate::record::Record;
 use crate::report::{Parameters, Scenario};
 use crate::wire::Writer;
 
-/// How long statuses may take to become right on a busy machine before that counts as wrong.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a step of setting up may take, and statuses in the end, before that counts as wrong. Ten
+/// thousand devices are as many objects, of which a busy API server takes two hundred a second.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What a scenario works with.
 #[derive(Debug, Clone)]

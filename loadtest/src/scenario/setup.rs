@@ -18,6 +18,8 @@ use crate::wire::{Lane, Line, Stored, Writer, each, multiplexed};
 pub(super) const LANES: usize = 2;
 /// Reports of a lane under way at once, while a fleet is set up.
 const WINDOW: usize = 512;
+/// Between two signs of life of a device, as agents have it.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Between two looks for reports that nobody answered.
 const EXPIRY: Duration = Duration::from_secs(1);
 
@@ -61,20 +63,68 @@ pub(super) async fn connect<T>(scene: &Scene, platform: &Platform) -> Result<Vec
     Ok(shares.into_iter().enumerate().map(share).collect())
 }
 
+/// Signs of life of all devices, for as long as this lives: without them a fleet that takes minutes to
+/// set up would be stale by then.
+pub(super) struct Heart(tokio::task::JoinHandle<()>);
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Begins to send signs of life.
+pub(super) fn beat(scene: &Scene, shares: &[Share]) -> Heart {
+    let connections = scene.fleet.devices.iter().enumerate().map(|(device, _)| {
+        let share = &shares[device % LANES];
+        share.lane.connection(local(device))
+    });
+    let (connections, fleet) = (connections.collect::<Vec<_>>(), scene.fleet.clone());
+    let count = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+    let mut ticks = tokio::time::interval(HEARTBEAT / count.max(1));
+    Heart(tokio::spawn(async move {
+        for (device, connection) in fleet.devices.iter().zip(&connections).cycle() {
+            ticks.tick().await;
+            let (subject, payload) = Writer::heartbeat(device);
+            // The next one comes in any case.
+            let _ = connection.publish(subject, payload).await;
+        }
+    }))
+}
+
 /// Every device says what it is.
-pub(super) async fn announce(scene: &Scene, shares: Vec<Share>) -> Result<Vec<Share>, Error> {
+pub(super) async fn announce(
+    scene: &Scene,
+    platform: &Platform,
+    shares: Vec<Share>,
+) -> Result<Vec<Share>, Error> {
     let count = scene.fleet.devices.len();
     scene
         .progress
         .say(&format!("{count} devices say what they are"));
-    on_all(scene, shares, |scene, mut share| async move {
+    let announced = on_all(scene, shares, |scene, mut share| async move {
         let devices = share.devices(&scene);
         let fleet = scene.fleet.clone();
         let make = |device: usize| (local(device), Writer::info(&fleet.devices[device]));
         deliver(&scene, &mut share.lane, devices, make, |_| {}).await?;
         Ok(share)
-    })
-    .await
+    });
+    let shares = announced.await?;
+    registered(scene, platform).await?;
+    Ok(shares)
+}
+
+/// Waits until every device is a resource, and nothing is left to be written about any.
+pub(super) async fn registered(scene: &Scene, platform: &Platform) -> Result<(), Error> {
+    let count = scene.fleet.devices.len();
+    let known = || async {
+        let known = platform.metric("fleet_devices").await.map(whole);
+        let known = known.unwrap_or_default();
+        scene.progress.step(known, count, "devices are resources");
+        known == count
+    };
+    until(PATIENCE, "the operator knows all devices", known).await?;
+    quiet(platform).await
 }
 
 /// All Deployments are made, and everything that follows from them is on the bus and in the statuses.
@@ -144,6 +194,16 @@ pub(super) async fn right(scene: &Scene, platform: &Platform, what: &str) -> Res
 pub(super) async fn quiet(platform: &Platform) -> Result<(), Error> {
     let idle = || async { platform.metric("fleet_operator_queue_depth").await == Some(0.0) };
     until(PATIENCE, "the operator has written everything", idle).await
+}
+
+/// A count as metrics have it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of devices"
+)]
+fn whole(count: f64) -> usize {
+    count as usize
 }
 
 async fn on_all<F, T>(

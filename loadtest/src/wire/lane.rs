@@ -122,6 +122,11 @@ impl<T> Lane<T> {
         sent.map_err(Error::bus("report"))
     }
 
+    /// The connection of a device, to send on beside what the lane has under way.
+    pub fn connection(&self, device: usize) -> Client {
+        self.clients[device % self.clients.len()].0.clone()
+    }
+
     /// Sends something that nobody answers.
     ///
     /// # Errors
