@@ -22,7 +22,7 @@ async fn a_platform_with_its_own_bus_and_openbao_lives_as_openshift_lets_it() {
     let Some(bed) = Box::pin(bed).await else {
         return;
     };
-    let started = bed.install().await;
+    bed.install().await;
     for (container, user) in bed.users().await {
         assert!(user >= IdRange::default().start, "{container} is {user}");
     }
