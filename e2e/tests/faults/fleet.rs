@@ -127,21 +127,16 @@ impl Fleet {
         is_current.then_some([a.matched_device_count, a.succeeded, a.failed, a.pending])
     }
 
-    /// Waits until the Deployment names this as its last error; what it says.
-    pub(crate) async fn failed_for(&self, reasons: &[&str]) -> String {
+    /// Waits until the Deployment names this as its last error.
+    pub(crate) async fn failed_for(&self, reason: &str) {
         let error = || async {
             let found = self.scene.deployments().get(NAME).await.ok()?;
             found.status?.aggregate.last_error
         };
-        let named = || async {
-            error()
-                .await
-                .is_some_and(|e| reasons.contains(&e.reason.as_str()))
-        };
-        let reached = wait::until(PATIENCE, named).await;
-        let error = error().await.map(|e| (e.reason.to_string(), e.message));
-        assert!(reached, "{error:?} instead of {reasons:?}");
-        error.map(|(reason, _)| reason).unwrap_or_default()
+        let named = || async { error().await.is_some_and(|e| e.reason == reason) };
+        if !wait::until(PATIENCE, named).await {
+            panic!("{:?} instead of {reason}", error().await);
+        }
     }
 
     /// Says that a fault was survived.

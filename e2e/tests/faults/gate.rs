@@ -10,20 +10,8 @@ const LONG: &str = "long";
 const SEED: &str = "FLEET_SEED";
 
 /// Whether the scenarios that take minutes are wanted.
-pub(crate) fn long() -> bool {
+fn long() -> bool {
     std::env::var_os(ASKED).is_some_and(|value| value == LONG)
-}
-
-/// Whether a scenario that takes minutes is to run; says so if it is not.
-pub(crate) fn wanted(scenario: &str) -> bool {
-    if long() {
-        return true;
-    }
-    skipped(
-        scenario,
-        "it takes minutes; `make faults` (FLEET_FAULTS=long) runs it",
-    );
-    false
 }
 
 /// Says what did not run. Not with a macro: the harness would keep it to itself.

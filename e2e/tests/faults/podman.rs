@@ -8,7 +8,7 @@ use fleet_testbed::Testbed;
 use crate::fleet::Fleet;
 
 /// What a device says while podman does not answer.
-const AWAY: [&str; 1] = ["PodmanUnavailable"];
+const AWAY: &str = "PodmanUnavailable";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_podman_that_is_killed_takes_no_container_with_it() {
@@ -19,7 +19,7 @@ async fn a_podman_that_is_killed_takes_no_container_with_it() {
     device.kill_podman().await.expect("killed");
     assert_ne!(device.podman_service().pid(), process);
     fleet.ask("v2").await;
-    fleet.failed_for(&AWAY).await;
+    fleet.failed_for(AWAY).await;
     fleet.counts([1, 0, 1, 0]).await;
     assert!(fleet.shows_now("dev-1", "v1").await, "the page stays");
 
@@ -36,7 +36,7 @@ async fn a_podman_that_hangs_is_named_and_waited_for() {
     let device = fleet.device("dev-1");
     device.freeze_podman().expect("frozen");
     fleet.ask("v2").await;
-    fleet.failed_for(&AWAY).await;
+    fleet.failed_for(AWAY).await;
     assert!(fleet.shows_now("dev-1", "v1").await, "the page stays");
     assert!(device.agent().pid().is_some(), "the agent lives");
 
@@ -57,15 +57,8 @@ async fn a_spoilt_store_is_named_and_what_runs_goes_on() {
     fs::write(&list, &good[..good.len() / 2]).expect("written");
     device.start_podman().await.expect("started");
     fleet.ask("v2").await;
-    let reason = fleet
-        .failed_for(&[
-            "ImageNotFound",
-            "PullFailed",
-            "PodmanUnavailable",
-            "StartFailed",
-        ])
-        .await;
-    println!("a spoilt store is called {reason}");
+    // podman leaves aside what it cannot read, and so knows no image.
+    fleet.failed_for("ImageNotFound").await;
     assert!(fleet.shows_now("dev-1", "v1").await, "the page stays");
 
     device.stop_podman().await.expect("stopped");

@@ -39,7 +39,7 @@ async fn a_registry_that_is_away_is_named_and_costs_no_downtime() {
     registry.stop().await.expect("stopped");
     let score = Fleet::score(&format!("{base}:v2"), "IfNotPresent");
     fleet.ask_score(score).await;
-    fleet.failed_for(&["RegistryUnreachable"]).await;
+    fleet.failed_for("RegistryUnreachable").await;
     assert!(fleet.shows_now("dev-1", "v1").await, "the page stays");
     registry.start().await.expect("started");
     let took = fleet.shows("dev-1", "v2").await;
@@ -74,8 +74,7 @@ async fn an_image_with_another_digest_than_asked_for_is_not_run() {
     fs::copy(other, &good).expect("written");
     let score = Fleet::score(&format!("{base}@{two}"), "IfNotPresent");
     fleet.ask_score(score).await;
-    let reason = fleet.failed_for(&["PullFailed", "ImageNotFound"]).await;
-    println!("another digest is called {reason}");
+    fleet.failed_for("PullFailed").await;
     assert!(fleet.shows_now("dev-1", "v1").await, "the page stays");
 
     fs::write(&good, bytes).expect("written");

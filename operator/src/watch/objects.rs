@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_operator_core::replica::Roll;
-use futures::{StreamExt as _, pin_mut};
+use futures::StreamExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource};
@@ -14,6 +14,9 @@ use super::backoff::Backoff;
 use crate::refusal::watch_reason;
 use crate::state::{Shared, Source};
 use fleet_service::chain;
+
+/// HTTP's "too many requests".
+const BUSY: u16 = 429;
 
 /// What to do with the objects of one kind.
 pub(super) trait Objects<K> {
@@ -38,8 +41,8 @@ pub(super) async fn follow<K, O>(
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
     O: Objects<K>,
 {
-    let events = watcher::watcher(api, watcher::Config::default());
-    pin_mut!(events);
+    let list = || watcher::watcher(api.clone(), watcher::Config::default()).boxed();
+    let mut events = list();
     let mut backoff = Backoff::default();
     let mut roll = Roll::default();
     while let Some(event) = events.next().await {
@@ -70,19 +73,32 @@ pub(super) async fn follow<K, O>(
                 }
             }
             Err(error) => {
-                let reason = watch_reason(&error);
-                let error = chain(&error);
                 tracing::warn!(
                     source = source.name(),
-                    reason,
-                    error,
+                    reason = watch_reason(&error),
+                    error = chain(&error),
                     "watch failed; opening it again"
                 );
+                if was_away(&error) {
+                    events = list();
+                }
             }
         }
         if let Some(delay) = delay {
             tokio::time::sleep(delay).await;
         }
+    }
+}
+
+/// Whether the server was away, so that it may have come back with an older past: restored from a
+/// backup, its resource versions are lower than ours. A watch that goes on from a version that is yet to
+/// come is told nothing, neither changes nor that anything is wrong; so all is listed again. A server
+/// that only has too much to do is not given more.
+fn was_away(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code != BUSY,
+        watcher::Error::WatchStartFailed(_) => true,
+        _ => false,
     }
 }
 
@@ -106,6 +122,7 @@ fn delay_after<K>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::core::Status;
 
     /// What kube's watcher tells of an attempt to list that fails.
     fn failed_list(backoff: &mut Backoff) -> Duration {
@@ -122,5 +139,22 @@ mod tests {
         assert!(delays[9] >= Duration::from_millis(2_500), "{delays:?}");
         assert_eq!(delay_after::<()>(&mut backoff, &Ok(Event::InitDone)), None);
         assert!(failed_list(&mut backoff) <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_server_that_was_away_is_listed_anew_and_one_that_is_busy_is_not() {
+        let answered = |code| {
+            let status = Status {
+                code,
+                ..Status::default()
+            };
+            watcher::Error::WatchStartFailed(kube::Error::Api(status.boxed()))
+        };
+        assert!(was_away(&answered(503)));
+        assert!(!was_away(&answered(429)));
+        let unreachable = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let unreachable = kube::Error::Service(unreachable.into());
+        assert!(was_away(&watcher::Error::WatchStartFailed(unreachable)));
+        assert!(!was_away(&watcher::Error::NoResourceVersion));
     }
 }

@@ -71,6 +71,12 @@ impl Replica {
         if known.deleting == held && self.active {
             self.queues.finalizers.mark([reference.clone()], now);
         }
+        let before = self.known.deployments.get(reference);
+        let is_another = before.is_some_and(|before| before.status != known.status);
+        if is_another && self.active {
+            // Not what we wrote: a deposed leader that woke up wrote an old one, or a server forgot ours.
+            self.queues.statuses.mark([reference.clone()], now);
+        }
         self.known.deployments.insert(reference.clone(), known);
     }
 
@@ -88,7 +94,13 @@ impl Replica {
         conditions: Vec<Condition>,
         now: UnixMillis,
     ) -> Taken {
-        self.known.devices.insert(seen.device.clone(), conditions);
+        let device = seen.device.clone();
+        let before = self.known.devices.get(&device);
+        if self.active && before.is_some_and(|before| *before != conditions) {
+            // As with a Deployment.
+            self.queues.device_statuses.mark([device.clone()], now);
+        }
+        self.known.devices.insert(device, conditions);
         self.apply(Input::Device(seen), now)
     }
 
