@@ -5,7 +5,7 @@ pub mod cluster;
 pub mod error;
 mod exposition;
 pub mod lead;
-pub mod lease;
+pub use fleet_lease as lease;
 pub mod logs;
 pub mod pages;
 pub mod start;

@@ -1,4 +1,4 @@
-//! Who leads: the rules of client-go's leader election, with time as an argument.
+//! Decides who leads: the rules of client-go's leader election, with time as an argument.
 //!
 //! Clocks of replicas are never compared. A replica notes, on its own clock, when it last saw the
 //! Lease change; if that is longer ago than the Lease lasts, its holder is gone.

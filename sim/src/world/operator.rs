@@ -1,0 +1,267 @@
+//! A replica of the operator: the value that decides, its part in the election, its connections.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use fleet_contracts::signing::ManifestSigner;
+use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
+use fleet_lease::{Election, LeaseTerms, Record, Step};
+use fleet_operator_core::Replica;
+use fleet_operator_core::claims::Enrolments;
+use fleet_operator_core::follow::{
+    DesiredFollower, HeartbeatFollower, InfoFollower, ReportFollower,
+};
+use fleet_operator_core::index::{Input, LivenessConfig};
+use fleet_operator_core::mirror::Mirror;
+use fleet_operator_core::replica::{Roll, Source};
+
+use super::watches::{Line, Watch};
+use super::writes::{Pending, Writing};
+use super::{Event, START, World};
+use crate::dice::Dice;
+use crate::letter::{Peer, Request, Response};
+
+/// How long a Lease lasts, in milliseconds.
+const LEASE: u64 = 15_000;
+
+/// One replica.
+#[derive(Debug)]
+pub struct Operator {
+    /// Counts its starts; odd while it is down.
+    pub life: u32,
+    /// It does nothing until then, and its clock goes on.
+    pub paused_until: u64,
+    /// Whether it cannot reach the bus.
+    pub bus_cut: bool,
+    /// Whether it cannot reach the API server.
+    pub api_cut: bool,
+    /// What decides.
+    pub replica: Replica,
+    /// What it follows of the buckets.
+    pub followers: Followers,
+    /// The objects it knows.
+    pub rolls: (Roll<DeploymentRef>, Roll<DeviceId>),
+    /// Its open watches.
+    pub watches: BTreeMap<Line, Watch>,
+    /// When a turn is due.
+    pub turn_at: Option<u64>,
+    /// Writes under way.
+    pub(super) writing: BTreeMap<u64, Writing>,
+    /// What answers it waits for.
+    pub(super) pending: BTreeMap<u64, Pending>,
+    election: Election,
+    led: bool,
+    /// Its wall clock is so much ahead, in milliseconds.
+    ahead: u64,
+}
+
+/// What it follows of the buckets.
+#[derive(Debug, Default)]
+pub struct Followers {
+    /// `desired-state`.
+    pub desired: DesiredFollower,
+    /// `device-heartbeat`.
+    pub heartbeats: HeartbeatFollower,
+    /// `device-info`.
+    pub info: InfoFollower,
+    /// `device-state`.
+    pub reports: ReportFollower,
+    /// The keys of lists that have not ended.
+    pub listed: BTreeMap<Line, HashSet<String>>,
+    /// Which making of each stream was followed last.
+    pub made: BTreeMap<Line, u64>,
+}
+
+impl Operator {
+    /// One that was never started.
+    pub fn new(signer: &Arc<ManifestSigner>, dice: &mut Dice) -> Self {
+        let mirror = Mirror::new(Arc::clone(signer), vec![]);
+        let config = LivenessConfig::default();
+        let now = UnixMillis(START);
+        Self {
+            life: 0,
+            paused_until: 0,
+            bus_cut: false,
+            api_cut: false,
+            replica: Replica::new(config, mirror, Enrolments::default(), now),
+            followers: Followers::default(),
+            rolls: (Roll::default(), Roll::default()),
+            watches: BTreeMap::new(),
+            turn_at: None,
+            writing: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            election: Election::new(String::new(), LeaseTerms::lasting(LEASE)),
+            led: false,
+            ahead: dice.below(5_000),
+        }
+    }
+
+    /// What it is called on the Lease.
+    pub fn name(&self, place: usize) -> String {
+        format!("operator-{place}-{}", self.life)
+    }
+
+    /// Whether it runs.
+    pub const fn is_up(&self) -> bool {
+        self.life % 2 == 1
+    }
+
+    /// Its steady clock.
+    pub(super) const fn now(&self, world: u64) -> UnixMillis {
+        UnixMillis(START + self.ahead + world)
+    }
+}
+
+impl World {
+    /// A replica starts: it knows nothing.
+    pub(super) fn start(&mut self, place: usize) {
+        let signer = Arc::clone(&self.signer);
+        let life = self.operators[place].life;
+        let mut fresh = Operator::new(&signer, &mut self.dice);
+        fresh.life = if life % 2 == 0 { life + 1 } else { life };
+        fresh.bus_cut = self.operators[place].bus_cut;
+        fresh.api_cut = self.operators[place].api_cut;
+        fresh.election = Election::new(fresh.name(place), LeaseTerms::lasting(LEASE));
+        let now = fresh.now(self.now);
+        let mirror = Mirror::new(signer, vec![]);
+        let config = LivenessConfig::default();
+        fresh.replica = Replica::new(config, mirror, Enrolments::default(), now);
+        // Nobody enrols here.
+        let _ = fresh.replica.synced(Source::Enrolments, now);
+        let life = fresh.life;
+        self.operators[place] = fresh;
+        for line in Line::ALL {
+            let open = self.dice.between(1, 500);
+            self.schedule
+                .add(self.now + open, Event::Open(place, life, line));
+        }
+        let look = self.dice.between(1, 2_000);
+        self.schedule
+            .add(self.now + look, Event::Election(place, life));
+        self.note(|| format!("operator {place} starts, life {life}"));
+    }
+
+    /// A replica is killed; it comes back after a while.
+    pub(super) fn kill(&mut self, place: usize, back: u64) {
+        let operator = &mut self.operators[place];
+        if !operator.is_up() {
+            return;
+        }
+        operator.life += 1;
+        operator.watches.clear();
+        operator.pending.clear();
+        operator.writing.clear();
+        let life = operator.life;
+        self.schedule
+            .add(self.now + back, Event::Start(place, life));
+    }
+
+    /// Events of a replica that is paused wait for it.
+    pub(super) fn postponed(&mut self, event: Event) -> Option<Event> {
+        let place = match &event {
+            Event::Answer {
+                to: (Peer::Operator(place), _),
+                ..
+            }
+            | Event::Told { replica: place, .. }
+            | Event::Open(place, ..)
+            | Event::Turn(place, _)
+            | Event::Election(place, _) => *place,
+            _ => return Some(event),
+        };
+        let until = self.operators[place].paused_until;
+        if until <= self.now {
+            return Some(event);
+        }
+        self.schedule.add(until, event);
+        None
+    }
+
+    pub(super) fn look_at_lease(&mut self, place: usize) {
+        let token = self.ask(Peer::Operator(place), Request::ReadLease);
+        self.expect(place, token, Pending::Lease);
+    }
+
+    /// The Lease was read.
+    pub(super) fn lease_read(&mut self, place: usize, response: &Response) {
+        let operator = &mut self.operators[place];
+        let now = operator.now(self.now);
+        let Response::Lease(record) = response else {
+            return self.looked(place);
+        };
+        match operator.election.look(record.clone(), now) {
+            Step::Wait => self.looked(place),
+            Step::Take | Step::Renew => self.write_lease(place, record.clone(), now),
+        }
+    }
+
+    fn write_lease(&mut self, place: usize, read: Option<Record>, asked: UnixMillis) {
+        let name = self.operators[place].election.identity().to_owned();
+        let token = self.ask(Peer::Operator(place), Request::WriteLease(name, read));
+        self.expect(place, token, Pending::LeaseWritten(asked));
+    }
+
+    pub(super) fn lease_written(&mut self, place: usize, asked: UnixMillis, response: &Response) {
+        if matches!(response, Response::Done) {
+            self.operators[place].election.wrote(asked);
+        }
+        self.looked(place);
+    }
+
+    /// One look at the Lease is over: what follows from it, and when the next is due.
+    fn looked(&mut self, place: usize) {
+        let operator = &mut self.operators[place];
+        let now = operator.now(self.now);
+        let leads = operator.election.leads(now);
+        if leads != operator.led {
+            operator.led = leads;
+            let turn = operator.replica.lead(leads, now);
+            self.note(|| format!("operator {place} leads: {leads}; {turn:?}"));
+        }
+        let operator = &self.operators[place];
+        let retry = operator.election.terms().retry;
+        let left = match operator.election.leads_until() {
+            Some(until) if operator.led => until.millis_since(now).max(1),
+            _ => retry,
+        };
+        let life = operator.life;
+        let spread = self.dice.below(retry / 5);
+        let pause = (retry - retry / 10 + spread).min(left);
+        self.schedule
+            .add(self.now + pause, Event::Election(place, life));
+        self.turn(place);
+    }
+
+    /// Looks after what is due by time, takes keys from the queues and begins their writes.
+    pub(super) fn turn(&mut self, place: usize) {
+        let operator = &mut self.operators[place];
+        if !operator.is_up() {
+            return;
+        }
+        let now = operator.now(self.now);
+        if operator
+            .replica
+            .index
+            .next_tick()
+            .is_some_and(|at| at <= now)
+        {
+            let _ = operator.replica.apply(Input::Tick, now);
+        }
+        if operator.replica.is_active() {
+            self.write_due(place);
+        }
+        let operator = &self.operators[place];
+        let queued = operator.replica.queues.next_due();
+        let queued = queued.filter(|_| operator.replica.is_active());
+        let due = [operator.replica.index.next_tick(), queued];
+        let Some(due) = due.into_iter().flatten().min() else {
+            return;
+        };
+        let at = self.now + due.millis_since(now).max(1);
+        let life = operator.life;
+        if operator.turn_at.is_none_or(|turn| turn > at) {
+            self.operators[place].turn_at = Some(at);
+            self.schedule.add(at, Event::Turn(place, life));
+        }
+    }
+}
