@@ -58,6 +58,7 @@ fn a_part_in_the_cluster_brings_the_parts_below_it() {
             "everywhere devices-editor: id:a id:b",
             "everywhere devices-viewer: id:d id:v id:e id:a id:b",
             "everywhere enrolments-approver: id:a id:b",
+            "everywhere tracer: id:v id:e id:a id:b",
         ]
     );
 }
