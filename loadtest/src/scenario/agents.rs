@@ -16,7 +16,7 @@ use crate::fleet::Counts;
 use crate::platform::{Platform, until};
 
 /// Milliseconds between two signs of life, as agents have it.
-const HEARTBEAT: u64 = 30_000;
+pub(super) const HEARTBEAT: u64 = 30_000;
 
 /// All devices, running for as long as this lives.
 pub(super) struct Agents {

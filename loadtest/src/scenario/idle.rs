@@ -9,6 +9,8 @@ use crate::Error;
 use crate::platform::Platform;
 
 const DAY: f64 = 86_400.0;
+/// Seconds between two signs of life of a device.
+const PERIOD: u64 = super::agents::HEARTBEAT / 1_000;
 /// For what a start leaves behind to settle.
 const SETTLE: Duration = Duration::from_secs(10);
 const SHOW: Duration = Duration::from_secs(1);
@@ -20,7 +22,9 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     agents.roll_out(scene, platform).await?;
     pause(scene, SETTLE, "settling").await;
     let (before, begun) = (Usage::take(scene, &agents), Instant::now());
-    let span = Duration::from_secs(scene.parameters.seconds.max(1));
+    // All devices came up at one moment, and so do their signs of life: only whole periods are fair.
+    let periods = scene.parameters.seconds.div_ceil(PERIOD).max(1);
+    let span = Duration::from_secs(periods * PERIOD);
     pause(scene, span, "idle").await;
     let (after, seconds) = (Usage::take(scene, &agents), begun.elapsed().as_secs_f64());
     let per_device = seconds * of(scene.parameters.devices as u64) / DAY;
