@@ -106,8 +106,9 @@ async fn serve(platform: &Platform, operator: SocketAddr) {
     let ip = operator.ip().to_string();
     let status = json!({"status": {"podIP": ip, "podIPs": [{"ip": ip}]}});
     let status = Patch::Merge(&status);
-    let known = pods.patch_status(SERVICE, &PatchParams::default(), &status);
-    known.await.expect("an address");
+    let params = PatchParams::default();
+    let known = pods.patch_status(SERVICE, &params, &status).await;
+    known.expect("an address");
     // The API server's proxy reads these, and no EndpointSlices; it goes to addresses of pods alone.
     let target = json!({"kind": "Pod", "namespace": SYSTEM, "name": SERVICE});
     let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": SERVICE},
