@@ -153,16 +153,17 @@ bench-callout: servers release ## Verdicts of the auth callout, a fleet that com
 bench-sizing: servers release ## Memory and processor time of the platform's programs for 100 and 1,000 devices; last line JSON
 	$(OUT)/release/fleet-bench sizing
 
-# Sizes and times of a run, such as LOAD='--devices 1000 --seconds 30'.
+# Sizes and times of a run; another size: make bench-churn CHURN='--devices 1000 --deployments 100 --seconds 30'.
+CHURN ?= --devices 10000 --deployments 1000 --seconds 120
+FANOUT ?= --devices 10000 --deployments 10 --seconds 60
+
 .PHONY: bench-churn
-bench-churn: LOAD ?= --devices 10000 --deployments 1000 --seconds 120
 bench-churn: servers release ## 10,000 simulated devices report once a second, statuses held against a recount; last line JSON
-	$(OUT)/release/fleet-loadtest run churn $(LOAD)
+	$(OUT)/release/fleet-loadtest run churn $(CHURN)
 
 .PHONY: bench-fanout
-bench-fanout: LOAD ?= --devices 10000 --deployments 10 --seconds 60
 bench-fanout: servers release ## A change for 10,000 simulated devices, until each has applied it; last line JSON
-	$(OUT)/release/fleet-loadtest run fanout $(LOAD)
+	$(OUT)/release/fleet-loadtest run fanout $(FANOUT)
 
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON
