@@ -14,6 +14,9 @@ use fleet_contracts::UnixMillis;
 pub struct Pace {
     /// Least milliseconds between two writes of one key.
     pub spacing: u64,
+    /// About how many writes a second all keys share. When more want to be written again, each
+    /// waits longer for its next turn; one that rested is written at once.
+    pub share: Option<u32>,
     /// Milliseconds before the first retry; doubled by each further failure.
     pub retry: u64,
     /// The most milliseconds before a retry.
@@ -107,7 +110,8 @@ impl<K: Ord + Hash + Clone> Queue<K> {
         match outcome {
             Outcome::Written => {
                 state.failures = 0;
-                state.not_before = UnixMillis(now.0.saturating_add(pace.spacing));
+                let spacing = pace.spacing_among(self.due.len());
+                state.not_before = UnixMillis(now.0.saturating_add(spacing));
             }
             Outcome::Unchanged => state.failures = 0,
             Outcome::Failed { jitter } => {
@@ -157,6 +161,13 @@ impl<K: Ord + Hash + Clone> Queue<K> {
 }
 
 impl Pace {
+    /// The distance between two writes of a key while so many others wait.
+    fn spacing_among(&self, waiting: usize) -> u64 {
+        let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
+        let turns = |share| waiting.saturating_mul(1_000) / u64::from(share).max(1);
+        self.spacing.max(self.share.map_or(0, turns))
+    }
+
     /// Half of the doubled delay is certain, half is up to `jitter`.
     fn back_off(&self, failures: u32, jitter: u16) -> u64 {
         let full = self
@@ -173,6 +184,7 @@ mod tests {
 
     const PACE: Pace = Pace {
         spacing: 1_000,
+        share: None,
         retry: 100,
         retry_max: 10_000,
     };
@@ -225,6 +237,50 @@ mod tests {
         assert_eq!(queue.take(now, 1), ["a"]);
         queue.done(&"a", Outcome::Written, now);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn keys_that_change_all_the_time_share_a_rate_and_one_that_rested_does_not_wait() {
+        let share = Some(100);
+        let mut queue = Queue::new(Pace { share, ..PACE });
+        let mut written = vec![0; 1_001];
+        for now in (0..100_000).step_by(10) {
+            (0..1_000).for_each(|key| queue.mark(key, at(now)));
+            if now == 50_000 {
+                queue.mark(1_000, at(now));
+            }
+            for key in queue.take(at(now), 50) {
+                written[key] += 1;
+                queue.done(&key, Outcome::Written, at(now));
+            }
+            if now == 50_000 {
+                assert_eq!(written[1_000], 1, "it does not wait for the others");
+            }
+        }
+        // A hundred seconds at a hundred a second, and the first turn of each.
+        let each = 9..=13;
+        assert!(
+            written[..1_000].iter().all(|n| each.contains(n)),
+            "{written:?}"
+        );
+    }
+
+    #[test]
+    fn few_keys_keep_the_least_distance() {
+        let share = Some(100);
+        let mut queue = Queue::new(Pace { share, ..PACE });
+        for now in (0..10_000).step_by(10) {
+            (0..50).for_each(|key| queue.mark(key, at(now)));
+            let taken = queue.take(at(now), 100);
+            assert_eq!(
+                taken.len(),
+                if now % 1_000 == 0 { 50 } else { 0 },
+                "at {now}"
+            );
+            taken
+                .iter()
+                .for_each(|key| queue.done(key, Outcome::Written, at(now)));
+        }
     }
 
     #[test]

@@ -15,9 +15,14 @@ pub struct Kind<K> {
 
 impl<K: Ord + Hash + Clone> Kind<K> {
     fn new(spacing: u64) -> Self {
+        Self::sharing(spacing, None)
+    }
+
+    fn sharing(spacing: u64, share: Option<u32>) -> Self {
         Self {
             queue: Queue::new(Pace {
                 spacing,
+                share,
                 retry: 200,
                 retry_max: 5_000,
             }),
@@ -95,11 +100,14 @@ pub struct Queues {
 impl Queues {
     /// Least milliseconds between two status patches of one object.
     const STATUS_SPACING: u64 = 1_000;
+    /// About how many status patches of Deployments a second, when many keep changing: an API server
+    /// spends milliseconds on each, and etcd a write.
+    const STATUS_SHARE: u32 = 100;
 
     pub(super) fn new() -> Self {
         Self {
             desired: Kind::new(0),
-            statuses: Kind::new(Self::STATUS_SPACING),
+            statuses: Kind::sharing(Self::STATUS_SPACING, Some(Self::STATUS_SHARE)),
             finalizers: Kind::new(0),
             device_objects: Kind::new(0),
             device_statuses: Kind::new(Self::STATUS_SPACING),
