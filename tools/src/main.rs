@@ -18,8 +18,8 @@ struct Args {
 enum Command {
     /// Make tools ready, building what is missing.
     Ensure {
-        /// Only this set of tools: walking, node, charts, identity, providers or gitops. If none is
-        /// named: all that this machine has what it takes for, but those of gitops.
+        /// Only this set of tools: walking, node, charts, identity, providers, gitops or alerts. If
+        /// none is named: all that this machine has what it takes for, but those of the last two.
         #[arg(long)]
         profile: Option<Profile>,
     },

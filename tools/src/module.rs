@@ -30,6 +30,8 @@ pub enum Module {
     Keycloak,
     /// `github.com/argoproj/argo-cd/v3`
     ArgoCd,
+    /// `github.com/prometheus/prometheus`
+    Prometheus,
 }
 
 /// A package with its version.
@@ -110,7 +112,7 @@ const KEYCLOAK: Pin = Pin {
 impl Module {
     /// Every module.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Etcd,
         Self::Kubernetes,
         Self::Nats,
@@ -121,6 +123,7 @@ impl Module {
         Self::OpenBao,
         Self::Keycloak,
         Self::ArgoCd,
+        Self::Prometheus,
     ];
 
     fn pin(self) -> &'static Pin {
@@ -166,6 +169,12 @@ impl Module {
                     "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
                     "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
                 ]
+            ),
+            // Prometheus 3.6. Modules of newer ones are asked for by commits that proxies may not have.
+            Self::Prometheus => pin!(
+                "prometheus",
+                "0.306.0",
+                ["github.com/prometheus/common/version.Version=0.306.0"]
             ),
             // Not newer: from 3.3 on it needs a module of its own repository that was never published.
             // It calls itself by its tag only if it is told of a commit and a clean tree.

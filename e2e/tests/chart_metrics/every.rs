@@ -38,25 +38,31 @@ fn pages() -> [String; 3] {
     let of_enrolment = fleet_auth::enrol::metrics::Metrics::default();
     of_enrolment.answered("Pending");
     of_enrolment.provisioned(ConditionReason::Provisioned.as_str());
-    let operator_totals = operator::Totals {
+    [
+        of_operator.render(&operator_totals()),
+        of_callout.render(&callout_totals()),
+        of_enrolment.render(),
+    ]
+    .map(|page| page.expect("a page"))
+}
+
+fn operator_totals() -> operator::Totals {
+    operator::Totals {
         stats: fleet_operator_core::index::Stats::default(),
         violations: 0,
         active: true,
         connected: true,
         depths: [("manifest", 0); 7],
-    };
-    let callout_totals = callout::Totals {
+    }
+}
+
+fn callout_totals() -> callout::Totals {
+    callout::Totals {
         key_age: None,
         kept_tokens: 0,
         in_flight: 0,
         connected: true,
-    };
-    [
-        of_operator.render(&operator_totals),
-        of_callout.render(&callout_totals),
-        of_enrolment.render(),
-    ]
-    .map(|page| page.expect("a page"))
+    }
 }
 
 fn metrics() -> Metrics {
@@ -164,4 +170,27 @@ async fn every_alert_asks_for_what_programs_count() {
     for name in wanted {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
+}
+
+/// A counter that begins with its first happening has not increased by it, and the alert is silent.
+#[tokio::test]
+async fn what_an_alert_counts_is_there_before_it_happens() {
+    let mut fresh = Metrics::default();
+    let of_operator = operator::Metrics::default().render(&operator_totals());
+    let of_callout = callout::Metrics::default().render(&callout_totals());
+    for page in [of_operator, of_callout] {
+        fresh.add(&page.expect("a page"));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let alerts = alerts(folder.path()).await;
+    let counting = alerts
+        .iter()
+        .filter(|alert| alert.expr.contains("increase("));
+    let mut any = false;
+    for alert in counting {
+        let missing = fresh.missing(&alert.expr);
+        assert!(missing.is_empty(), "{alert:?}: {missing:?}");
+        any = true;
+    }
+    assert!(any, "no alert counts what happens once");
 }

@@ -3,6 +3,7 @@
 
 mod asked;
 mod every;
+mod firing;
 
 use std::net::SocketAddr;
 use std::path::Path;
