@@ -23,6 +23,17 @@ pub async fn deployments(shared: Arc<Shared>, rejected: Arc<Rejected>, client: C
     follow(shared, Api::all(client), Source::Deployments, watch).await;
 }
 
+/// By these fields a change is found again in what writers and devices log.
+fn span(admitted: &Admitted) -> tracing::Span {
+    let plan = admitted.plan.as_ref().ok();
+    tracing::info_span!(
+        "change",
+        deployment = %admitted.reference,
+        generation = admitted.generation,
+        revision = plan.map(|plan| plan.revision.short()),
+    )
+}
+
 struct DeploymentWatch {
     shared: Arc<Shared>,
     rejected: Arc<Rejected>,
@@ -53,12 +64,14 @@ impl Objects<Deployment> for DeploymentWatch {
                 return None;
             }
         };
+        let _change = span(&admitted).entered();
         let reference = admitted.reference.clone();
         if let Err(refusal) = &admitted.plan {
-            tracing::warn!(deployment = %reference, reason = %refusal.reason, refusal.message, "spec refused");
+            tracing::warn!(reason = %refusal.reason, refusal.message, "spec refused");
         }
         self.remember(&reference, object);
         self.shared.apply(Input::Deployment(admitted));
+        tracing::debug!("change taken");
         Some(reference)
     }
 

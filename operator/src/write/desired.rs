@@ -7,6 +7,7 @@ use fleet_contracts::{DeviceId, Manifest};
 use fleet_operator_core::mirror::{Batch, ManifestWrite, Put};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tracing::Instrument as _;
 
 use super::{Done, Failure, Writers};
 use crate::clock;
@@ -26,7 +27,12 @@ impl Writers {
                     manifest,
                     body,
                     expected,
-                }) => self.put_manifest(&manifest, &body, expected).await?,
+                }) => {
+                    let (device, generation) = (&manifest.device, manifest.generation.0);
+                    let span = tracing::info_span!("manifest", %device, generation);
+                    let put = self.put_manifest(&manifest, &body, expected);
+                    put.instrument(span).await?;
+                }
                 Batch::Manifest(ManifestWrite::Delete) => self.delete_manifest(device).await?,
                 Batch::Deletions(keys) => self.delete_entries(&keys).await?,
             }
@@ -79,10 +85,12 @@ impl Writers {
             .lock()
             .manifest_stored(manifest, sequence, clock::now());
         self.shared.took(&taken);
-        tracing::debug!(
-            device = %manifest.device, generation = manifest.generation.0,
-            deployments = manifest.deployments.len(), "manifest written"
-        );
+        for (deployment, revision) in &manifest.deployments {
+            let revision = revision.short();
+            tracing::trace!(%deployment, revision, "named in the manifest");
+        }
+        let deployments = manifest.deployments.len();
+        tracing::debug!(deployments, "manifest written");
         Ok(())
     }
 
