@@ -239,3 +239,76 @@ fn reported(trace: &Trace) -> Stage {
         detail: format!("{phase:?}{because} at revision {revision}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rendered(changes: &Value) -> String {
+        let mut answer = json!({
+            "deployment": "shop.web", "device": "pi-7", "at": 100_000, "verdict": "Applied",
+            "seen": {"generation": 3, "revision": "ab".repeat(32), "since": 40_000},
+            "target": {"revision": "ab".repeat(32)},
+            "written": {"generation": 17, "sequence": 5, "revision": "ab".repeat(32)},
+            "heard": {"stale": false, "last": 99_500, "follows": 17},
+            "reported": {"revision": "ab".repeat(32), "phase": "Running", "received": 42_000},
+        });
+        let fields = changes.as_object().expect("an object");
+        for (field, value) in fields {
+            answer[field] = value.clone();
+        }
+        let trace: Trace = serde_json::from_value(answer).expect("an answer");
+        let query = TraceQuery {
+            uid: String::new(),
+            generation: 3,
+        };
+        text(&trace, &query)
+    }
+
+    /// The states of all stages, in order.
+    fn states(text: &str) -> Vec<&str> {
+        let (_, rows) = text.split_once("STAGE").expect("a table");
+        let rows = rows.lines().skip(1);
+        rows.filter_map(|row| row.split_whitespace().nth(1))
+            .collect()
+    }
+
+    #[test]
+    fn a_change_that_arrived_has_passed_all_stages() {
+        let text = rendered(&json!({}));
+        assert!(
+            text.starts_with("Deployment: shop/web, generation 3\nDevice:     pi-7\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Verdict:    Applied\n            The device runs it.\n"),
+            "{text}"
+        );
+        assert_eq!(states(&text), ["done"; 5]);
+        assert!(text.contains("500ms   follows manifest 17"), "{text}");
+        assert!(
+            text.contains("58.0s   Running at revision abababababab"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_stage_that_a_change_is_stuck_at_stands_out() {
+        let text = rendered(
+            &json!({"verdict": "NotMatched", "reported": null, "target": {
+            "unmet": [{"rule": "site=shop", "label": "site", "found": "lab"}]}}),
+        );
+        assert_eq!(states(&text), ["done", "STUCK", "-", "-", "-"]);
+        assert!(text.contains("wants site=shop, has site=lab"), "{text}");
+
+        let text = rendered(&json!({"verdict": "ApplyFailed", "reason": "ImageNotFound",
+            "message": "no such tag\u{1b}[2J", "reported": {"revision": "ab".repeat(32),
+            "phase": "Pending", "reason": "ImageNotFound", "received": 42_000}}));
+        assert_eq!(states(&text), ["done", "done", "done", "done", "STUCK"]);
+        assert!(
+            text.contains("Verdict:    ApplyFailed (ImageNotFound)\n            no such tag?[2J\n"),
+            "{text}"
+        );
+    }
+}
