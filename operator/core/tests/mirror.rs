@@ -1,5 +1,5 @@
 //! The mirror of `desired-state`: plan, carry out, plan again.
-#![allow(clippy::expect_used, reason = "test code")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod support;
 
@@ -204,4 +204,46 @@ fn the_lines_of_a_deployment_are_told_for_carrying_over() {
         [(key("a", "web"), web.revision())]
     );
     assert_eq!(stream.mirror.lines(&reference("db")), []);
+}
+
+#[test]
+fn a_manifest_signed_earlier_that_comes_back_is_replaced_by_a_later_one() {
+    let mut stream = Stream::new();
+    let none = Desired::default();
+    let first = stream.plan(Some(&none));
+    stream.carry_out(&first);
+    let Some(ManifestWrite::Put { body, manifest, .. }) = first.manifest else {
+        panic!("no manifest: {first:?}");
+    };
+    stream.mirror.followed(&device("a"), Generation(5_000));
+    assert_eq!(stream.foreign("a._manifest", &KEY, &body), Ok(true));
+    let again = stream.plan(Some(&none));
+    let Some(ManifestWrite::Put {
+        manifest: later, ..
+    }) = again.manifest
+    else {
+        panic!("not written again: {again:?}");
+    };
+    assert!(later.same_content(&manifest));
+    assert_eq!(later.generation, Generation(5_001));
+}
+
+#[test]
+fn a_device_that_follows_a_later_manifest_than_the_stream_holds_gets_one_later_still() {
+    let mut stream = Stream::new();
+    let none = Desired::default();
+    let first = stream.plan(Some(&none));
+    stream.carry_out(&first);
+    assert!(!stream.mirror.followed(&device("a"), Generation(1_000)));
+    assert!(stream.plan(Some(&none)).is_empty());
+    assert!(stream.mirror.followed(&device("a"), Generation(9_000)));
+    let again = stream.plan(Some(&none));
+    assert!(matches!(
+        &again.manifest,
+        Some(ManifestWrite::Put { manifest, .. }) if manifest.generation == Generation(9_001)
+    ));
+    stream.carry_out(&again);
+    assert!(stream.plan(Some(&none)).is_empty());
+    // Nothing could be later than the highest.
+    assert!(!stream.mirror.followed(&device("a"), Generation(u64::MAX)));
 }

@@ -45,6 +45,9 @@ impl Follower for HeartbeatFollower {
             generation,
             ..
         } = heartbeat;
+        if replica.mirror.followed(&device, generation) {
+            replica.mark_desired(device.clone(), now);
+        }
         let news = self.news(&device, refusal.as_ref());
         // One that comes now was sent now, whatever the clocks say; one from before the watch is
         // as old as the bus says.

@@ -12,6 +12,8 @@ pub(super) struct Held {
     pub(super) occupied: bool,
     /// The highest generation seen; kept over deletions, for devices remember too.
     pub(super) generation: Option<Generation>,
+    /// The generation of the manifest, if it is a good one.
+    pub(super) stored: Option<Generation>,
     /// Fingerprint of the manifest, if it is a good one.
     pub(super) content: Option<u64>,
     /// The Deployments it names, and their revisions.

@@ -16,7 +16,7 @@ use fleet_api::trace::WrittenStage;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{PayloadError, decode};
 use fleet_contracts::signing::{ManifestSigner, verify};
-use fleet_contracts::{DeploymentRef, DeviceId, Manifest, Revision};
+use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, Revision};
 
 use crate::body::print;
 use crate::slots::Slots;
@@ -139,6 +139,7 @@ impl Mirror {
         }
         held.manifest_sequence = sequence;
         held.generation = held.generation.max(Some(manifest.generation));
+        held.stored = Some(manifest.generation);
         held.content = Some(content_print(manifest));
         self.name_lines(&manifest.device.clone(), manifest);
     }
@@ -168,12 +169,29 @@ impl Mirror {
         }
         held.manifest_sequence = sequence;
         held.content = None;
+        held.stored = None;
         held.occupied = false;
         let lines = std::mem::take(&mut held.lines);
         for (slot, _) in lines {
             self.unname(slot);
         }
         true
+    }
+
+    /// A device says which manifest it follows. If that is a later one than the stream holds, the
+    /// stream went back, by a restored snapshot or by somebody's hand, and the device refuses what
+    /// it holds: then it has to be written again, and this answers true.
+    pub fn followed(&mut self, device: &DeviceId, generation: Generation) -> bool {
+        if !is_plausible(generation) {
+            return false;
+        }
+        let held = self.devices.entry(device.clone()).or_default();
+        held.generation = held.generation.max(Some(generation));
+        let behind = held.content.is_some() && held.stored < Some(generation);
+        if behind {
+            held.content = None;
+        }
+        behind
     }
 
     /// All devices with keys in the stream.
@@ -250,11 +268,12 @@ impl Mirror {
         }
         held.manifest_sequence = message.sequence;
         held.content = None;
+        held.stored = None;
         held.occupied = true;
         let manifest: Manifest = decode(Bucket::DesiredState, message.body)?;
         // Even a forged manifest's generation counts: ours must be higher to replace it everywhere.
         // Except the highest, which nothing could follow.
-        let plausible = manifest.generation.0 < u64::MAX / 2;
+        let plausible = is_plausible(manifest.generation);
         if plausible {
             held.generation = held.generation.max(Some(manifest.generation));
         }
@@ -264,9 +283,12 @@ impl Mirror {
             return Err(ForeignError::Unsigned(device));
         }
         let held = self.devices.entry(device.clone()).or_default();
-        held.content = Some(content_print(&manifest));
+        held.stored = Some(manifest.generation);
+        // One that was signed earlier came back: devices do not take it, whatever it says.
+        let latest = held.generation <= held.stored;
+        held.content = latest.then(|| content_print(&manifest));
         self.name_lines(&device, &manifest);
-        Ok((!ours).then_some(device))
+        Ok((!ours || !latest).then_some(device))
     }
 
     fn is_signed(&self, message: Message<'_>) -> bool {
@@ -303,4 +325,9 @@ impl Mirror {
             self.names.remove(slot);
         }
     }
+}
+
+/// Nothing could follow the highest of all.
+const fn is_plausible(generation: Generation) -> bool {
+    generation.0 < u64::MAX / 2
 }
