@@ -104,6 +104,14 @@ test: ## Everything that every change must pass
 test-full: ## The same, and what takes longer: outages of ten minutes, the benchmarks
 	.ci/test.sh full
 
+# Each world from its seed; SEEDS of them, from FROM on.
+SEEDS ?= 2000
+FROM ?= 0
+
+.PHONY: sim
+sim: ## SEEDS=n simulated worlds of operators and devices under faults; prints the seeds that failed
+	cargo run --locked --quiet --release -p fleet-sim -- --seeds $(SEEDS) --from $(FROM)
+
 .PHONY: attacks
 attacks: servers build ## Every attack that must fail, by name, and what refused it; a part of `make test`
 	$(OUT)/debug/fleet-attacks

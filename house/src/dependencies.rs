@@ -29,11 +29,12 @@ const TEST_CRATES: [&str; 4] = [
 ];
 
 /// Crates without I/O and without async, and which of ours each may use.
-fn pure_crates() -> [(&'static str, &'static [&'static str]); 7] {
+fn pure_crates() -> [(&'static str, &'static [&'static str]); 8] {
     [
         (CONTRACTS, &[]),
         (API, &[CONTRACTS]),
         (RBAC, &[]),
+        ("fleet-lease", &[CONTRACTS]),
         ("fleet-operator-core", &[CONTRACTS, API, RBAC]),
         ("fleet-agent-core", &[CONTRACTS, API]),
         ("fleet-auth-core", &[CONTRACTS, API, RBAC]),

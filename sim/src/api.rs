@@ -55,16 +55,15 @@ impl Api {
 
     /// Creates a Deployment, or gives it another spec.
     pub fn apply(&mut self, reference: &DeploymentRef, spec: DeploymentSpec, now: u64) -> Change {
-        let mut object = match self.deployments.get(reference) {
-            Some(object) => Deployment::clone(object),
-            None => {
-                let mut object = Deployment::new(reference.name.as_str(), spec.clone());
-                object.metadata.namespace = Some(reference.namespace.to_string());
-                object.metadata.uid = Some(self.uid());
-                object.metadata.generation = Some(0);
-                object.metadata.creation_timestamp = Some(time(UnixMillis(now)));
-                object
-            }
+        let mut object = if let Some(object) = self.deployments.get(reference) {
+            Deployment::clone(object)
+        } else {
+            let mut object = Deployment::new(reference.name.as_str(), spec.clone());
+            object.metadata.namespace = Some(reference.namespace.to_string());
+            object.metadata.uid = Some(self.uid());
+            object.metadata.generation = Some(0);
+            object.metadata.creation_timestamp = Some(time(UnixMillis(now)));
+            object
         };
         object.spec = spec;
         object.metadata.generation = object.metadata.generation.map(|g| g + 1);
@@ -140,18 +139,17 @@ impl Api {
 
     /// Makes a Device say what the device says; labels of people stay.
     pub fn apply_device(&mut self, device: &DeviceId, wanted: &DeviceObject) -> Change {
-        let mut object = match self.devices.get(device) {
-            Some(object) => Device::clone(object),
-            None => {
-                let mut object = Device::new(
-                    device.as_str(),
-                    DeviceSpec {
-                        inventory: wanted.inventory.clone(),
-                    },
-                );
-                object.metadata.uid = Some(self.uid());
-                object
-            }
+        let mut object = if let Some(object) = self.devices.get(device) {
+            Device::clone(object)
+        } else {
+            let mut object = Device::new(
+                device.as_str(),
+                DeviceSpec {
+                    inventory: wanted.inventory.clone(),
+                },
+            );
+            object.metadata.uid = Some(self.uid());
+            object
         };
         let managed = wanted.labels.keys().cloned().collect();
         let before = self.managed.insert(device.clone(), managed);

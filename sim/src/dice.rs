@@ -1,4 +1,4 @@
-//! Randomness from a seed: SplitMix64 (Steele, Lea, Flood 2014). The same on every machine.
+//! Randomness from a seed: `SplitMix64` (Steele, Lea, Flood 2014). The same on every machine.
 
 /// The one source of randomness of a world.
 #[derive(Debug, Clone)]

@@ -16,6 +16,8 @@
 //! | [`check`] | what must hold |
 //! | [`dice`], [`schedule`], [`trace`] | chance, time, memory |
 
+#![allow(clippy::similar_names, reason = "a shelf, and self")]
+
 pub mod api;
 pub mod bus;
 pub mod check;
@@ -45,6 +47,8 @@ const PATIENCE: u64 = 45 * 60 * 1_000;
 pub struct Setup {
     /// The bus takes conditional writes whatever their condition.
     pub unconditional_writes: bool,
+    /// What a bus acknowledged before it lost its store is heard after it came back.
+    pub late_acknowledgements: bool,
     /// Disks say that content is kept when it is not.
     pub careless_disk: bool,
 }
@@ -108,7 +112,7 @@ pub struct Failure {
 /// # Errors
 /// When an invariant does not hold.
 pub fn run(seed: u64, setup: Setup, cast: &Cast, lines: usize) -> Result<Summary, Box<Failure>> {
-    let world = World::new(seed, setup, cast.clone(), Trace::keeping(lines));
+    let world = World::new(seed, setup, cast, Trace::keeping(lines));
     let mut history = History {
         world,
         dice: Dice::new(!seed),

@@ -27,6 +27,9 @@ struct Args {
     /// One world only.
     #[arg(long)]
     seed: Option<u64>,
+    /// Has acknowledgements of a store that is lost arrive after it was made again.
+    #[arg(long)]
+    late_acks: bool,
     /// Prints everything that happens; with `--seed`.
     #[arg(long, requires = "seed")]
     trace: bool,
@@ -35,10 +38,14 @@ struct Args {
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let cast = Cast::usual()?;
+    let setup = Setup {
+        late_acknowledgements: args.late_acks,
+        ..Setup::default()
+    };
     let began = Instant::now();
     if let Some(seed) = args.seed {
         let lines = if args.trace { ALL } else { LAST };
-        return Ok(match run(seed, Setup::default(), &cast, lines) {
+        return Ok(match run(seed, setup, &cast, lines) {
             Ok(summary) => {
                 println!("seed {seed}: {summary:?}");
                 ExitCode::SUCCESS
@@ -50,14 +57,14 @@ fn main() -> anyhow::Result<ExitCode> {
         });
     }
     let seeds = args.from..args.from + args.seeds;
-    let (steps, failed) = run_all(&seeds, &cast);
+    let (steps, failed) = run_all(&seeds, setup, &cast);
     let (worlds, seconds) = (args.seeds, began.elapsed().as_secs_f64());
     println!(
         "{worlds} seeds, {steps} steps, {} failed, {seconds:.1} s",
         failed.len()
     );
     for seed in failed.iter().take(3) {
-        if let Err(failure) = run(*seed, Setup::default(), &cast, LAST) {
+        if let Err(failure) = run(*seed, setup, &cast, LAST) {
             print(*seed, &failure);
         }
     }
@@ -69,7 +76,7 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// All seeds, on all processors. Answers with the steps of all, and which failed.
-fn run_all(seeds: &Range<u64>, cast: &Cast) -> (u64, Vec<u64>) {
+fn run_all(seeds: &Range<u64>, setup: Setup, cast: &Cast) -> (u64, Vec<u64>) {
     let next = AtomicU64::new(seeds.start);
     let steps = AtomicU64::new(0);
     let worker = || {
@@ -79,7 +86,7 @@ fn run_all(seeds: &Range<u64>, cast: &Cast) -> (u64, Vec<u64>) {
             if seed >= seeds.end {
                 return failed;
             }
-            match run(seed, Setup::default(), cast, 0) {
+            match run(seed, setup, cast, 0) {
                 Ok(summary) => {
                     steps.fetch_add(summary.steps, Ordering::Relaxed);
                 }

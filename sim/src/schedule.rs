@@ -26,7 +26,7 @@ impl<E> Schedule<E> {
     }
 
     /// The next event, and when it happens.
-    pub fn next(&mut self) -> Option<(u64, E)> {
+    pub fn pop(&mut self) -> Option<(u64, E)> {
         let ((at, _), event) = self.events.pop_first()?;
         Some((at, event))
     }

@@ -145,6 +145,7 @@ impl World {
 
     fn lose(&mut self, bucket: Bucket) {
         self.bus.lose(bucket);
+        self.lost_at = self.tokens;
         for place in 0..self.operators.len() {
             self.deafen(place, Line::of(bucket));
         }

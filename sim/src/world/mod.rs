@@ -6,6 +6,7 @@ mod listen;
 mod machine;
 mod network;
 mod operator;
+mod pending;
 mod people;
 mod steps;
 mod watches;
@@ -15,6 +16,7 @@ pub use faults::Cut;
 pub use machine::Machine;
 pub use operator::Operator;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleet_contracts::UnixMillis;
@@ -29,6 +31,7 @@ use crate::schedule::Schedule;
 use crate::trace::Trace;
 use crate::{Cast, Setup};
 use machine::MachineEvent;
+use network::Way;
 use watches::{Line, Told};
 
 /// When worlds begin, by the wall clock: 2027-01-15.
@@ -123,6 +126,10 @@ pub struct World {
     signer: Arc<ManifestSigner>,
     tokens: u64,
     openings: u64,
+    /// When the last thing that was sent over each connection to the bus arrives.
+    connections: BTreeMap<(Peer, Way), u64>,
+    /// Questions up to this one were asked before a store was lost.
+    lost_at: u64,
     /// Requests on their way to a server.
     under_way: usize,
     /// Whether nobody has changed anything since all was as it should be.
@@ -131,7 +138,7 @@ pub struct World {
 
 impl World {
     /// At the beginning: nothing but servers, two replicas and devices that start.
-    pub fn new(seed: u64, setup: Setup, cast: Cast, trace: Trace) -> Self {
+    pub fn new(seed: u64, setup: Setup, cast: &Cast, trace: Trace) -> Self {
         let mut dice = Dice::new(seed);
         let signer = Arc::new(ManifestSigner::from_seed(&[7; 32]));
         let devices = 2 + dice.place(3);
@@ -151,6 +158,8 @@ impl World {
             signer,
             tokens: 0,
             openings: 0,
+            connections: BTreeMap::new(),
+            lost_at: 0,
             under_way: 0,
             settled: false,
             dice,
@@ -173,7 +182,7 @@ impl World {
             self.now = self.now.max(until);
             return false;
         }
-        let Some((at, event)) = self.schedule.next() else {
+        let Some((at, event)) = self.schedule.pop() else {
             return false;
         };
         self.now = self.now.max(at);
@@ -198,7 +207,8 @@ impl World {
                 response,
             } => match peer {
                 Peer::Operator(replica) if self.operators[replica].life == life => {
-                    self.operator_answered(replica, token, response);
+                    let response = self.heard(token, response);
+                    self.operator_answered(replica, token, &response);
                 }
                 Peer::Device(place) if self.machines[place].life == life => {
                     self.device_answered(place, token, response);
@@ -214,12 +224,13 @@ impl World {
             Event::Open(replica, life, line) if self.operators[replica].life == life => {
                 self.open(replica, line);
             }
-            Event::Turn(replica, life) if self.operators[replica].life == life => {
-                // Another one was due earlier, and has looked.
-                if self.operators[replica].turn_at == Some(self.now) {
-                    self.operators[replica].turn_at = None;
-                    self.turn(replica);
-                }
+            // Unless another one was due earlier, and has looked.
+            Event::Turn(replica, life)
+                if self.operators[replica].life == life
+                    && self.operators[replica].turn_at == Some(self.now) =>
+            {
+                self.operators[replica].turn_at = None;
+                self.turn(replica);
             }
             Event::Election(replica, life) if self.operators[replica].life == life => {
                 self.look_at_lease(replica);

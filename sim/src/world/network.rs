@@ -11,6 +11,15 @@ use crate::api::{Change, Refusal};
 use crate::bus::{self, Message};
 use crate::letter::{Peer, Request, Response};
 
+/// A direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// To the server.
+    Out,
+    /// From it.
+    Back,
+}
+
 impl World {
     /// How long something takes over the network.
     pub(super) fn delay(&mut self) -> u64 {
@@ -21,6 +30,27 @@ impl World {
             self.dice.between(50, 2_000)
         } else {
             self.dice.between(1, 20)
+        }
+    }
+
+    /// The bus is one connection: what is slow there holds up what follows.
+    fn way(&mut self, peer: Peer, for_bus: bool, way: Way) -> u64 {
+        let delay = self.delay();
+        if !for_bus {
+            return delay;
+        }
+        let latest = self.connections.entry((peer, way)).or_default();
+        *latest = (*latest).max(self.now + delay);
+        *latest - self.now
+    }
+
+    /// A server that lost its store has broken its connections: what it acknowledged before is not
+    /// heard any more.
+    pub(super) fn heard(&self, token: u64, response: Response) -> Response {
+        let late = token <= self.lost_at && !self.setup.late_acknowledgements;
+        match response {
+            Response::Stored(_) if late => Response::NoAnswer,
+            other => other,
         }
     }
 
@@ -48,7 +78,8 @@ impl World {
         self.tokens += 1;
         let token = self.tokens;
         let from = (peer, self.life(peer));
-        let (patience, way) = (request.patience(), self.delay());
+        let patience = request.patience();
+        let way = self.way(from.0, request.is_for_bus(), Way::Out);
         let lost = self.is_lost() || self.is_cut(peer, &request);
         if lost || way > patience {
             self.answer(from, token, Response::NoAnswer, patience);
@@ -79,11 +110,12 @@ impl World {
         self.under_way -= 1;
         let patience = request.patience();
         let cut = self.is_cut(from.0, &request);
+        let for_bus = request.is_for_bus();
         let response = self.serve(from.0, request);
         if cut || self.is_lost() {
             self.answer(from, token, Response::NoAnswer, patience);
         } else {
-            let way = self.delay();
+            let way = self.way(from.0, for_bus, Way::Back);
             self.answer(from, token, response, way);
         }
     }

@@ -15,8 +15,8 @@ use fleet_operator_core::index::{Input, LivenessConfig};
 use fleet_operator_core::mirror::Mirror;
 use fleet_operator_core::replica::{Roll, Source};
 
+use super::pending::{Pending, Writing};
 use super::watches::{Line, Watch};
-use super::writes::{Pending, Writing};
 use super::{Event, START, World};
 use crate::dice::Dice;
 use crate::letter::{Peer, Request, Response};
@@ -118,7 +118,11 @@ impl World {
         let signer = Arc::clone(&self.signer);
         let life = self.operators[place].life;
         let mut fresh = Operator::new(&signer, &mut self.dice);
-        fresh.life = if life % 2 == 0 { life + 1 } else { life };
+        fresh.life = if life.is_multiple_of(2) {
+            life + 1
+        } else {
+            life
+        };
         fresh.bus_cut = self.operators[place].bus_cut;
         fresh.api_cut = self.operators[place].api_cut;
         fresh.election = Election::new(fresh.name(place), LeaseTerms::lasting(LEASE));

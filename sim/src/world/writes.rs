@@ -1,77 +1,18 @@
 //! The writers of a replica: which requests a dirty key leads to, and what their answers change.
 
 use bytes::Bytes;
-use fleet_api::{DeploymentStatus, DeviceStatus};
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
-use fleet_contracts::{DeploymentRef, DeviceId, Manifest, UnixMillis};
-use fleet_operator_core::mirror::{Batch, ManifestWrite, Put};
+use fleet_contracts::{DeploymentRef, DeviceId, Manifest};
+use fleet_operator_core::mirror::{Batch, ManifestWrite};
 use fleet_operator_core::queue::Outcome;
 use fleet_operator_core::replica::FinalizerStep;
 
 use super::World;
+use super::pending::{Key, Pending, Writing};
 use crate::letter::{Peer, Request, Response};
 
 /// Purges up to here, which is all there is.
 const EVERYTHING: u64 = u64::MAX - 1;
-
-/// A key that is being written.
-#[derive(Debug, Clone)]
-pub(super) enum Key {
-    Desired(DeviceId),
-    Status(DeploymentRef),
-    Finalizer(DeploymentRef),
-    DeviceObject(DeviceId),
-    DeviceStatus(DeviceId),
-    Forgotten(DeviceId),
-    Report(EntryKey),
-}
-
-/// A write under way.
-#[derive(Debug)]
-pub(super) struct Writing {
-    key: Key,
-    /// What follows, the next last.
-    batches: Vec<Batch>,
-    /// How many answers are awaited.
-    waiting: usize,
-}
-
-/// What an answer is for.
-#[derive(Debug)]
-pub(super) enum Pending {
-    Lease,
-    LeaseWritten(UnixMillis),
-    Entry(u64, Put),
-    Manifest(u64, Box<Manifest>),
-    ManifestDeleted(u64, DeviceId),
-    EntryDeleted(u64, EntryKey),
-    /// A marker that stays is no harm.
-    Swept(u64),
-    Status(u64, DeploymentRef, String, Box<DeploymentStatus>),
-    Released(u64, DeploymentRef),
-    DeviceStatus(u64, DeviceId, Box<DeviceStatus>),
-    InfoForgotten(u64, DeviceId),
-    /// Nothing is remembered of it.
-    Plain(u64),
-}
-
-impl Pending {
-    const fn writing(&self) -> u64 {
-        match self {
-            Self::Lease | Self::LeaseWritten(_) => 0,
-            Self::Entry(writing, _)
-            | Self::Manifest(writing, _)
-            | Self::ManifestDeleted(writing, _)
-            | Self::EntryDeleted(writing, _)
-            | Self::Swept(writing)
-            | Self::Status(writing, ..)
-            | Self::Released(writing, _)
-            | Self::DeviceStatus(writing, ..)
-            | Self::InfoForgotten(writing, _)
-            | Self::Plain(writing) => *writing,
-        }
-    }
-}
 
 impl World {
     pub(super) fn expect(&mut self, place: usize, token: u64, pending: Pending) {
@@ -96,11 +37,11 @@ impl World {
         keys.extend(taken.into_iter().map(Key::Forgotten));
         keys.extend(queues.reports.take(now, 8).into_iter().map(Key::Report));
         for key in keys {
-            self.write(place, key);
+            self.write(place, &key);
         }
     }
 
-    fn write(&mut self, place: usize, key: Key) {
+    fn write(&mut self, place: usize, key: &Key) {
         self.tokens += 1;
         let writing = self.tokens;
         let work = Writing {
@@ -109,7 +50,7 @@ impl World {
             waiting: 0,
         };
         self.operators[place].writing.insert(writing, work);
-        let begun = match &key {
+        let begun = match key {
             Key::Desired(device) => self.begin_desired(place, writing, device),
             Key::Status(reference) => self.begin_status(place, writing, reference),
             Key::Finalizer(reference) => self.begin_finalizer(place, writing, reference),
@@ -168,7 +109,7 @@ impl World {
             Batch::Entries(puts) => {
                 for put in puts {
                     let value = Some(Bytes::copy_from_slice(put.body.bytes()));
-                    let request = desired(DesiredKey::Entry(put.key.clone()), value);
+                    let request = desired(&DesiredKey::Entry(put.key.clone()), value);
                     self.send(place, request, Pending::Entry(writing, put));
                 }
             }
@@ -178,12 +119,12 @@ impl World {
                 expected,
             }) => self.put_manifest(place, writing, manifest, body, expected),
             Batch::Manifest(ManifestWrite::Delete) => {
-                let request = desired(DesiredKey::Manifest(device.clone()), None);
+                let request = desired(&DesiredKey::Manifest(device.clone()), None);
                 self.send(place, request, Pending::ManifestDeleted(writing, device));
             }
             Batch::Deletions(keys) => {
                 for key in keys {
-                    let request = desired(DesiredKey::Entry(key.clone()), None);
+                    let request = desired(&DesiredKey::Entry(key.clone()), None);
                     self.send(place, request, Pending::EntryDeleted(writing, key));
                 }
             }
@@ -281,14 +222,14 @@ impl World {
         self.send(place, request, Pending::Plain(writing))
     }
 
-    pub(super) fn operator_answered(&mut self, place: usize, token: u64, response: Response) {
+    pub(super) fn operator_answered(&mut self, place: usize, token: u64, response: &Response) {
         let Some(pending) = self.operators[place].pending.remove(&token) else {
             return;
         };
         let writing = pending.writing();
         match pending {
-            Pending::Lease => return self.lease_read(place, &response),
-            Pending::LeaseWritten(asked) => return self.lease_written(place, asked, &response),
+            Pending::Lease => return self.lease_read(place, response),
+            Pending::LeaseWritten(asked) => return self.lease_written(place, asked, response),
             _ => {}
         }
         let swept = matches!(pending, Pending::Swept(_));
@@ -300,8 +241,8 @@ impl World {
             let jitter = u16::try_from(self.dice.below(1_000)).unwrap_or_default();
             self.end_write(place, writing, Outcome::Failed { jitter });
         } else {
-            self.note_write(place, pending, &response);
-            self.answered(place, writing, &response);
+            self.note_write(place, pending, response);
+            self.answered(place, writing, response);
         }
         self.check_replica(place);
         self.turn(place);
@@ -391,7 +332,7 @@ impl World {
     }
 }
 
-fn desired(key: DesiredKey, value: Option<Bytes>) -> Request {
+fn desired(key: &DesiredKey, value: Option<Bytes>) -> Request {
     Request::Put {
         bucket: Bucket::DesiredState,
         key: key.to_string(),
