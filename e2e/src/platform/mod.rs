@@ -28,7 +28,7 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub enum RunningOperator {
     /// As a process of the testbed, under the roles that the chart would give it.
-    Process(Operator),
+    Process(Box<Operator>),
     /// As a pod, installed by the chart.
     Pod(Box<Installation>),
 }

@@ -173,7 +173,7 @@ async fn start_process(
     let options = OperatorOptions::default().args(period.into_iter().flatten());
     let operator = bed.start_operator(options)?;
     wait_ready(&operator).await?;
-    Ok(RunningOperator::Process(operator))
+    Ok(RunningOperator::Process(Box::new(operator)))
 }
 
 async fn start_pod(

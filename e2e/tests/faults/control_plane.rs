@@ -80,7 +80,7 @@ async fn an_etcd_restored_from_an_old_snapshot_is_believed() {
     fs::remove_dir_all(&data).expect("removed");
     copy(&snapshot, &data);
     for (number, revision) in first.into_iter().enumerate() {
-        scene.asks_again(&app(number), revision);
+        scene.asks(&app(number), revision);
     }
     scene.may_take("new-1");
     scene.may_take("new-2");

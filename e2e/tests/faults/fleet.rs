@@ -134,9 +134,8 @@ impl Fleet {
             found.status?.aggregate.last_error
         };
         let named = || async { error().await.is_some_and(|e| e.reason == reason) };
-        if !wait::until(PATIENCE, named).await {
-            panic!("{:?} instead of {reason}", error().await);
-        }
+        let reached = wait::until(PATIENCE, named).await;
+        assert!(reached, "{:?} instead of {reason}", error().await);
     }
 
     /// Says that a fault was survived.

@@ -135,9 +135,7 @@ impl Scene {
         });
         let object: Deployment = serde_json::from_value(object).expect("a Deployment");
         let revision = object.spec.score.revision();
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.entry(reference(name)).or_default().push(revision);
-        drop(asked);
+        self.asks(name, revision);
         let params = PatchParams::apply("test").force();
         let taken = wait::until(PATIENCE, || async {
             let patch = Patch::Apply(&object);
@@ -172,8 +170,8 @@ impl Scene {
         taken.insert(reference(name));
     }
 
-    /// What was asked for before is asked for again, because a server has forgotten what came after.
-    pub(crate) fn asks_again(&self, name: &str, revision: Revision) {
+    /// This is asked for from now on; also again, where a server has forgotten what came after.
+    pub(crate) fn asks(&self, name: &str, revision: Revision) {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.entry(reference(name)).or_default().push(revision);
     }
@@ -237,11 +235,11 @@ impl Scene {
         let removed = book.removed.iter();
         let wrong: Vec<_> = removed.filter(|k| !taken.contains(&k.deployment)).collect();
         assert!(wrong.is_empty(), "removed though nobody asked: {wrong:?}");
-        let mut remark = format!("{statuses} statuses added up");
-        if !book.starts.is_empty() {
-            let starts: usize = book.starts.values().map(Vec::len).sum();
-            remark += &format!(", {starts} starts were all asked for");
-        }
+        let starts: usize = book.starts.values().map(Vec::len).sum();
+        let remark = match starts {
+            0 => format!("{statuses} statuses added up"),
+            _ => format!("{statuses} statuses added up, {starts} starts were all asked for"),
+        };
         report(held, &remark);
     }
 }
