@@ -46,7 +46,9 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     record.figure("looks_right", of(looks.right));
     record.figure("looks_late", of(looks.late));
     let (found, held) = (format!("{looks:?}"), looks.late == 0 && looks.right > 0);
-    record.check("statuses that rest become right within 4 s", held, found);
+    let seconds = scene.rest().seconds;
+    let what = format!("statuses that rest become right within {seconds} s");
+    record.check(&what, held, found);
     finally(scene, platform).await?;
     let whole = begun.elapsed().as_secs_f64();
     let later = platform.metric("fleet_operator_events_total").await;

@@ -9,7 +9,6 @@ use fleet_bench_kit::Histogram;
 use fleet_contracts::payload::Phase;
 
 use super::Scene;
-use super::rest::is_resting;
 use super::setup::{Share, local};
 use crate::Error;
 use crate::wire::{Answer, Stored};
@@ -183,10 +182,11 @@ impl Drive {
         let second = usize::try_from(self.pace.begun.elapsed().as_secs()).unwrap_or(usize::MAX);
         let pairs = self.scene.fleet.devices[self.devices[local]].pairs.clone();
         let (count, last) = (pairs.len().max(1), self.last[local]);
+        let rest = self.scene.rest();
         for step in 1..=count {
             let at = (last + step) % count;
             let pair = pairs.start + at;
-            if !is_resting(self.scene.fleet.pairs[pair].workload, second) {
+            if !rest.is_resting(self.scene.fleet.pairs[pair].workload, second) {
                 self.last[local] = at;
                 self.failed[pair] = !self.failed[pair];
                 let failed = self.failed[pair];

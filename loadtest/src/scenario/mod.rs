@@ -69,6 +69,10 @@ impl Scene {
         })
     }
 
+    fn rest(&self) -> rest::Rest {
+        rest::Rest::of(self.fleet.workloads.len())
+    }
+
     /// Does what was asked for, from starting the servers on. It may be dropped at any point: what it
     /// found out by then is in the record.
     ///

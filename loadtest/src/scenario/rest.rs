@@ -1,8 +1,8 @@
 //! Looking at statuses while devices report.
 //!
 //! A status that changes every second cannot be held against a recount that changes, too. So devices
-//! leave each Deployment alone for four seconds of ten, one Deployment after the other, and meanwhile
-//! report on another: the rate stays, and whatever rests has to become exactly right.
+//! leave each Deployment alone for two fifths of the time, one Deployment after the other, and meanwhile
+//! report on another: the rate stays, and whatever rests has to become exactly right before it is over.
 
 use std::time::{Duration, Instant};
 
@@ -12,17 +12,41 @@ use super::Scene;
 use crate::fleet::Counts;
 use crate::platform::Platform;
 
-/// The period, and when in it the rest begins, in seconds.
-const PERIOD: usize = 10;
-const REST: usize = 6;
 /// Deployments looked at of those that begin to rest in one second.
 const LOOKED_AT: usize = 3;
 /// Between two looks at one.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Whether devices leave a Deployment alone in that second.
-pub(super) fn is_resting(workload: usize, second: usize) -> bool {
-    (second + workload) % PERIOD >= REST
+/// Deployments that change all the time share so many patches a second: what rests may have to wait for
+/// its turn among all of them. A rule of the operator's, which docs/operating.md states.
+const SHARED_RATE: usize = 100;
+
+/// When which Deployment is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// Seconds of rest.
+    pub(super) seconds: usize,
+    period: usize,
+}
+
+impl Rest {
+    /// For so many Deployments.
+    pub(super) const fn of(deployments: usize) -> Self {
+        let seconds = 4 + deployments / SHARED_RATE;
+        Self {
+            seconds,
+            period: seconds * 5 / 2,
+        }
+    }
+
+    const fn begins(self) -> usize {
+        self.period - self.seconds
+    }
+
+    /// Whether devices leave a Deployment alone in that second.
+    pub(super) const fn is_resting(self, workload: usize, second: usize) -> bool {
+        (second + workload) % self.period >= self.begins()
+    }
 }
 
 /// What became of a look.
@@ -46,7 +70,8 @@ pub(super) async fn watch(scene: &Scene, platform: &Platform, span: Duration) ->
     let (mut looks, mut under_way) = (Looks::default(), FuturesUnordered::new());
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut second = 0;
-    let rest = Duration::from_secs((PERIOD - REST) as u64);
+    let resting = scene.rest();
+    let rest = Duration::from_secs(u64::try_from(resting.seconds).unwrap_or(u64::MAX));
     loop {
         tokio::select! {
             _ = ticks.tick() => {
@@ -72,7 +97,10 @@ pub(super) async fn watch(scene: &Scene, platform: &Platform, span: Duration) ->
 /// Some of those that begin to rest, and that anybody runs.
 fn chosen(scene: &Scene, second: usize, random: &mut fastrand::Rng) -> Vec<usize> {
     let fleet = &scene.fleet;
-    let begins = |n: &usize| (second + n) % PERIOD == REST && !fleet.workloads[*n].pairs.is_empty();
+    let rest = scene.rest();
+    let starts =
+        |n: usize| rest.is_resting(n, second) && !rest.is_resting(n, second.wrapping_sub(1));
+    let begins = |n: &usize| starts(*n) && !fleet.workloads[*n].pairs.is_empty();
     let all: Vec<_> = (0..fleet.workloads.len()).filter(begins).collect();
     random.choose_multiple(all, LOOKED_AT)
 }
@@ -112,14 +140,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rests_four_seconds_of_ten_and_four_of_ten_at_a_time() {
-        for workload in 0..30 {
-            let resting = (0..PERIOD).filter(|second| is_resting(workload, *second));
-            assert_eq!(resting.count(), 4);
-        }
-        for second in 0..30 {
-            let resting = (0..10).filter(|workload| is_resting(*workload, second));
-            assert_eq!(resting.count(), 4);
+    fn each_rests_two_fifths_of_the_time_and_long_enough_for_its_turn() {
+        assert_eq!(Rest::of(50).seconds, 4);
+        assert_eq!(Rest::of(1_000).seconds, 14);
+        for deployments in [50, 1_000] {
+            let rest = Rest::of(deployments);
+            for workload in 0..100 {
+                let resting = (0..rest.period).filter(|second| rest.is_resting(workload, *second));
+                assert_eq!(resting.count(), rest.seconds);
+            }
+            let share = (0..rest.period).filter(|workload| rest.is_resting(*workload, 17));
+            assert_eq!(share.count(), rest.seconds);
         }
     }
 }

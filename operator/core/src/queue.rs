@@ -245,7 +245,9 @@ mod tests {
         let mut queue = Queue::new(Pace { share, ..PACE });
         let mut written = vec![0; 1_001];
         for now in (0..100_000).step_by(10) {
-            (0..1_000).for_each(|key| queue.mark(key, at(now)));
+            for key in 0..1_000 {
+                queue.mark(key, at(now));
+            }
             if now == 50_000 {
                 queue.mark(1_000, at(now));
             }
@@ -270,16 +272,18 @@ mod tests {
         let share = Some(100);
         let mut queue = Queue::new(Pace { share, ..PACE });
         for now in (0..10_000).step_by(10) {
-            (0..50).for_each(|key| queue.mark(key, at(now)));
+            for key in 0..50 {
+                queue.mark(key, at(now));
+            }
             let taken = queue.take(at(now), 100);
             assert_eq!(
                 taken.len(),
                 if now % 1_000 == 0 { 50 } else { 0 },
                 "at {now}"
             );
-            taken
-                .iter()
-                .for_each(|key| queue.done(key, Outcome::Written, at(now)));
+            for key in &taken {
+                queue.done(key, Outcome::Written, at(now));
+            }
         }
     }
 

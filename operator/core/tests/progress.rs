@@ -54,7 +54,8 @@ impl World {
         let Some(ManifestWrite::Put { manifest, .. }) = plan.manifest else {
             return vec![];
         };
-        self.mirror.manifest_stored(&manifest, self.now + 1);
+        self.mirror
+            .manifest_stored(plan.epoch, &manifest, self.now + 1);
         self.index.manifest_stored(&manifest, now)
     }
 
@@ -90,8 +91,8 @@ fn passed(stage: Stage, after: u64) -> Vec<Passed> {
     vec![Passed { stage, after }]
 }
 
-fn plain(verdict: Verdict) -> Option<(Verdict, Option<String>)> {
-    Some((verdict, None))
+fn plain(verdict: Verdict) -> (Verdict, Option<String>) {
+    (verdict, None)
 }
 
 #[test]
@@ -179,31 +180,34 @@ fn the_verdict_is_the_first_thing_that_a_change_waits_for() {
     let web = Object::new("web");
     assert_eq!(world.verdict(&web, "a"), None);
     world.apply(web.input());
-    assert_eq!(world.verdict(&web, "a"), plain(Verdict::NotWritten));
-    assert_eq!(world.verdict(&web, "x"), plain(Verdict::DeviceUnknown));
+    assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::NotWritten)));
+    assert_eq!(
+        world.verdict(&web, "x"),
+        Some(plain(Verdict::DeviceUnknown))
+    );
     let newer = web.clone().image("web:v2");
-    assert_eq!(world.verdict(&newer, "a"), plain(Verdict::NotSeen));
+    assert_eq!(world.verdict(&newer, "a"), Some(plain(Verdict::NotSeen)));
     let mut namesake = web.clone();
     namesake.uid = "another".to_owned();
     assert_eq!(world.verdict(&namesake, "a"), None);
 
     world.now = 10;
     world.write("a");
-    assert_eq!(world.verdict(&web, "a"), plain(Verdict::OnItsWay));
+    assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::OnItsWay)));
     let generation = world.trace(&web, "a").and_then(|t| t.written.generation);
     let follows = |generation| Input::Follows {
         device: device("a"),
         generation,
     };
     world.apply(follows(Generation(1)));
-    assert_eq!(world.verdict(&web, "a"), plain(Verdict::OnItsWay));
+    assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::OnItsWay)));
     world.apply(follows(generation.expect("written")));
-    assert_eq!(world.verdict(&web, "a"), plain(Verdict::Applying));
+    assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::Applying)));
     world.report("a", &web, Phase::Failed);
     let failed = Some((Verdict::ApplyFailed, Some("ImageNotFound".to_owned())));
     assert_eq!(world.verdict(&web, "a"), failed);
     world.report("a", &web, Phase::Running);
-    assert_eq!(world.verdict(&web, "a"), plain(Verdict::Applied));
+    assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::Applied)));
     assert_eq!(
         world.trace(&web, "a").and_then(|t| t.seen.since),
         Some(UnixMillis(0))
@@ -227,9 +231,12 @@ fn the_verdict_is_the_first_thing_that_a_change_waits_for() {
     world.apply(heartbeat("a", 20));
     world.now = 5_000;
     world.apply(Input::Tick);
-    assert_eq!(world.verdict(&newer, "a"), plain(Verdict::DeviceSilent));
+    assert_eq!(
+        world.verdict(&newer, "a"),
+        Some(plain(Verdict::DeviceSilent))
+    );
     world.report("a", &newer, Phase::Completed);
-    assert_eq!(world.verdict(&newer, "a"), plain(Verdict::Applied));
+    assert_eq!(world.verdict(&newer, "a"), Some(plain(Verdict::Applied)));
 }
 
 #[test]
