@@ -45,22 +45,23 @@ impl Stream {
     fn carry_out(&mut self, plan: &Plan) {
         for put in &plan.puts {
             let sequence = self.next();
-            self.mirror.stored(put, sequence);
+            self.mirror.stored(plan.epoch, put, sequence);
         }
         match &plan.manifest {
             Some(ManifestWrite::Put { manifest, .. }) => {
                 let sequence = self.next();
-                self.mirror.manifest_stored(manifest, sequence);
+                self.mirror.manifest_stored(plan.epoch, manifest, sequence);
             }
             Some(ManifestWrite::Delete) => {
                 let sequence = self.next();
-                self.mirror.manifest_deleted(&device("a"), sequence);
+                self.mirror
+                    .manifest_deleted(plan.epoch, &device("a"), sequence);
             }
             None => {}
         }
         for key in &plan.deletes {
             let sequence = self.next();
-            self.mirror.entry_deleted(key, sequence);
+            self.mirror.entry_deleted(plan.epoch, key, sequence);
         }
     }
 
@@ -246,4 +247,37 @@ fn a_device_that_follows_a_later_manifest_than_the_stream_holds_gets_one_later_s
     assert!(stream.plan(Some(&none)).is_empty());
     // Nothing could be later than the highest.
     assert!(!stream.mirror.followed(&device("a"), Generation(u64::MAX)));
+}
+
+#[test]
+fn an_acknowledgement_of_a_lost_stream_does_not_hide_what_the_new_one_holds() {
+    let mut stream = Stream::new();
+    stream.sequence = 500;
+    let wanted = desired(&[Object::new("web"), Object::new("db")]);
+    let first = stream.plan(Some(&wanted));
+    stream.carry_out(&first);
+    let less = desired(&[Object::new("web")]);
+    let late = stream.plan(Some(&less));
+
+    // The stream is lost and counts from 1 again; a standby has written already.
+    stream.mirror.clear();
+    let Some(ManifestWrite::Put { body, .. }) = &first.manifest else {
+        panic!("no manifest: {first:?}");
+    };
+    stream.sequence = 0;
+    assert_eq!(stream.foreign("a.shop.db", &KEY, b"{}"), Ok(true));
+    stream.sequence = 600;
+    stream.carry_out(&late);
+    stream.carry_out(&first);
+    stream.sequence = 1;
+    assert_eq!(stream.foreign("a._manifest", &KEY, body), Ok(true));
+    assert_eq!(stream.foreign("a.shop.web", &KEY, b"{}"), Ok(true));
+
+    // What is planned is for the stream of now: its sequences, and all that is in it.
+    let plan = stream.plan(Some(&less));
+    assert_eq!(manifest_of(&plan).1, 2);
+    assert_eq!((plan.puts.len(), &plan.deletes), (1, &vec![key("a", "db")]));
+    stream.carry_out(&plan);
+    assert!(stream.plan(Some(&less)).is_empty());
+    assert!(!stream.mirror.names(&reference("db")));
 }

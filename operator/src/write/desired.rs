@@ -4,7 +4,7 @@ use fleet_bus::async_nats::HeaderMap;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeviceId, Manifest};
-use fleet_operator_core::mirror::{Batch, ManifestWrite, Put};
+use fleet_operator_core::mirror::{Batch, Epoch, ManifestWrite, Put};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tracing::Instrument as _;
@@ -19,10 +19,14 @@ const DELETIONS_AT_ONCE: usize = 8;
 impl Writers {
     pub(super) async fn write_desired(&self, device: &DeviceId) -> Result<Done, Failure> {
         let plan = self.shared.lock().desired_plan(device, clock::wall())?;
-        let unchanged = plan.is_empty();
+        let (epoch, unchanged) = (plan.epoch, plan.is_empty());
         for batch in plan.batches() {
+            if self.shared.lock().mirror.epoch() != epoch {
+                // The stream is told again, and may be another: once it is, all is looked at anew.
+                break;
+            }
             match batch {
-                Batch::Entries(puts) => self.put_entries(&puts).await?,
+                Batch::Entries(puts) => self.put_entries(epoch, &puts).await?,
                 Batch::Manifest(ManifestWrite::Put {
                     manifest,
                     body,
@@ -30,11 +34,13 @@ impl Writers {
                 }) => {
                     let (device, generation) = (&manifest.device, manifest.generation.0);
                     let span = tracing::info_span!("manifest", %device, generation);
-                    let put = self.put_manifest(&manifest, &body, expected);
+                    let put = self.put_manifest(epoch, &manifest, &body, expected);
                     put.instrument(span).await?;
                 }
-                Batch::Manifest(ManifestWrite::Delete) => self.delete_manifest(device).await?,
-                Batch::Deletions(keys) => self.delete_entries(&keys).await?,
+                Batch::Manifest(ManifestWrite::Delete) => {
+                    self.delete_manifest(epoch, device).await?;
+                }
+                Batch::Deletions(keys) => self.delete_entries(epoch, &keys).await?,
             }
         }
         self.shared.lock().let_go(clock::now());
@@ -46,7 +52,7 @@ impl Writers {
     }
 
     /// All are sent before the first acknowledgement is awaited.
-    async fn put_entries(&self, puts: &[Put]) -> Result<(), Failure> {
+    async fn put_entries(&self, epoch: Epoch, puts: &[Put]) -> Result<(), Failure> {
         let mut pending = Vec::with_capacity(puts.len());
         for put in puts {
             let key = put.key.to_string();
@@ -58,7 +64,7 @@ impl Writers {
         }
         try_join_all(pending.into_iter().map(|(put, pending)| async move {
             let sequence = pending.acknowledged().await?;
-            self.shared.lock().mirror.stored(put, sequence);
+            self.shared.lock().mirror.stored(epoch, put, sequence);
             Ok::<_, WriteError>(())
         }))
         .await?;
@@ -67,6 +73,7 @@ impl Writers {
 
     async fn put_manifest(
         &self,
+        epoch: Epoch,
         manifest: &Manifest,
         body: &[u8],
         expected: u64,
@@ -83,7 +90,7 @@ impl Writers {
         let taken = self
             .shared
             .lock()
-            .manifest_stored(manifest, sequence, clock::now());
+            .manifest_stored(epoch, manifest, sequence, clock::now());
         self.shared.took(&taken);
         for (deployment, revision) in &manifest.deployments {
             let revision = revision.short();
@@ -94,19 +101,22 @@ impl Writers {
         Ok(())
     }
 
-    async fn delete_manifest(&self, device: &DeviceId) -> Result<(), Failure> {
+    async fn delete_manifest(&self, epoch: Epoch, device: &DeviceId) -> Result<(), Failure> {
         let key = DesiredKey::Manifest(device.clone()).to_string();
         let sequence = self.bus.delete(Bucket::DesiredState, &key).await?;
-        self.shared.lock().mirror.manifest_deleted(device, sequence);
+        self.shared
+            .lock()
+            .mirror
+            .manifest_deleted(epoch, device, sequence);
         Ok(())
     }
 
     /// Marks keys as deleted, for the watches of standbys, and then removes the markers: otherwise
     /// one would stay for every pair there ever was.
-    async fn delete_entries(&self, keys: &[EntryKey]) -> Result<(), Failure> {
+    async fn delete_entries(&self, epoch: Epoch, keys: &[EntryKey]) -> Result<(), Failure> {
         let deletions = keys.iter().cloned().map(|key| {
             let writers = self.clone();
-            async move { writers.delete_entry(&key).await }
+            async move { writers.delete_entry(epoch, &key).await }
         });
         stream::iter(deletions)
             .buffer_unordered(DELETIONS_AT_ONCE)
@@ -115,11 +125,18 @@ impl Writers {
         Ok(())
     }
 
-    async fn delete_entry(&self, key: &EntryKey) -> Result<(), WriteError> {
+    async fn delete_entry(&self, epoch: Epoch, key: &EntryKey) -> Result<(), WriteError> {
         let bucket = Bucket::DesiredState;
         let text = key.to_string();
         let sequence = self.bus.delete(bucket, &text).await?;
-        self.shared.lock().mirror.entry_deleted(key, sequence);
+        let counts = self
+            .shared
+            .lock()
+            .mirror
+            .entry_deleted(epoch, key, sequence);
+        if !counts {
+            return Ok(());
+        }
         if let Err(error) = self.bus.purge(bucket, &text, sequence).await {
             let error = chain(&error);
             tracing::debug!(key = text, error, "deletion marker not removed");

@@ -3,7 +3,7 @@
 use fleet_api::{DeploymentStatus, DeviceStatus};
 use fleet_contracts::kv::EntryKey;
 use fleet_contracts::{DeploymentRef, DeviceId, Manifest, UnixMillis};
-use fleet_operator_core::mirror::{Batch, Put};
+use fleet_operator_core::mirror::{Batch, Epoch, Put};
 
 /// A key that is being written.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(super) enum Key {
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) key: Key,
+    /// What its acknowledgements count for.
+    pub(super) epoch: Epoch,
     /// What follows, the next last.
     pub(super) batches: Vec<Batch>,
     /// How many answers are awaited.

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::{DeploymentRef, DeviceId, Manifest};
-use fleet_operator_core::mirror::{Batch, ManifestWrite};
+use fleet_operator_core::mirror::{Batch, Epoch, ManifestWrite};
 use fleet_operator_core::queue::Outcome;
 use fleet_operator_core::replica::FinalizerStep;
 
-use super::World;
 use super::pending::{Key, Pending, Writing};
+use super::{Operator, World};
 use crate::letter::{Peer, Request, Response};
 
 /// Purges up to here, which is all there is.
@@ -46,6 +46,7 @@ impl World {
         let writing = self.tokens;
         let work = Writing {
             key: key.clone(),
+            epoch: Epoch::default(),
             batches: vec![],
             waiting: 0,
         };
@@ -81,9 +82,11 @@ impl World {
         let Ok(plan) = operator.replica.desired_plan(device, wall) else {
             return false;
         };
+        let epoch = plan.epoch;
         let mut batches: Vec<_> = plan.batches().collect();
         batches.reverse();
         if let Some(work) = operator.writing.get_mut(&writing) {
+            work.epoch = epoch;
             work.batches = batches;
         }
         let begun = self.next_batch(place, writing);
@@ -95,8 +98,9 @@ impl World {
     }
 
     fn next_batch(&mut self, place: usize, writing: u64) -> bool {
+        let epoch = self.operators[place].replica.mirror.epoch();
         let work = self.operators[place].writing.get_mut(&writing);
-        let Some((batch, key)) = work.and_then(|work| {
+        let Some((batch, key)) = work.filter(|work| work.epoch == epoch).and_then(|work| {
             let key = work.key.clone();
             Some((work.batches.pop()?, key))
         }) else {
@@ -250,17 +254,25 @@ impl World {
 
     /// What an answer changes in what the replica knows.
     fn note_write(&mut self, place: usize, pending: Pending, response: &Response) {
-        let replica = &mut self.operators[place].replica;
+        let Operator {
+            replica, writing, ..
+        } = &mut self.operators[place];
+        let work = writing.get(&pending.writing());
+        let epoch = work.map(|work| work.epoch).unwrap_or_default();
         match (pending, response) {
-            (Pending::Entry(_, put), Response::Stored(at)) => replica.mirror.stored(&put, *at),
+            (Pending::Entry(_, put), Response::Stored(at)) => {
+                replica.mirror.stored(epoch, &put, *at);
+            }
             (Pending::Manifest(_, manifest), Response::Stored(at)) => {
-                replica.mirror.manifest_stored(&manifest, *at);
+                replica.mirror.manifest_stored(epoch, &manifest, *at);
             }
             (Pending::ManifestDeleted(_, device), Response::Stored(at)) => {
-                replica.mirror.manifest_deleted(&device, *at);
+                replica.mirror.manifest_deleted(epoch, &device, *at);
             }
             (Pending::EntryDeleted(writing, key), Response::Stored(at)) => {
-                replica.mirror.entry_deleted(&key, *at);
+                if !replica.mirror.entry_deleted(epoch, &key, *at) {
+                    return;
+                }
                 let request = Request::Purge {
                     bucket: Bucket::DesiredState,
                     key: key.to_string(),

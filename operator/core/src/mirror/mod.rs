@@ -4,9 +4,11 @@
 //! our own writes. Bodies are not kept: a fingerprint tells whether the one in the stream is the
 //! one we would write, so garbage under a good key is repaired like any other difference.
 
+mod epoch;
 mod held;
 mod plan;
 
+pub use epoch::Epoch;
 pub use plan::{Batch, ManifestWrite, Plan, PlanError, Put};
 
 use std::collections::HashMap;
@@ -69,6 +71,7 @@ pub struct Mirror {
     announced_keys: Vec<String>,
     retired_keys: Vec<String>,
     devices: HashMap<DeviceId, Held>,
+    epoch: Epoch,
     /// Deployments by number, with how many lines and entries name each.
     names: Slots<DeploymentRef, u64>,
 }
@@ -81,6 +84,7 @@ impl Mirror {
             announced_keys,
             retired_keys: Vec::new(),
             devices: HashMap::new(),
+            epoch: Epoch::default(),
             names: Slots::default(),
         }
     }
@@ -94,8 +98,9 @@ impl Mirror {
         }
     }
 
-    /// Forgets everything: the stream was made anew.
+    /// Forgets everything: the stream is told from its beginning, and may be another one.
     pub fn clear(&mut self) {
+        self.epoch = self.epoch.next();
         self.devices.clear();
         self.names = Slots::default();
     }
@@ -116,66 +121,14 @@ impl Mirror {
     pub fn deleted(&mut self, key: &str, sequence: u64) -> Result<Option<DeviceId>, ForeignError> {
         match key.parse()? {
             DesiredKey::Entry(key) => {
-                let news = self.entry_deleted(&key, sequence);
+                let news = self.entry_gone(&key, sequence);
                 Ok(news.then_some(key.device))
             }
             DesiredKey::Manifest(device) => {
-                let news = self.manifest_deleted(&device, sequence);
+                let news = self.manifest_gone(&device, sequence);
                 Ok(news.then_some(device))
             }
         }
-    }
-
-    /// Our entry was stored.
-    pub fn stored(&mut self, put: &Put, sequence: u64) {
-        self.entry_stored(&put.key, sequence, put.body.print());
-    }
-
-    /// Our manifest was stored.
-    pub fn manifest_stored(&mut self, manifest: &Manifest, sequence: u64) {
-        let held = self.devices.entry(manifest.device.clone()).or_default();
-        if held.manifest_sequence >= sequence {
-            return;
-        }
-        held.manifest_sequence = sequence;
-        held.generation = held.generation.max(Some(manifest.generation));
-        held.stored = Some(manifest.generation);
-        held.content = Some(content_print(manifest));
-        self.name_lines(&manifest.device.clone(), manifest);
-    }
-
-    /// An entry's deletion marker was stored.
-    pub fn entry_deleted(&mut self, key: &EntryKey, sequence: u64) -> bool {
-        let Some(slot) = self.names.find(&key.deployment) else {
-            return false;
-        };
-        let Some(held) = self.devices.get_mut(&key.device) else {
-            return false;
-        };
-        let known = held.entries.get(&slot);
-        if known.is_none_or(|entry| entry.sequence >= sequence) {
-            return false;
-        }
-        held.entries.remove(&slot);
-        self.unname(slot);
-        true
-    }
-
-    /// A manifest's deletion marker was stored.
-    pub fn manifest_deleted(&mut self, device: &DeviceId, sequence: u64) -> bool {
-        let held = self.devices.entry(device.clone()).or_default();
-        if held.manifest_sequence >= sequence {
-            return false;
-        }
-        held.manifest_sequence = sequence;
-        held.content = None;
-        held.stored = None;
-        held.occupied = false;
-        let lines = std::mem::take(&mut held.lines);
-        for (slot, _) in lines {
-            self.unname(slot);
-        }
-        true
     }
 
     /// A device says which manifest it follows. If that is a later one than the stream holds, the
@@ -241,6 +194,50 @@ impl Mirror {
         let held = self.devices.entry(device.clone()).or_default();
         held.sent = Some(print(body));
         Arc::clone(&self.signer)
+    }
+
+    fn manifest_put(&mut self, manifest: &Manifest, sequence: u64) {
+        let held = self.devices.entry(manifest.device.clone()).or_default();
+        if held.manifest_sequence >= sequence {
+            return;
+        }
+        held.manifest_sequence = sequence;
+        held.generation = held.generation.max(Some(manifest.generation));
+        held.stored = Some(manifest.generation);
+        held.content = Some(content_print(manifest));
+        self.name_lines(&manifest.device.clone(), manifest);
+    }
+
+    fn entry_gone(&mut self, key: &EntryKey, sequence: u64) -> bool {
+        let Some(slot) = self.names.find(&key.deployment) else {
+            return false;
+        };
+        let Some(held) = self.devices.get_mut(&key.device) else {
+            return false;
+        };
+        let known = held.entries.get(&slot);
+        if known.is_none_or(|entry| entry.sequence >= sequence) {
+            return false;
+        }
+        held.entries.remove(&slot);
+        self.unname(slot);
+        true
+    }
+
+    fn manifest_gone(&mut self, device: &DeviceId, sequence: u64) -> bool {
+        let held = self.devices.entry(device.clone()).or_default();
+        if held.manifest_sequence >= sequence {
+            return false;
+        }
+        held.manifest_sequence = sequence;
+        held.content = None;
+        held.stored = None;
+        held.occupied = false;
+        let lines = std::mem::take(&mut held.lines);
+        for (slot, _) in lines {
+            self.unname(slot);
+        }
+        true
     }
 
     fn entry_stored(&mut self, key: &EntryKey, sequence: u64, print: u64) -> bool {

@@ -6,8 +6,8 @@ use fleet_contracts::manifest::SCHEMA_VERSION;
 use fleet_contracts::payload::encode;
 use fleet_contracts::{DeviceId, Generation, Manifest, UnixMillis};
 
-use super::Mirror;
 use super::held::{Held, content_print};
+use super::{Epoch, Mirror};
 use crate::body::Body;
 use crate::index::Desired;
 
@@ -15,6 +15,8 @@ use crate::index::Desired;
 /// that names them, then the deletion of bodies nobody names any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// What its acknowledgements count for.
+    pub epoch: Epoch,
     /// Entries to store, in any order.
     pub puts: Vec<Put>,
     /// What to do to the manifest, once those are stored.
@@ -114,12 +116,14 @@ impl Mirror {
         let held = self.devices.get(device).unwrap_or(&nothing);
         let Some(desired) = desired else {
             return Ok(Plan {
+                epoch: self.epoch,
                 manifest: held.occupied.then_some(ManifestWrite::Delete),
                 deletes: self.unwanted(device, held, &Desired::default()),
                 puts: vec![],
             });
         };
         Ok(Plan {
+            epoch: self.epoch,
             puts: self.missing(device, held, desired),
             manifest: self.manifest(device, held, desired, now)?,
             deletes: self.unwanted(device, held, desired),

@@ -27,7 +27,7 @@ use fleet_contracts::{DeviceId, Manifest, UnixMillis};
 use crate::claims::Enrolments;
 use crate::describe::describe;
 use crate::index::{Dirty, FleetIndex, Input, LivenessConfig, Passed, Reachability};
-use crate::mirror::Mirror;
+use crate::mirror::{Epoch, Mirror};
 
 /// Everything one replica of the operator knows and has to do.
 #[derive(Debug)]
@@ -108,11 +108,14 @@ impl Replica {
     /// The bus has acknowledged a manifest of ours.
     pub fn manifest_stored(
         &mut self,
+        epoch: Epoch,
         manifest: &Manifest,
         sequence: u64,
         now: UnixMillis,
     ) -> Taken {
-        self.mirror.manifest_stored(manifest, sequence);
+        if !self.mirror.manifest_stored(epoch, manifest, sequence) {
+            return Taken::default();
+        }
         Taken {
             passed: self.index.manifest_stored(manifest, now),
             ..Taken::default()
