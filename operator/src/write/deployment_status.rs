@@ -40,9 +40,13 @@ impl Writers {
             self.shared.metrics.became_ready(unready);
         }
         let WantedStatus {
-            uid, status, event, ..
+            uid,
+            status,
+            event,
+            told,
+            ..
         } = wanted;
-        self.shared.lock().status_written(reference, &uid, status);
+        self.shared.lock().status_written(reference, told, status);
         if let Some(event) = event {
             self.publish(reference, &uid, event).await;
         }

@@ -78,7 +78,7 @@ impl Writers {
         body: &[u8],
         expected: u64,
     ) -> Result<(), Failure> {
-        let signer = self.shared.lock().mirror.sending(&manifest.device, body);
+        let signer = self.shared.lock().mirror.sending(manifest, body);
         let mut headers = HeaderMap::new();
         headers.insert(KEY_HEADER, signer.key_id().to_string());
         headers.insert(SIGNATURE_HEADER, signer.sign(body));

@@ -1,5 +1,6 @@
 use fleet_api::Device;
 use fleet_contracts::DeviceId;
+use fleet_operator_core::replica::WantedDeviceStatus;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _};
 use serde_json::json;
@@ -13,7 +14,7 @@ impl Writers {
             .shared
             .lock()
             .wanted_device_status(device, clock::wall());
-        let Some(status) = wanted else {
+        let Some(WantedDeviceStatus { status, told }) = wanted else {
             return Ok(Done::Unchanged);
         };
         let objects: Api<Device> = Api::all(self.client.clone());
@@ -30,7 +31,9 @@ impl Writers {
             Err(failure) if is_missing(&failure) => return Ok(Done::Unchanged),
             Err(failure) => return Err(failure),
         }
-        self.shared.lock().device_status_written(device, &status);
+        self.shared
+            .lock()
+            .device_status_written(device, told, &status);
         Ok(Done::Written)
     }
 }

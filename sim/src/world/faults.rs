@@ -34,6 +34,7 @@ impl World {
         }
         for place in 0..self.operators.len() {
             self.operators[place].paused_until = self.now;
+            self.schedule.add(self.now, Event::Resume(place));
             self.mend(Cut::Bus(place));
             self.mend(Cut::Api(place));
         }

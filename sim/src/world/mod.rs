@@ -77,6 +77,8 @@ pub enum Event {
     Election(usize, u32),
     /// A replica starts.
     Start(usize, u32),
+    /// A replica that was paused may go on.
+    Resume(usize),
     /// A device is told that its manifest changed.
     Doorbell(usize, u32, u64),
     /// Something happens on a device.
@@ -244,6 +246,7 @@ impl World {
             Event::Machine(place, life, event) if self.machines[place].life == life => {
                 self.machine_event(place, event);
             }
+            Event::Resume(replica) => self.resume(replica),
             Event::Chance => self.chance(),
             Event::Mend(cut) => self.mend(cut),
             // Of an earlier life.

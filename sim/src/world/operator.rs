@@ -31,6 +31,8 @@ pub struct Operator {
     pub life: u32,
     /// It does nothing until then, and its clock goes on.
     pub paused_until: u64,
+    /// What it will hear of when it goes on, in the order in which it came.
+    pub(super) inbox: Vec<Event>,
     /// Whether it cannot reach the bus.
     pub bus_cut: bool,
     /// Whether it cannot reach the API server.
@@ -81,6 +83,7 @@ impl Operator {
         Self {
             life: 0,
             paused_until: 0,
+            inbox: Vec::new(),
             bus_cut: false,
             api_cut: false,
             replica: Replica::new(config, mirror, Enrolments::default(), now),
@@ -152,6 +155,7 @@ impl World {
             return;
         }
         operator.life += 1;
+        operator.inbox.clear();
         operator.watches.clear();
         operator.pending.clear();
         operator.writing.clear();
@@ -173,12 +177,32 @@ impl World {
             | Event::Election(place, _) => *place,
             _ => return Some(event),
         };
-        let until = self.operators[place].paused_until;
-        if until <= self.now {
-            return Some(event);
+        let operator = &mut self.operators[place];
+        if operator.inbox.is_empty() {
+            if operator.paused_until <= self.now {
+                return Some(event);
+            }
+            self.schedule
+                .add(operator.paused_until, Event::Resume(place));
         }
-        self.schedule.add(until, event);
+        operator.inbox.push(event);
         None
+    }
+
+    /// A replica goes on, unless it was paused again.
+    pub(super) fn resume(&mut self, place: usize) {
+        let operator = &mut self.operators[place];
+        if operator.paused_until > self.now {
+            self.schedule
+                .add(operator.paused_until, Event::Resume(place));
+            return;
+        }
+        // Its timer may have gone off meanwhile.
+        operator.turn_at = None;
+        for event in std::mem::take(&mut operator.inbox) {
+            self.happen(event);
+        }
+        self.turn(place);
     }
 
     pub(super) fn look_at_lease(&mut self, place: usize) {

@@ -4,6 +4,7 @@ use fleet_api::{DeploymentStatus, DeviceStatus};
 use fleet_contracts::kv::EntryKey;
 use fleet_contracts::{DeploymentRef, DeviceId, Manifest, UnixMillis};
 use fleet_operator_core::mirror::{Batch, Epoch, Put};
+use fleet_operator_core::replica::Telling;
 
 /// A key that is being written.
 #[derive(Debug, Clone)]
@@ -40,9 +41,9 @@ pub(super) enum Pending {
     EntryDeleted(u64, EntryKey),
     /// A marker that stays is no harm.
     Swept(u64),
-    Status(u64, DeploymentRef, String, Box<DeploymentStatus>),
+    Status(u64, DeploymentRef, Telling, Box<DeploymentStatus>),
     Released(u64, DeploymentRef),
-    DeviceStatus(u64, DeviceId, Box<DeviceStatus>),
+    DeviceStatus(u64, DeviceId, Telling, Box<DeviceStatus>),
     InfoForgotten(u64, DeviceId),
     /// Nothing is remembered of it.
     Plain(u64),

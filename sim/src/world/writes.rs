@@ -145,7 +145,7 @@ impl World {
         expected: u64,
     ) {
         let replica = &mut self.operators[place].replica;
-        let signer = replica.mirror.sending(&manifest.device, &body);
+        let signer = replica.mirror.sending(&manifest, &body);
         let signed = (signer.key_id().to_string(), signer.sign(&body));
         self.witness.signed(&manifest, &body);
         let request = Request::Put {
@@ -166,8 +166,8 @@ impl World {
             return false;
         };
         let (uid, status) = (wanted.uid, Box::new(wanted.status));
-        let request = Request::Status(reference.clone(), uid.clone(), status.clone());
-        let pending = Pending::Status(writing, reference.clone(), uid, status);
+        let request = Request::Status(reference.clone(), uid, status.clone());
+        let pending = Pending::Status(writing, reference.clone(), wanted.told, status);
         self.send(place, request, pending)
     }
 
@@ -197,12 +197,12 @@ impl World {
     fn begin_device_status(&mut self, place: usize, writing: u64, device: &DeviceId) -> bool {
         let operator = &self.operators[place];
         let wall = operator.now(self.now);
-        let Some(status) = operator.replica.wanted_device_status(device, wall) else {
+        let Some(wanted) = operator.replica.wanted_device_status(device, wall) else {
             return false;
         };
-        let status = Box::new(status);
+        let status = Box::new(wanted.status);
         let request = Request::DeviceStatus(device.clone(), status.clone());
-        let pending = Pending::DeviceStatus(writing, device.clone(), status);
+        let pending = Pending::DeviceStatus(writing, device.clone(), wanted.told, status);
         self.send(place, request, pending)
     }
 
@@ -280,14 +280,14 @@ impl World {
                 };
                 self.send(place, request, Pending::Swept(writing));
             }
-            (Pending::Status(_, reference, uid, status), Response::Done) => {
-                replica.status_written(&reference, &uid, *status);
+            (Pending::Status(_, reference, told, status), Response::Done) => {
+                replica.status_written(&reference, told, *status);
             }
             (Pending::Released(_, reference), Response::Done | Response::Missing) => {
                 replica.finalizer_removed(&reference);
             }
-            (Pending::DeviceStatus(_, device, status), Response::Done) => {
-                replica.device_status_written(&device, &status);
+            (Pending::DeviceStatus(_, device, told, status), Response::Done) => {
+                replica.device_status_written(&device, told, &status);
             }
             (Pending::InfoForgotten(writing, device), Response::Done) => {
                 let request = purge(Bucket::DeviceState, format!("{device}.>"));

@@ -98,11 +98,19 @@ impl Mirror {
         }
     }
 
-    /// Forgets everything: the stream is told from its beginning, and may be another one.
+    /// Forgets what the stream holds: it is told from its beginning, and may be another one. What
+    /// was signed stays so: whoever kept a manifest could bring it back, and the device, should it
+    /// not have seen it, takes it if no later one was made since.
     pub fn clear(&mut self) {
         self.epoch = self.epoch.next();
-        self.devices.clear();
         self.names = Slots::default();
+        self.devices.retain(|_, held| {
+            *held = Held {
+                generation: held.generation,
+                ..Held::default()
+            };
+            held.generation.is_some()
+        });
     }
 
     /// Takes note of a message. Answers with the device whose keys are now different from what was
@@ -190,9 +198,11 @@ impl Mirror {
 
     /// A manifest is about to be sent. Signing is left to the caller, who need not hold a lock for
     /// it.
-    pub fn sending(&mut self, device: &DeviceId, body: &[u8]) -> Arc<ManifestSigner> {
-        let held = self.devices.entry(device.clone()).or_default();
+    pub fn sending(&mut self, manifest: &Manifest, body: &[u8]) -> Arc<ManifestSigner> {
+        let held = self.devices.entry(manifest.device.clone()).or_default();
         held.sent = Some(print(body));
+        // Whether or not it is stored: no other may have the same.
+        held.generation = held.generation.max(Some(manifest.generation));
         Arc::clone(&self.signer)
     }
 

@@ -6,7 +6,7 @@ use fleet_api::{DeploymentStatus, DeviceStatus, FINALIZER};
 use fleet_contracts::payload::Inventory;
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
 
-use super::Replica;
+use super::{Replica, Telling};
 use crate::labels::Labels;
 use crate::mirror::{Plan, PlanError};
 use crate::status::{
@@ -41,6 +41,17 @@ pub struct WantedStatus {
     pub event: Option<Event>,
     /// It is ready now, and was not for this long.
     pub unready: Option<Duration>,
+    /// What was told of the object when this was worked out.
+    pub told: Telling,
+}
+
+/// The status of a Device to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WantedDeviceStatus {
+    /// The status.
+    pub status: DeviceStatus,
+    /// What was told of the object when this was worked out.
+    pub told: Telling,
 }
 
 /// A `Device` object as the device's own words make it.
@@ -118,13 +129,19 @@ impl Replica {
             status,
             event,
             unready,
+            told: known.told,
         })
     }
 
     /// A status was written.
-    pub fn status_written(&mut self, reference: &DeploymentRef, uid: &str, new: DeploymentStatus) {
+    pub fn status_written(
+        &mut self,
+        reference: &DeploymentRef,
+        told: Telling,
+        new: DeploymentStatus,
+    ) {
         if let Some(known) = self.known.deployments.get_mut(reference)
-            && known.uid == uid
+            && known.told == told
         {
             known.status = new;
         }
@@ -147,23 +164,35 @@ impl Replica {
         &self,
         device: &DeviceId,
         wall: UnixMillis,
-    ) -> Option<DeviceStatus> {
+    ) -> Option<WantedDeviceStatus> {
         let view = self.index.device_view(device)?;
-        let before = self.known.devices.get(device)?;
+        let known = self.known.devices.get(device)?;
+        let before = &known.conditions;
         let conditions = conditions(&device_conditions(&view), before, None, wall);
         if conditions == *before {
             return None;
         }
-        Some(DeviceStatus {
+        let status = DeviceStatus {
             last_seen: view.last_seen.map(time),
             conditions,
+        };
+        Some(WantedDeviceStatus {
+            status,
+            told: known.told,
         })
     }
 
     /// The status of a Device was written.
-    pub fn device_status_written(&mut self, device: &DeviceId, status: &DeviceStatus) {
-        if let Some(known) = self.known.devices.get_mut(device) {
-            known.clone_from(&status.conditions);
+    pub fn device_status_written(
+        &mut self,
+        device: &DeviceId,
+        told: Telling,
+        status: &DeviceStatus,
+    ) {
+        if let Some(known) = self.known.devices.get_mut(device)
+            && known.told == told
+        {
+            known.conditions.clone_from(&status.conditions);
         }
     }
 

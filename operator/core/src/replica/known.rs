@@ -13,14 +13,30 @@ use crate::claims::Enrolments;
 pub struct Known {
     /// Of Deployments.
     pub deployments: HashMap<DeploymentRef, DeploymentKnown>,
-    /// Conditions of Devices.
-    pub devices: HashMap<DeviceId, Vec<Condition>>,
+    /// Of Devices.
+    pub devices: HashMap<DeviceId, DeviceKnown>,
     /// What devices say they are.
     pub infos: HashMap<DeviceId, Arc<DeviceInfo>>,
     /// What of it they may say.
     pub enrolments: Enrolments,
     /// Deployments that are being deleted and still have our finalizer.
     pub leaving: BTreeSet<DeploymentRef>,
+    pub(super) told: Telling,
+}
+
+/// Counts what watches told of objects. An answer to our own patch tells what the object was like
+/// then; a watch that told of it meanwhile may know better, for somebody can have patched it after
+/// us. If it does not know better yet, the echo of our patch is still to come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Telling(u64);
+
+/// Of one Device.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeviceKnown {
+    /// The conditions in its status.
+    pub conditions: Vec<Condition>,
+    /// When it was told of last.
+    pub(super) told: Telling,
 }
 
 /// Of one Deployment.
@@ -36,6 +52,8 @@ pub struct DeploymentKnown {
     pub deleting: bool,
     /// Its status.
     pub status: DeploymentStatus,
+    /// When it was told of last.
+    pub(super) told: Telling,
 }
 
 impl DeploymentKnown {
@@ -47,6 +65,7 @@ impl DeploymentKnown {
             finalizers: meta.finalizers.clone().unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
             status: status.unwrap_or_default(),
+            told: Telling::default(),
         }
     }
 
@@ -59,6 +78,11 @@ impl DeploymentKnown {
 }
 
 impl Known {
+    pub(super) const fn next_telling(&mut self) -> Telling {
+        self.told.0 += 1;
+        self.told
+    }
+
     /// Whether the index was told of this generation of this object already: mostly the echo of our
     /// own status, in which there is nothing for the index.
     pub fn has(&self, reference: &DeploymentRef, meta: &ObjectMeta) -> bool {

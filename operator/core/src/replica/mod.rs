@@ -13,8 +13,8 @@ mod queues;
 mod source;
 
 pub use active::Turn;
-pub use documents::{DeviceObject, FinalizerStep, WantedStatus};
-pub use known::{DeploymentKnown, Known};
+pub use documents::{DeviceObject, FinalizerStep, WantedDeviceStatus, WantedStatus};
+pub use known::{DeploymentKnown, DeviceKnown, Known, Telling};
 pub use objects::{APPLIED_ANNOTATION, Roll, conditions_of};
 pub use queues::{Kind, Queues};
 pub use source::Source;

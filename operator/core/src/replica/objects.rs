@@ -8,7 +8,7 @@ use fleet_api::{Device, FINALIZER};
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 
-use super::{DeploymentKnown, Replica, Taken};
+use super::{DeploymentKnown, DeviceKnown, Replica, Taken};
 use crate::index::{DeviceSeen, Input, Reachability};
 
 /// Holds the digest of the device's words that a `Device` object was last made of.
@@ -77,6 +77,8 @@ impl Replica {
             // Not what we wrote: a deposed leader that woke up wrote an old one, or a server forgot ours.
             self.queues.statuses.mark([reference.clone()], now);
         }
+        let told = self.known.next_telling();
+        let known = DeploymentKnown { told, ..known };
         self.known.deployments.insert(reference.clone(), known);
     }
 
@@ -96,11 +98,13 @@ impl Replica {
     ) -> Taken {
         let device = seen.device.clone();
         let before = self.known.devices.get(&device);
-        if self.active && before.is_some_and(|before| *before != conditions) {
+        if self.active && before.is_some_and(|before| before.conditions != conditions) {
             // As with a Deployment.
             self.queues.device_statuses.mark([device.clone()], now);
         }
-        self.known.devices.insert(device, conditions);
+        let told = self.known.next_telling();
+        let known = DeviceKnown { conditions, told };
+        self.known.devices.insert(device, known);
         self.apply(Input::Device(seen), now)
     }
 

@@ -1,0 +1,105 @@
+//! What a replica believes of objects that others write too.
+
+#![allow(clippy::expect_used, reason = "test code")]
+
+mod support;
+
+use std::sync::Arc;
+
+use fleet_api::{DeploymentStatus, DeviceStatus};
+use fleet_contracts::UnixMillis;
+use fleet_contracts::signing::ManifestSigner;
+use fleet_operator_core::Replica;
+use fleet_operator_core::claims::Enrolments;
+use fleet_operator_core::index::{Input, LivenessConfig};
+use fleet_operator_core::mirror::Mirror;
+use fleet_operator_core::replica::{DeploymentKnown, Source};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use support::{Object, device, reference, seen};
+
+const NOW: UnixMillis = UnixMillis(1_000);
+const EU: &[(&str, &str)] = &[("region", "eu")];
+
+fn leader() -> Replica {
+    let signer = Arc::new(ManifestSigner::from_seed(&[7; 32]));
+    let mirror = Mirror::new(signer, vec![]);
+    let mut replica = Replica::new(
+        LivenessConfig::default(),
+        mirror,
+        Enrolments::default(),
+        NOW,
+    );
+    for source in Source::ALL {
+        replica.synced(source, NOW);
+    }
+    replica.lead(true, NOW);
+    assert!(replica.is_active());
+    replica
+}
+
+/// The watch tells of a Deployment with this status.
+fn told(replica: &mut Replica, object: &Object, status: &DeploymentStatus) {
+    let meta = ObjectMeta {
+        uid: Some(object.uid.clone()),
+        generation: Some(object.generation),
+        ..ObjectMeta::default()
+    };
+    let known = DeploymentKnown::new(&meta, Some(status.clone()));
+    replica.remember(&reference(&object.name), known, NOW);
+}
+
+/// The watch tells of device `a` with these conditions.
+fn device_told(replica: &mut Replica, conditions: &[Condition]) {
+    let Input::Device(seen) = seen("a", EU) else {
+        unreachable!("a device")
+    };
+    let _ = replica.device_seen(seen, conditions.to_vec(), NOW);
+}
+
+#[test]
+fn a_status_that_another_wrote_after_ours_is_written_again() {
+    let mut replica = leader();
+    let object = Object::new("web");
+    let web = reference("web");
+    let old = DeploymentStatus::default();
+    told(&mut replica, &object, &old);
+    let _ = replica.apply(object.input(), NOW);
+    let ours = replica.wanted_status(&web, NOW).expect("news");
+
+    // The server took ours, and then the patch of a leader that did not know yet that it was deposed.
+    told(&mut replica, &object, &ours.status);
+    told(&mut replica, &object, &old);
+    // Only now the answer to ours is heard.
+    replica.status_written(&web, ours.told, ours.status.clone());
+    let again = replica
+        .wanted_status(&web, NOW)
+        .expect("the server has the old one");
+    assert_eq!(again.status, ours.status);
+
+    replica.status_written(&web, again.told, again.status);
+    assert_eq!(
+        replica.wanted_status(&web, NOW),
+        None,
+        "nobody told otherwise"
+    );
+}
+
+#[test]
+fn conditions_that_another_wrote_after_ours_are_written_again() {
+    let mut replica = leader();
+    device_told(&mut replica, &[]);
+    let ours = replica.wanted_device_status(&device("a"), NOW);
+    let ours = ours.expect("news");
+
+    device_told(&mut replica, &ours.status.conditions);
+    device_told(&mut replica, &[]);
+    replica.device_status_written(&device("a"), ours.told, &ours.status);
+    let again = replica.wanted_device_status(&device("a"), NOW);
+    let again = again.expect("the server has none");
+    let DeviceStatus { conditions, .. } = &again.status;
+    assert_eq!(conditions, &ours.status.conditions);
+
+    replica.device_status_written(&device("a"), again.told, &again.status);
+    let more = replica.wanted_device_status(&device("a"), NOW);
+    assert_eq!(more, None, "nobody told otherwise");
+}
