@@ -170,6 +170,7 @@ bench-sizing: servers release ## Memory and processor time of the platform's pro
 # Sizes and times of a run; another size: make bench-churn CHURN='--devices 1000 --deployments 100 --seconds 30'.
 CHURN ?= --devices 10000 --deployments 1000 --seconds 120
 FANOUT ?= --devices 10000 --deployments 10 --seconds 60
+STORM ?= --devices 10000 --deployments 10 --seconds 15 --connections each
 
 .PHONY: bench-churn
 bench-churn: servers release ## 10,000 simulated devices report once a second, statuses held against a recount; last line JSON
@@ -178,6 +179,10 @@ bench-churn: servers release ## 10,000 simulated devices report once a second, s
 .PHONY: bench-fanout
 bench-fanout: servers release ## A change for 10,000 simulated devices, until each has applied it; last line JSON
 	$(OUT)/release/fleet-loadtest run fanout $(FANOUT)
+
+.PHONY: bench-storm
+bench-storm: servers release ## The bus dies and 10,000 simulated devices come back, each on its connection; last line JSON
+	$(OUT)/release/fleet-loadtest run storm $(STORM)
 
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON

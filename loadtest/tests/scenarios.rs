@@ -99,3 +99,15 @@ async fn an_interrupted_run_leaves_a_report_of_what_was_done_by_then() {
     assert!(run.report.interrupted && run.line["interrupted"] == true);
     assert!(run.report.figures["raw_per_second"] > 0.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_comes_back_from_a_storm_and_nothing_is_lost() {
+    let each = ["--connections", "each"];
+    let run = run(&[&["storm", "--seconds", "3"][..], &SMALL, &each].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    for milestone in ["connected", "told", "applied"] {
+        assert_eq!(report.latencies[milestone].count, 20, "{milestone}");
+    }
+    assert!(report.figures["ramp_seconds"] > 0.0);
+}

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::unit::{Batch, Sync, Todo, Unit, synced, tick};
 use crate::Error;
 use crate::record::Record;
-use crate::wire::{Answer, Lane, Stored};
+use crate::wire::{Answer, Lane, News, Stored};
 
 /// The finest step of the devices' clocks that their host keeps.
 const TICK: Duration = Duration::from_millis(5);
@@ -47,6 +47,10 @@ pub enum What {
     Runs(String),
     /// A container of this Deployment is gone.
     Removed(String),
+    /// Its connection is up.
+    Connected,
+    /// The bus has acknowledged all it has to say over that connection.
+    Told,
 }
 
 /// A device that did something, and when.
@@ -67,6 +71,7 @@ pub struct Host {
     units: Vec<Unit>,
     lane: Lane<Request>,
     doorbells: SelectAll<Subscriber>,
+    news: News,
     /// When which unit wants to be looked at; may hold moments that have become pointless.
     timers: BinaryHeap<Reverse<(Tick, usize)>>,
     /// Manifests to be asked for again.
@@ -83,7 +88,7 @@ impl Host {
     /// When they cannot hear their doorbells.
     pub async fn new(
         settings: Vec<Settings>,
-        lane: Lane<Request>,
+        mut lane: Lane<Request>,
         record: Record,
         applied: mpsc::UnboundedSender<Applied>,
     ) -> Result<Self, Error> {
@@ -102,6 +107,7 @@ impl Host {
         Ok(Self {
             units: settings.into_iter().map(unit).collect(),
             ids,
+            news: lane.take_news(),
             lane,
             doorbells,
             timers: BinaryHeap::new(),
@@ -112,19 +118,17 @@ impl Host {
         })
     }
 
-    /// Switches all devices on, and serves them until this is dropped.
+    /// Serves all devices until this is dropped.
     ///
     /// # Errors
     /// When a connection is closed for good.
     pub async fn serve(mut self) -> Result<(), Error> {
-        for unit in 0..self.units.len() {
-            self.happens(unit, Input::Connected).await?;
-        }
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut expiries = tokio::time::interval(EXPIRY);
         loop {
             tokio::select! {
+                Some((connection, up)) = self.news.next() => self.turns(connection, up).await?,
                 answer = self.lane.answer() => self.answered(answer).await?,
                 Some(message) = self.doorbells.next() => self.rings(&message).await?,
                 _ = ticks.tick() => self.wake().await?,
@@ -136,6 +140,25 @@ impl Host {
                 }
             }
         }
+    }
+
+    /// A connection came up or went down, and so did all devices on it.
+    async fn turns(&mut self, connection: usize, up: bool) -> Result<(), Error> {
+        let units = if self.lane.connections() == 1 {
+            0..self.units.len()
+        } else {
+            connection..connection + 1
+        };
+        for unit in units {
+            self.units[unit].owes = up;
+            if up {
+                self.say(unit, What::Connected);
+                self.happens(unit, Input::Connected).await?;
+            } else {
+                self.happens(unit, Input::Disconnected).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn rings(&mut self, message: &Message) -> Result<(), Error> {
@@ -192,9 +215,25 @@ impl Host {
                 Todo::Refused(reason) => self.record.error(&reason),
             }
         }
-        let due = self.units[unit].due();
+        let device = &mut self.units[unit];
+        let due = device.due();
+        let told = device.owes && device.is_reported();
+        if told {
+            device.owes = false;
+            self.say(unit, What::Told);
+        }
         self.timers.push(Reverse((due, unit)));
         Ok(())
+    }
+
+    fn say(&self, unit: usize, what: What) {
+        let applied = Applied {
+            device: self.ids[unit].clone(),
+            what,
+            at: Instant::now(),
+        };
+        // Nobody may be looking just now.
+        let _ = self.applied.send(applied);
     }
 
     fn note(&self, unit: usize, step: Step) {
@@ -203,13 +242,7 @@ impl Host {
             Step::Remove { key, .. } => What::Removed(key.deployment.name.to_string()),
             _ => return,
         };
-        let applied = Applied {
-            device: self.ids[unit].clone(),
-            what,
-            at: Instant::now(),
-        };
-        // Nobody may be looking just now.
-        let _ = self.applied.send(applied);
+        self.say(unit, what);
     }
 
     async fn begin_sync(&mut self, unit: usize, snapshot: Snapshot) -> Result<(), Error> {

@@ -23,6 +23,8 @@ pub struct Unit {
     pub(super) sync: Sync,
     /// What it sent and waits to be stored.
     pub(super) batch: Batch,
+    /// Whether it has not told everything over its connection yet.
+    pub(super) owes: bool,
 }
 
 /// How far a sync is.
@@ -69,7 +71,13 @@ impl Unit {
             runtime: Runtime::default(),
             sync: Sync::default(),
             batch: Batch::default(),
+            owes: false,
         }
+    }
+
+    /// Whether the bus has all that it has to say.
+    pub fn is_reported(&self) -> bool {
+        self.engine.is_reported()
     }
 
     /// Takes in what happened, does all that needs nobody else, and gives the rest.

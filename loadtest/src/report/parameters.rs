@@ -17,6 +17,8 @@ pub enum Scenario {
     Cold,
     /// Nothing happens but signs of life.
     Idle,
+    /// The bus is away for that long, and everybody comes back.
+    Storm,
 }
 
 impl fmt::Display for Scenario {
@@ -26,6 +28,7 @@ impl fmt::Display for Scenario {
             Self::Fanout => "fanout",
             Self::Cold => "cold",
             Self::Idle => "idle",
+            Self::Storm => "storm",
         })
     }
 }

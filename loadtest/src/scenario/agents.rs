@@ -79,6 +79,13 @@ impl Agents {
             .progress
             .say(&format!("{} Deployments are made", fleet.workloads.len()));
         platform.create(fleet).await?;
+        Self::all_run(scene, platform).await?;
+        setup::quiet(platform).await
+    }
+
+    /// Waits until all Deployments of the fleet run everywhere by their statuses.
+    pub(super) async fn all_run(scene: &Scene, platform: &Platform) -> Result<(), Error> {
+        let fleet = &scene.fleet;
         let expected = |workload: usize| {
             let count = fleet.workloads[workload].pairs.len();
             let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -92,7 +99,6 @@ impl Agents {
             let wrong = platform.wrong(fleet, expected).await;
             wrong.is_ok_and(|wrong| wrong.is_empty())
         };
-        until(PATIENCE, "all Deployments run on all their devices", right).await?;
-        setup::quiet(platform).await
+        until(PATIENCE, "all Deployments run on all their devices", right).await
     }
 }

@@ -12,9 +12,9 @@ use crate::device::What;
 use crate::fleet::score;
 use crate::platform::{Platform, until};
 
-const NAME: &str = "fanout";
+pub(super) const NAME: &str = "fanout";
 /// For all devices to apply a change, and for the status to say so.
-const LIMIT: Duration = Duration::from_secs(180);
+pub(super) const LIMIT: Duration = Duration::from_secs(180);
 
 /// Does so again and again until the time is over, at least once.
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
@@ -101,7 +101,7 @@ async fn applied(
 }
 
 /// Waits until the status says that all devices run it.
-async fn succeeded(
+pub(super) async fn succeeded(
     scene: &Scene,
     platform: &Platform,
     change: &str,
@@ -131,7 +131,7 @@ async fn gone(scene: &Scene, platform: &Platform, begun: Instant) -> Result<(), 
     Ok(())
 }
 
-fn everywhere(image: &str) -> Result<Deployment, Error> {
+pub(super) fn everywhere(image: &str) -> Result<Deployment, Error> {
     let spec = DeploymentSpec {
         target_selector: TargetSelector::default(),
         target_all: true,

@@ -9,6 +9,7 @@ mod idle;
 mod raw;
 mod rest;
 mod setup;
+mod storm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::report::{Parameters, Scenario};
-use crate::wire::Writer;
+use crate::wire::{Ramp, Writer};
 
 /// How long a step of setting up may take, and statuses in the end, before that counts as wrong. Ten
 /// thousand devices are as many objects, of which a busy API server takes two hundred a second.
@@ -40,6 +41,8 @@ pub struct Scene {
     pub progress: Arc<Progress>,
     /// What devices send.
     pub writer: Writer,
+    /// How long devices wait between attempts to connect.
+    pub ramp: Ramp,
 }
 
 impl Scene {
@@ -66,6 +69,7 @@ impl Scene {
             record,
             progress,
             writer: Writer::new()?,
+            ramp: Ramp::default(),
         })
     }
 
@@ -87,6 +91,7 @@ impl Scene {
             Scenario::Fanout => Box::pin(fanout::play(self, &platform)).await,
             Scenario::Cold => Box::pin(cold::play(self, &platform)).await,
             Scenario::Idle => Box::pin(idle::play(self, &platform)).await,
+            Scenario::Storm => Box::pin(storm::play(self, &platform)).await,
         }
     }
 }

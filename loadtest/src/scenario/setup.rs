@@ -49,8 +49,8 @@ pub(super) async fn connect<T>(scene: &Scene, platform: &Platform) -> Result<Vec
         .progress
         .say(&format!("the devices connect (at most {files} open files)"));
     let lines = match scene.parameters.connections {
-        Connections::Multiplexed => multiplexed(&platform.bed, LANES).await?,
-        Connections::Each => each(&platform.bed, &scene.fleet).await?,
+        Connections::Multiplexed => multiplexed(&platform.bed, LANES, &scene.ramp).await?,
+        Connections::Each => each(&platform.bed, &scene.fleet, &scene.ramp).await?,
     };
     let mut shares: Vec<Vec<Line>> = (0..LANES).map(|_| Vec::new()).collect();
     for (number, line) in lines.into_iter().enumerate() {

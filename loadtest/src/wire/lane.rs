@@ -1,12 +1,15 @@
 //! A share of the fleet and what it has under way.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleet_bus::async_nats::{Client, HeaderMap, Message, Statistics, Subject, Subscriber};
-use futures::StreamExt as _;
+use futures::channel::mpsc;
 use futures::stream::SelectAll;
+use futures::{Stream, StreamExt as _};
 
 use super::Line;
 use super::ack::Stored;
@@ -14,6 +17,26 @@ use crate::Error;
 
 /// How long an answer may take before the report is sent again; as in the agent.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The numbers of connections, and whether each is up, as that changes.
+pub type News = SelectAll<Turns>;
+
+/// The turns of one connection.
+#[derive(Debug)]
+pub struct Turns {
+    number: usize,
+    news: mpsc::UnboundedReceiver<bool>,
+}
+
+impl Stream for Turns {
+    type Item = (usize, bool);
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let number = self.number;
+        let turn = self.news.poll_next_unpin(context);
+        turn.map(|up| up.map(|up| (number, up)))
+    }
+}
 
 /// A report under way.
 #[derive(Debug)]
@@ -49,6 +72,7 @@ impl<T> Answer<T> {
 pub struct Lane<T> {
     clients: Vec<(Client, String)>,
     answers: SelectAll<Subscriber>,
+    news: News,
     slots: Vec<Option<Flight<T>>>,
     free: Vec<usize>,
     turn: u32,
@@ -58,13 +82,20 @@ impl<T> Lane<T> {
     /// Over these connections: one for all of its devices, or one for each in their order.
     pub fn new(lines: Vec<Line>) -> Self {
         let (mut clients, mut answers) = (Vec::with_capacity(lines.len()), SelectAll::new());
-        for line in lines {
+        let mut news = SelectAll::new();
+        for (number, line) in lines.into_iter().enumerate() {
             clients.push((line.client, line.inbox));
             answers.push(line.answers);
+            let turns = Turns {
+                number,
+                news: line.news,
+            };
+            news.push(turns);
         }
         Self {
             clients,
             answers,
+            news,
             slots: Vec::new(),
             free: Vec::new(),
             turn: 0,
@@ -174,6 +205,11 @@ impl<T> Lane<T> {
                 return answer;
             }
         }
+    }
+
+    /// Which connection came up or went down, from now on; nothing the second time.
+    pub fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
     }
 
     /// The reports that nobody answered in time.

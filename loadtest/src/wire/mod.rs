@@ -10,6 +10,6 @@ mod lane;
 mod payload;
 
 pub use ack::Stored;
-pub use connect::{Line, each, multiplexed};
-pub use lane::{Answer, Lane};
+pub use connect::{Line, Ramp, each, multiplexed};
+pub use lane::{Answer, Lane, News};
 pub use payload::Writer;
