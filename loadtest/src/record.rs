@@ -87,10 +87,20 @@ impl Record {
 
     /// Something that has to hold.
     pub fn check(&self, what: &str, held: bool, found: impl Into<String>) {
+        self.checked(what, held, found.into(), false);
+    }
+
+    /// Something that has to hold in time, on a machine that does nothing else.
+    pub fn check_time(&self, what: &str, held: bool, found: impl Into<String>) {
+        self.checked(what, held, found.into(), true);
+    }
+
+    fn checked(&self, what: &str, held: bool, found: String, timed: bool) {
         self.notes().checks.push(Check {
             what: what.to_owned(),
             held,
-            found: found.into(),
+            found,
+            timed,
         });
     }
 }

@@ -9,8 +9,10 @@ use support::{end, run, says, start};
 
 const SMALL: [&str; 4] = ["--devices", "20", "--deployments", "8"];
 
+/// What did not hold, but for what a busy machine may not hold.
 fn broken(report: &Report) -> Vec<&Check> {
-    report.checks.iter().filter(|check| !check.held).collect()
+    let broken = |check: &&Check| !check.held && !check.timed;
+    report.checks.iter().filter(broken).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +20,8 @@ async fn churn_ends_with_right_counts_and_says_what_it_measured() {
     let run = run(&[&["churn", "--seconds", "12"][..], &SMALL].concat()).await;
     let report = &run.report;
     assert_eq!((broken(report), &report.failure), (vec![], &None));
-    assert!(run.success && run.line["passed"] == true, "{}", run.line);
+    let timely = report.checks.iter().all(|check| check.held);
+    assert_eq!((run.success, run.line["passed"] == true), (timely, timely));
     let stored = &report.latencies["report-stored"];
     let written: u64 = report.throughput["reports"].iter().sum();
     assert_eq!(stored.count, written);

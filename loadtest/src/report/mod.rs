@@ -62,6 +62,9 @@ pub struct Check {
     pub held: bool,
     /// What was found.
     pub found: String,
+    /// Whether it is about time: a machine that is busy with other things may not hold it.
+    #[serde(default)]
+    pub timed: bool,
 }
 
 /// A distribution of times.

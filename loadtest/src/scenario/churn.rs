@@ -48,7 +48,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let (found, held) = (format!("{looks:?}"), looks.late == 0 && looks.right > 0);
     let seconds = scene.rest().seconds;
     let what = format!("statuses that rest become right within {seconds} s");
-    record.check(&what, held, found);
+    record.check_time(&what, held, found);
     finally(scene, platform).await?;
     let whole = begun.elapsed().as_secs_f64();
     let later = platform.metric("fleet_operator_events_total").await;

@@ -46,7 +46,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     record.figure("ramp_seconds", ramp.as_secs_f64());
     record.figure("back_seconds", back.as_secs_f64());
     let what = "every device is back within the longest pause it has drawn and 5 s";
-    record.check(what, back <= ramp + SLACK, format!("{back:?} of {ramp:?}"));
+    record.check_time(what, back <= ramp + SLACK, format!("{back:?} of {ramp:?}"));
     let right = succeeded(scene, platform, "storm", begun).await;
     let right = right.and(Agents::all_run(scene, platform).await);
     let found = right
