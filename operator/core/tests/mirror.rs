@@ -281,3 +281,36 @@ fn an_acknowledgement_of_a_lost_stream_does_not_hide_what_the_new_one_holds() {
     assert!(stream.plan(Some(&less)).is_empty());
     assert!(!stream.mirror.names(&reference("db")));
 }
+
+#[test]
+fn what_was_signed_is_remembered_when_the_stream_is_told_anew() {
+    let mut stream = Stream::new();
+    let none = Desired::default();
+    let lost = stream.plan(Some(&none));
+    let Some(ManifestWrite::Put { manifest, body, .. }) = &lost.manifest else {
+        panic!("no manifest: {lost:?}");
+    };
+    // It may be stored, and read by somebody, although no answer comes.
+    stream.mirror.sending(manifest, body);
+    stream.mirror.clear();
+    let next = stream.plan(Some(&desired(&[Object::new("web")])));
+    assert_eq!(manifest_of(&next).0, Generation(1_001));
+}
+
+#[test]
+fn a_generation_that_two_have_signed_is_followed_by_a_later_one() {
+    let mut stream = Stream::new();
+    let none = Desired::default();
+    let plan = stream.plan(Some(&none));
+    stream.carry_out(&plan);
+    let a = device("a");
+    assert!(!stream.mirror.conflicted(&a, Generation(999)));
+    assert!(stream.plan(Some(&none)).is_empty());
+    assert!(stream.mirror.conflicted(&a, Generation(1_000)));
+    let again = stream.plan(Some(&none));
+    assert_eq!(manifest_of(&again).0, Generation(1_001));
+    stream.carry_out(&again);
+    // The device says so until it has taken the later one.
+    assert!(!stream.mirror.conflicted(&a, Generation(1_000)));
+    assert!(stream.plan(Some(&none)).is_empty());
+}

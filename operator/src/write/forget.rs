@@ -25,7 +25,7 @@ impl Writers {
 
     /// A report nobody asks for.
     pub(super) async fn forget_report(&self, key: &EntryKey) -> Result<Done, Failure> {
-        if self.shared.lock().index.is_expected(key) {
+        if !self.shared.lock().index.may_forget(key) {
             return Ok(Done::Unchanged);
         }
         let text = key.to_string();

@@ -219,7 +219,7 @@ impl World {
     }
 
     fn begin_forgetting_report(&mut self, place: usize, writing: u64, key: &EntryKey) -> bool {
-        if self.operators[place].replica.index.is_expected(key) {
+        if !self.operators[place].replica.index.may_forget(key) {
             return false;
         }
         let request = purge(Bucket::DeviceState, key.to_string());

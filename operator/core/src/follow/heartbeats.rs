@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use fleet_contracts::kv::Bucket;
 use fleet_contracts::payload::{Heartbeat, Refusal, decode};
+use fleet_contracts::reason::RefusalReason;
 use fleet_contracts::{DeviceId, UnixMillis};
 
 use super::{Follower, Refused, Stored, own_key};
@@ -45,7 +46,12 @@ impl Follower for HeartbeatFollower {
             generation,
             ..
         } = heartbeat;
-        if replica.mirror.followed(&device, generation) {
+        let reason = refusal.as_ref().map(|refusal| refusal.reason);
+        let mirror = &mut replica.mirror;
+        let conflicts = reason == Some(RefusalReason::ConflictingGeneration);
+        if mirror.followed(&device, generation)
+            || conflicts && mirror.conflicted(&device, generation)
+        {
             replica.mark_desired(device.clone(), now);
         }
         let news = self.news(&device, refusal.as_ref());

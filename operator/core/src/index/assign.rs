@@ -44,6 +44,9 @@ impl FleetIndex {
         if let Some((name, record)) = self.devices.entry_mut(device) {
             record.assigned.remove(deployment);
             dirty.desired.insert(name.clone());
+            if record.reports.contains_key(&deployment) {
+                self.orphans.part(device, deployment);
+            }
         }
         self.dirty_status(deployment, dirty);
     }

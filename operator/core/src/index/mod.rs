@@ -89,6 +89,7 @@ impl FleetIndex {
             Input::Follows { device, generation } => self.follows(&device, generation),
             Input::Tick => self.tick(now, &mut dirty),
         }
+        self.watch_parted(now);
         dirty
     }
 

@@ -24,7 +24,7 @@ impl FleetIndex {
             record.reporters.insert(device);
         }
         self.recount(device, deployment, dirty);
-        if !self.is_expected(key) {
+        if !self.is_asked(key) {
             self.orphans.watch(key.clone(), now);
         }
     }

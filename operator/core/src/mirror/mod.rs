@@ -155,6 +155,18 @@ impl Mirror {
         behind
     }
 
+    /// A device follows another manifest of the very generation that the stream holds: the writer of
+    /// that one was killed, and the one after it had not been told. No device takes it, so it has to
+    /// be written again, and this answers true.
+    pub fn conflicted(&mut self, device: &DeviceId, generation: Generation) -> bool {
+        let held = self.devices.entry(device.clone()).or_default();
+        let same = held.stored == Some(generation) && held.content.is_some();
+        if same {
+            held.content = None;
+        }
+        same
+    }
+
     /// All devices with keys in the stream.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceId> {
         let held = self.devices.iter();
@@ -185,7 +197,7 @@ impl Mirror {
         let slot = self.names.find(reference);
         let line = held.lines.iter().find(|(line, _)| Some(*line) == slot);
         WrittenStage {
-            generation: held.generation,
+            generation: held.stored,
             sequence: held.manifest_sequence,
             revision: line.map(|(_, revision)| *revision),
         }
