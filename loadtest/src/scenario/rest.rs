@@ -43,6 +43,11 @@ impl Rest {
         self.period - self.seconds
     }
 
+    /// Whether that second is the first of a Deployment's rest.
+    const fn starts(self, workload: usize, second: usize) -> bool {
+        (second + workload) % self.period == self.begins()
+    }
+
     /// Whether devices leave a Deployment alone in that second.
     pub(super) const fn is_resting(self, workload: usize, second: usize) -> bool {
         (second + workload) % self.period >= self.begins()
@@ -98,9 +103,7 @@ pub(super) async fn watch(scene: &Scene, platform: &Platform, span: Duration) ->
 fn chosen(scene: &Scene, second: usize, random: &mut fastrand::Rng) -> Vec<usize> {
     let fleet = &scene.fleet;
     let rest = scene.rest();
-    let starts =
-        |n: usize| rest.is_resting(n, second) && !rest.is_resting(n, second.wrapping_sub(1));
-    let begins = |n: &usize| starts(*n) && !fleet.workloads[*n].pairs.is_empty();
+    let begins = |n: &usize| rest.starts(*n, second) && !fleet.workloads[*n].pairs.is_empty();
     let all: Vec<_> = (0..fleet.workloads.len()).filter(begins).collect();
     random.choose_multiple(all, LOOKED_AT)
 }
@@ -148,6 +151,12 @@ mod tests {
             for workload in 0..100 {
                 let resting = (0..rest.period).filter(|second| rest.is_resting(workload, *second));
                 assert_eq!(resting.count(), rest.seconds);
+                let starts = (0..rest.period).filter(|second| rest.starts(workload, *second));
+                assert!(
+                    starts
+                        .map(|second| rest.is_resting(workload, second))
+                        .eq([true])
+                );
             }
             let share = (0..rest.period).filter(|workload| rest.is_resting(*workload, 17));
             assert_eq!(share.count(), rest.seconds);
