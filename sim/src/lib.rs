@@ -47,8 +47,6 @@ const PATIENCE: u64 = 45 * 60 * 1_000;
 pub struct Setup {
     /// The bus takes conditional writes whatever their condition.
     pub unconditional_writes: bool,
-    /// What a bus acknowledged before it lost its store is heard after it came back.
-    pub late_acknowledgements: bool,
     /// Disks say that content is kept when it is not.
     pub careless_disk: bool,
 }

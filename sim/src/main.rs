@@ -27,9 +27,6 @@ struct Args {
     /// One world only.
     #[arg(long)]
     seed: Option<u64>,
-    /// Has acknowledgements of a store that is lost arrive after it was made again.
-    #[arg(long)]
-    late_acks: bool,
     /// Prints everything that happens; with `--seed`.
     #[arg(long, requires = "seed")]
     trace: bool,
@@ -38,10 +35,7 @@ struct Args {
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let cast = Cast::usual()?;
-    let setup = Setup {
-        late_acknowledgements: args.late_acks,
-        ..Setup::default()
-    };
+    let setup = Setup::default();
     let began = Instant::now();
     if let Some(seed) = args.seed {
         let lines = if args.trace { ALL } else { LAST };

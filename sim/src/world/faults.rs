@@ -146,7 +146,11 @@ impl World {
 
     fn lose(&mut self, bucket: Bucket) {
         self.bus.lose(bucket);
-        self.lost_at = self.tokens;
+        // A server that starts again has broken its connections; one whose stream somebody deleted
+        // has not, and what it acknowledged before may be heard after the stream was made again.
+        if self.dice.chance(500) {
+            self.broken_at = self.tokens;
+        }
         for place in 0..self.operators.len() {
             self.deafen(place, Line::of(bucket));
         }

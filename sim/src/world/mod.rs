@@ -130,8 +130,8 @@ pub struct World {
     openings: u64,
     /// When the last thing that was sent over each connection to the bus arrives.
     connections: BTreeMap<(Peer, Way), u64>,
-    /// Questions up to this one were asked before a store was lost.
-    lost_at: u64,
+    /// Questions up to this one were asked over connections that are broken.
+    broken_at: u64,
     /// Requests on their way to a server.
     under_way: usize,
     /// Whether nobody has changed anything since all was as it should be.
@@ -161,7 +161,7 @@ impl World {
             tokens: 0,
             openings: 0,
             connections: BTreeMap::new(),
-            lost_at: 0,
+            broken_at: 0,
             under_way: 0,
             settled: false,
             dice,

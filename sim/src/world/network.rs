@@ -44,12 +44,11 @@ impl World {
         *latest - self.now
     }
 
-    /// A server that lost its store has broken its connections: what it acknowledged before is not
-    /// heard any more.
+    /// A server that broke its connections with its store: what it acknowledged before is not heard
+    /// any more.
     pub(super) fn heard(&self, token: u64, response: Response) -> Response {
-        let late = token <= self.lost_at && !self.setup.late_acknowledgements;
         match response {
-            Response::Stored(_) if late => Response::NoAnswer,
+            Response::Stored(_) if token <= self.broken_at => Response::NoAnswer,
             other => other,
         }
     }
