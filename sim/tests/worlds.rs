@@ -8,7 +8,7 @@ use std::thread;
 use fleet_sim::{Cast, Setup, Summary, run};
 
 /// So many worlds; `make sim SEEDS=n` tries others.
-const WORLDS: u64 = 400;
+const WORLDS: u64 = 300;
 
 fn cast() -> Cast {
     Cast::usual().expect("good names")
@@ -65,13 +65,4 @@ fn a_disk_that_forgets_what_it_was_asked_to_keep_is_noticed() {
         ..Setup::default()
     };
     assert_eq!(found(setup), Some(6));
-}
-
-#[test]
-fn a_bus_that_takes_writes_whatever_their_condition_is_noticed() {
-    let setup = Setup {
-        unconditional_writes: true,
-        ..Setup::default()
-    };
-    assert!(found(setup).is_some());
 }
