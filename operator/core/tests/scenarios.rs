@@ -430,3 +430,26 @@ fn a_label_change_on_one_of_many_devices_looks_at_few_deployments() {
     fleet.apply(other, UnixMillis(0));
     assert_eq!(fleet.examined(), before, "no selector looks at that label");
 }
+
+#[test]
+fn a_report_that_came_after_its_deletion_is_given_up_when_its_device_does_not_repeat_it() {
+    let web = Object::new("web");
+    let elsewhere = [("region", "us")];
+    let late = || report("a", "web", web.revision(), Phase::Running, 1);
+    let mut fleet = Fleet::with([seen("a", &elsewhere), web.input(), late()]);
+    let heard = |fleet: &mut Fleet, at| {
+        fleet.now = at;
+        fleet.apply(heartbeat("a", at));
+        fleet.at(at).reports
+    };
+    assert_eq!(heard(&mut fleet, 900_000), set([]));
+    fleet.apply(late());
+    assert_eq!(heard(&mut fleet, 1_900_000), set([]), "said again");
+    assert_eq!(
+        fleet.at(2_600_000).reports,
+        set([]),
+        "not heard, may run it"
+    );
+    assert_eq!(heard(&mut fleet, 3_300_000), set([key("a", "web")]));
+    assert!(fleet.index.may_forget(&key("a", "web")));
+}
