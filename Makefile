@@ -117,7 +117,7 @@ attacks: servers build ## Every attack that must fail, by name, and what refused
 	$(OUT)/debug/fleet-attacks
 
 .PHONY: faults
-faults: servers build ## Every fault of docs/reliability.md on real servers, 100 kills of the operator among them; half an hour
+faults: servers build ## Every fault of docs/reliability.md on real servers, 100 kills of the operator among them
 	.ci/faults.sh
 
 .PHONY: alerts
