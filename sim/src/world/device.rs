@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleet_agent_core::engine::{Effect, Input, Item, Moment, Parcel, Timing};
+use fleet_agent_core::engine::{Effect, Input, Item, Parcel, Timing};
 use fleet_agent_core::ledger;
 use fleet_agent_core::sync::{Answered, Asking, Gathering, SyncError};
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
@@ -16,36 +16,24 @@ use crate::letter::{Peer, Request, Response};
 impl World {
     /// Tells the engine something, and has it decide.
     pub(super) fn tell_engine(&mut self, place: usize, input: Input) {
-        let machine = &mut self.machines[place];
-        let (now, wall) = machine.clocks(self.now);
-        let dice = &mut self.dice;
-        let mut roll = || dice.unit();
-        let mut at = Moment {
-            now,
-            wall,
-            dice: &mut roll,
-        };
-        if let Some(engine) = &mut machine.engine {
-            engine.handle(input, &mut at);
-        }
+        self.at_moment(place, |machine, at| {
+            if let Some(engine) = &mut machine.engine {
+                engine.handle(input, at);
+            }
+        });
         self.advance(place);
     }
 
     pub(super) fn advance(&mut self, place: usize) {
-        let machine = &mut self.machines[place];
-        let (now, wall) = machine.clocks(self.now);
-        let dice = &mut self.dice;
-        let mut roll = || dice.unit();
-        let mut at = Moment {
-            now,
-            wall,
-            dice: &mut roll,
-        };
-        let Some(engine) = &mut machine.engine else {
+        let decided = self.at_moment(place, |machine, at| {
+            let engine = machine.engine.as_mut()?;
+            Some((engine.advance(at), engine.due()))
+        });
+        let Some((effects, due)) = decided else {
             return;
         };
-        let effects = engine.advance(&mut at);
-        let due = engine.due().0.max(self.now + 1);
+        let due = due.0.max(self.now + 1);
+        let machine = &mut self.machines[place];
         if machine
             .wake_at
             .is_none_or(|wake| wake > due || wake <= self.now)

@@ -131,6 +131,24 @@ impl Machine {
 }
 
 impl World {
+    /// Lets a device do something now, by its own clocks and with the world's dice.
+    pub(super) fn at_moment<R>(
+        &mut self,
+        place: usize,
+        what: impl FnOnce(&mut Machine, &mut Moment<'_>) -> R,
+    ) -> R {
+        let machine = &mut self.machines[place];
+        let (now, wall) = machine.clocks(self.now);
+        let dice = &mut self.dice;
+        let mut roll = || dice.unit();
+        let mut at = Moment {
+            now,
+            wall,
+            dice: &mut roll,
+        };
+        what(machine, &mut at)
+    }
+
     /// The agent starts and reads the ledger.
     pub(super) fn boot(&mut self, place: usize) {
         let trusted = vec![self.signer.trusted()];
@@ -141,7 +159,7 @@ impl World {
         machine.storing = None;
         machine.wake_at = None;
         machine.asked.clear();
-        let (now, wall) = machine.clocks(self.now);
+        let (_, wall) = machine.clocks(self.now);
         let loaded = ledger::load(&mut machine.disk, &machine.id, &trusted, wall);
         let loaded = loaded.map_err(|error| error.to_string());
         self.witness.loaded(machine, loaded.as_ref());
@@ -152,15 +170,10 @@ impl World {
             heartbeat: HEARTBEAT,
             default_host_ip: None,
         };
-        let dice = &mut self.dice;
-        let mut roll = || dice.unit();
-        let mut at = Moment {
-            now,
-            wall,
-            dice: &mut roll,
-        };
-        machine.engine = Some(Engine::new(settings, loaded, &mut at));
         let life = machine.life;
+        self.at_moment(place, |machine, at| {
+            machine.engine = Some(Engine::new(settings, loaded, at));
+        });
         let connect = self.dice.between(10, 3_000);
         let event = Event::Machine(place, life, MachineEvent::Connected);
         self.schedule.add(self.now + connect, event);
