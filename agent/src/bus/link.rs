@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use async_nats::{Client, ClientError, RequestErrorKind, ServerError};
 use bytes::Bytes;
+use fleet_agent_core::engine::Input;
 use fleet_agent_core::link;
 use fleet_contracts::{DeviceId, subject};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{Authentication, BusEvent, CredentialSource};
+use super::{Authentication, CredentialSource};
 use crate::clock::boottime;
 
 /// What the client calls a refused login while it connects: it passes on no more than this text.
@@ -65,12 +66,12 @@ impl Link {
     }
 
     /// Follows what the client says, for as long as the agent runs.
-    pub(super) async fn follow<E: From<BusEvent>>(
+    pub(super) async fn follow(
         self,
         client: Client,
         device: DeviceId,
         mut notices: mpsc::Receiver<async_nats::Event>,
-        events: mpsc::Sender<E>,
+        inputs: mpsc::Sender<Input>,
     ) {
         let mut stage = Stage::Down;
         loop {
@@ -79,7 +80,7 @@ impl Link {
                 () = answered(&client, &device), if stage == Stage::Greeted => {
                     stage = Stage::Up;
                     self.up();
-                    if events.send(BusEvent::Up.into()).await.is_err() {
+                    if inputs.send(Input::Connected).await.is_err() {
                         return;
                     }
                     continue;
@@ -90,7 +91,7 @@ impl Link {
                 async_nats::Event::Connected => stage = Stage::Greeted,
                 async_nats::Event::Disconnected => {
                     if std::mem::replace(&mut stage, Stage::Down) == Stage::Up
-                        && events.send(BusEvent::Down.into()).await.is_err()
+                        && inputs.send(Input::Disconnected).await.is_err()
                     {
                         return;
                     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
 use bytes::Bytes;
+use fleet_agent_core::engine::Input;
 use fleet_agent_core::sync::Got;
 use fleet_contracts::kv::DesiredKey;
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
@@ -36,20 +37,6 @@ const SEQUENCE_HEADER: &str = "Nats-Sequence";
 /// 2026-01-01: a clock before this was never set. Only then the client reads certificates our way,
 /// which costs memory for as long as the agent runs.
 const CLOCK_SET: u64 = 1_767_225_600;
-
-/// What the bus tells without being asked.
-#[derive(Debug)]
-pub(crate) enum BusEvent {
-    /// It is connected.
-    Up,
-    /// It is not.
-    Down,
-    /// The device's manifest changed.
-    Doorbell {
-        /// Its place in the stream; 0 if not known.
-        sequence: u64,
-    },
-}
 
 /// What can go wrong on the bus.
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +81,11 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// Starts connecting; does not wait for it. Ups, downs and doorbells go to `events`.
-    pub(crate) async fn start<E: From<BusEvent> + Send + 'static>(
+    /// Starts connecting; does not wait for it. Ups, downs and doorbells go to `inputs`.
+    pub(crate) async fn start(
         config: &Config,
         credentials: Arc<dyn CredentialSource>,
-        events: mpsc::Sender<E>,
+        inputs: mpsc::Sender<Input>,
     ) -> Result<Self, BusError> {
         let device = config.device_id.clone();
         let link = Link::new(credentials);
@@ -143,8 +130,8 @@ impl Bus {
             source,
         })?;
         let doorbell = client.subscribe(subject::down_desired(&device)).await?;
-        tokio::spawn(listen(doorbell, events.clone()));
-        tokio::spawn(link.follow(client.clone(), device.clone(), heard, events));
+        tokio::spawn(listen(doorbell, inputs.clone()));
+        tokio::spawn(link.follow(client.clone(), device.clone(), heard, inputs));
         Ok(Self { client, device })
     }
 
@@ -253,16 +240,14 @@ fn bear_the_clock(config: &Config) -> Result<rustls::ClientConfig, TlsError> {
     https::patient(&Trust::from_file(config.nats.ca_file.as_deref()))
 }
 
-async fn listen<E: From<BusEvent>>(mut doorbell: async_nats::Subscriber, events: mpsc::Sender<E>) {
+async fn listen(mut doorbell: async_nats::Subscriber, inputs: mpsc::Sender<Input>) {
     while let Some(message) = doorbell.next().await {
         let headers = message.headers.unwrap_or_default();
         let sequence = headers
             .get(SEQUENCE_HEADER)
             .and_then(|s| s.as_str().parse().ok());
-        let event = BusEvent::Doorbell {
-            sequence: sequence.unwrap_or_default(),
-        };
-        if events.send(event.into()).await.is_err() {
+        let sequence = sequence.unwrap_or_default();
+        if inputs.send(Input::Doorbell { sequence }).await.is_err() {
             return;
         }
     }

@@ -15,7 +15,7 @@ use fleet_agent_core::ledger::{self, Content, LedgerError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::bus::{self, Bus, BusEvent};
+use crate::bus::{self, Bus};
 use crate::config::Config;
 use crate::identity;
 use crate::inventory;
@@ -45,16 +45,6 @@ pub enum AgentError {
     /// The bus's settings do not work.
     #[error("{0}")]
     Bus(String),
-}
-
-impl From<BusEvent> for Input {
-    fn from(event: BusEvent) -> Self {
-        match event {
-            BusEvent::Up => Self::Connected,
-            BusEvent::Down => Self::Disconnected,
-            BusEvent::Doorbell { sequence } => Self::Doorbell { sequence },
-        }
-    }
 }
 
 /// What carries out what the core decides.
