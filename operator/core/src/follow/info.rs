@@ -5,6 +5,7 @@ use fleet_contracts::kv::Bucket;
 use fleet_contracts::payload::{DeviceInfo, decode};
 use fleet_contracts::{DeviceId, UnixMillis};
 
+use super::present::Present;
 use super::{Follower, Refused, Stored, own_key};
 use crate::index::Input;
 use crate::replica::{Replica, Source, Taken};
@@ -12,7 +13,7 @@ use crate::replica::{Replica, Source, Taken};
 /// `device-info`: what devices are.
 #[derive(Debug, Default)]
 pub struct InfoFollower {
-    known: HashSet<DeviceId>,
+    present: Present<DeviceId>,
 }
 
 impl Follower for InfoFollower {
@@ -28,10 +29,7 @@ impl Follower for InfoFollower {
     }
 
     fn begin(&mut self, _: &mut Replica, recreated: bool) {
-        if recreated {
-            // What devices said stays true although the stream that held it is gone.
-            self.known.clear();
-        }
+        self.present.begin(recreated);
     }
 
     fn put(
@@ -41,7 +39,7 @@ impl Follower for InfoFollower {
         now: UnixMillis,
     ) -> Result<Taken, Refused> {
         let device = info.device.clone();
-        self.known.insert(device.clone());
+        self.present.insert(device.clone());
         let (name, info) = (device.clone(), Arc::new(info));
         let change = |known: &mut crate::replica::Known| {
             known.infos.insert(name, info);
@@ -56,28 +54,21 @@ impl Follower for InfoFollower {
         _: u64,
         now: UnixMillis,
     ) -> Result<Taken, Refused> {
-        Ok(self.gone(replica, key.parse()?, now))
+        let device: DeviceId = key.parse()?;
+        self.present.remove(&device);
+        Ok(gone(replica, device, now))
     }
 
     fn end(&mut self, replica: &mut Replica, listed: &HashSet<String>, now: UnixMillis) -> Taken {
-        let known = self.known.iter();
-        let mut gone: Vec<_> = known
-            .filter(|device| !listed.contains(device.as_str()))
-            .cloned()
-            .collect();
-        gone.sort_unstable();
         let mut taken = Taken::default();
-        for device in gone {
-            taken.merge(self.gone(replica, device, now));
+        for device in self.present.take_missing(listed) {
+            taken.merge(gone(replica, device, now));
         }
         taken
     }
 }
 
-impl InfoFollower {
-    fn gone(&mut self, replica: &mut Replica, device: DeviceId, now: UnixMillis) -> Taken {
-        self.known.remove(&device);
-        replica.known.infos.remove(&device);
-        replica.apply(Input::InfoGone(device), now)
-    }
+fn gone(replica: &mut Replica, device: DeviceId, now: UnixMillis) -> Taken {
+    replica.known.infos.remove(&device);
+    replica.apply(Input::InfoGone(device), now)
 }

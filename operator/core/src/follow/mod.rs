@@ -6,6 +6,7 @@
 mod desired;
 mod heartbeats;
 mod info;
+mod present;
 mod reports;
 
 pub use desired::DesiredFollower;

@@ -4,6 +4,7 @@ use fleet_contracts::UnixMillis;
 use fleet_contracts::kv::{Bucket, EntryKey};
 use fleet_contracts::payload::{DeviceState, decode};
 
+use super::present::Present;
 use super::{Follower, Refused, Stored};
 use crate::index::{Input, Report};
 use crate::replica::{Replica, Source, Taken};
@@ -11,7 +12,7 @@ use crate::replica::{Replica, Source, Taken};
 /// `device-state`: what became of Deployments on devices.
 #[derive(Debug, Default)]
 pub struct ReportFollower {
-    known: HashSet<EntryKey>,
+    present: Present<EntryKey>,
 }
 
 impl Follower for ReportFollower {
@@ -26,10 +27,7 @@ impl Follower for ReportFollower {
     }
 
     fn begin(&mut self, _: &mut Replica, recreated: bool) {
-        if recreated {
-            // The devices' last words stay good although the stream that held them is gone.
-            self.known.clear();
-        }
+        self.present.begin(recreated);
     }
 
     fn put(
@@ -38,7 +36,7 @@ impl Follower for ReportFollower {
         (key, report): Self::Said<'_>,
         now: UnixMillis,
     ) -> Result<Taken, Refused> {
-        self.known.insert(key.clone());
+        self.present.insert(key.clone());
         Ok(replica.apply(Input::Report { key, report }, now))
     }
 
@@ -50,20 +48,13 @@ impl Follower for ReportFollower {
         now: UnixMillis,
     ) -> Result<Taken, Refused> {
         let key: EntryKey = key.parse()?;
-        self.known.remove(&key);
+        self.present.remove(&key);
         Ok(replica.apply(Input::ReportGone(key), now))
     }
 
     fn end(&mut self, replica: &mut Replica, listed: &HashSet<String>, now: UnixMillis) -> Taken {
-        let known = self.known.iter();
-        let mut gone: Vec<_> = known
-            .filter(|key| !listed.contains(&key.to_string()))
-            .cloned()
-            .collect();
-        gone.sort_unstable();
         let mut taken = Taken::default();
-        for key in gone {
-            self.known.remove(&key);
+        for key in self.present.take_missing(listed) {
             taken.merge(replica.apply(Input::ReportGone(key), now));
         }
         taken
