@@ -10,12 +10,12 @@ use fleet_contracts::payload::Phase;
 use fleet_contracts::reason::RefusalReason;
 use fleet_contracts::signing::ManifestSigner;
 use fleet_contracts::{Generation, UnixMillis};
-use fleet_operator_core::index::{LivenessConfig, Passed, Stage};
+use fleet_operator_core::index::{Heard, LivenessConfig, Passed, Stage};
 use fleet_operator_core::mirror::{ManifestWrite, Mirror};
 use fleet_operator_core::trace::{Question, trace};
 use fleet_operator_core::{FleetIndex, Input};
 use serde_json::json;
-use support::{Object, device, heartbeat, reference, report, seen};
+use support::{Object, device, heartbeat, heartbeat_following, reference, report, seen};
 
 /// An index that measures, the stream, and a clock.
 struct World {
@@ -195,10 +195,7 @@ fn the_verdict_is_the_first_thing_that_a_change_waits_for() {
     world.write("a");
     assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::OnItsWay)));
     let generation = world.trace(&web, "a").and_then(|t| t.written.generation);
-    let follows = |generation| Input::Follows {
-        device: device("a"),
-        generation,
-    };
+    let follows = |generation| heartbeat_following("a", generation, 10);
     world.apply(follows(Generation(1)));
     assert_eq!(world.verdict(&web, "a"), Some(plain(Verdict::OnItsWay)));
     world.apply(follows(generation.expect("written")));
@@ -219,12 +216,15 @@ fn the_verdict_is_the_first_thing_that_a_change_waits_for() {
     world.write("a");
     world.apply(Input::Heartbeat {
         device: device("a"),
-        received: UnixMillis(20),
-        refusal: Some(fleet_contracts::payload::Refusal {
-            reason: RefusalReason::BadSignature,
-            message: "no key".to_owned(),
-            at: UnixMillis(0),
-        }),
+        heard: Heard {
+            received: UnixMillis(20),
+            follows: generation.expect("written"),
+            refusal: Some(fleet_contracts::payload::Refusal {
+                reason: RefusalReason::BadSignature,
+                message: "no key".to_owned(),
+                at: UnixMillis(0),
+            }),
+        },
     });
     let refuses = Some((Verdict::DeviceRefuses, Some("BadSignature".to_owned())));
     assert_eq!(world.verdict(&newer, "a"), refuses);

@@ -6,7 +6,7 @@ use fleet_contracts::reason::RefusalReason;
 use fleet_contracts::{DeviceId, UnixMillis};
 
 use super::{Follower, Refused, Stored, own_key};
-use crate::index::Input;
+use crate::index::{Heard, Input};
 use crate::replica::{Replica, Source, Taken};
 
 /// `device-heartbeat`: signs of life. They stay in memory.
@@ -58,15 +58,15 @@ impl Follower for HeartbeatFollower {
         // One that comes now was sent now, whatever the clocks say; one from before the watch is
         // as old as the bus says.
         let received = if self.live { now } else { received };
-        let input = Input::Heartbeat {
-            device: device.clone(),
+        let heard = Heard {
             received,
+            follows: generation,
             refusal,
         };
-        let mut taken = replica.apply(input, now);
-        taken.merge(replica.apply(Input::Follows { device, generation }, now));
-        taken.refusal = news;
-        Ok(taken)
+        Ok(Taken {
+            refusal: news,
+            ..replica.apply(Input::Heartbeat { device, heard }, now)
+        })
     }
 
     /// Heartbeats age out by themselves; silence is noticed by time, not by their going.

@@ -51,17 +51,8 @@ pub enum Input {
     Heartbeat {
         /// The device.
         device: DeviceId,
-        /// When the bus took it in.
-        received: UnixMillis,
-        /// What the device refuses at the moment.
-        refusal: Option<Refusal>,
-    },
-    /// A device said which manifest it follows.
-    Follows {
-        /// The device.
-        device: DeviceId,
-        /// The manifest's generation.
-        generation: Generation,
+        /// What it says.
+        heard: Heard,
     },
     /// Time went on.
     Tick,
@@ -101,6 +92,17 @@ pub struct Info {
     pub dropped: Vec<Dropped>,
     /// Names labels and inventory: equal digests need no write.
     pub digest: String,
+}
+
+/// What a sign of life says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// When the bus took it in.
+    pub received: UnixMillis,
+    /// The manifest that the device follows.
+    pub follows: Generation,
+    /// What it refuses at the moment.
+    pub refusal: Option<Refusal>,
 }
 
 /// What became of a Deployment on a device.

@@ -1,12 +1,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use fleet_contracts::payload::Refusal;
 use fleet_contracts::{DeviceId, UnixMillis};
 use roaring::RoaringBitmap;
 
 use super::FleetIndex;
-use super::input::{Dirty, Reachability};
+use super::input::{Dirty, Heard, Reachability};
 
 /// When a silent device counts as stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,17 +87,22 @@ impl FleetIndex {
     pub(super) fn heard(
         &mut self,
         device: &DeviceId,
-        received: UnixMillis,
-        refusal: Option<Refusal>,
+        said: Heard,
         now: UnixMillis,
         dirty: &mut Dirty,
     ) {
+        let Heard {
+            received,
+            follows,
+            refusal,
+        } = said;
         // The bus's clock may run ahead of ours; a heartbeat from the future would hide a silence.
         let received = received.min(now);
         let slot = self.devices.intern(device);
         let Some(record) = self.devices.get_mut(slot) else {
             return;
         };
+        record.follows = Some(follows);
         record.life.heard = record.life.heard.max(Some(received));
         let heard = record.life.heard.unwrap_or(received);
         if record.refusal != refusal {

@@ -23,7 +23,7 @@ mod reports;
 mod stats;
 
 pub use documents::{Desired, DeviceView, LastFailure, Line, Tally, View};
-pub use input::{DeviceSeen, Dirty, Info, Input, Reachability, Report};
+pub use input::{DeviceSeen, Dirty, Heard, Info, Input, Reachability, Report};
 pub use liveness::LivenessConfig;
 pub use pair::{Pair, PairDevice};
 pub use progress::{Passed, Stage};
@@ -81,12 +81,7 @@ impl FleetIndex {
             Input::InfoGone(device) => self.info_gone(&device),
             Input::Report { key, report } => self.reported(&key, report, now, &mut dirty),
             Input::ReportGone(key) => self.report_gone(&key, &mut dirty),
-            Input::Heartbeat {
-                device,
-                received,
-                refusal,
-            } => self.heard(&device, received, refusal, now, &mut dirty),
-            Input::Follows { device, generation } => self.follows(&device, generation),
+            Input::Heartbeat { device, heard } => self.heard(&device, heard, now, &mut dirty),
             Input::Tick => self.tick(now, &mut dirty),
         }
         self.watch_parted(now);

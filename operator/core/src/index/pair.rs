@@ -81,13 +81,6 @@ impl FleetIndex {
             report: record.reports.get(&slot).cloned(),
         })
     }
-
-    pub(super) fn follows(&mut self, device: &DeviceId, generation: Generation) {
-        let slot = self.devices.find(device);
-        if let Some(record) = slot.and_then(|slot| self.devices.get_mut(slot)) {
-            record.follows = Some(generation);
-        }
-    }
 }
 
 fn unmet(spec: &Spec, object: &Object) -> Vec<Unmet> {

@@ -10,9 +10,9 @@ use fleet_api::{Deployment, TargetSelector};
 use fleet_contracts::kv::EntryKey;
 use fleet_contracts::payload::{DeviceState, Phase};
 use fleet_contracts::reason::DeviceReason;
-use fleet_contracts::{DeploymentRef, DeviceId, Revision, UnixMillis};
+use fleet_contracts::{DeploymentRef, DeviceId, Generation, Revision, UnixMillis};
 use fleet_operator_core::admit::{Admitted, admit};
-use fleet_operator_core::index::{DeviceSeen, Info, Input, Reachability, Report};
+use fleet_operator_core::index::{DeviceSeen, Heard, Info, Input, Reachability, Report};
 use fleet_operator_core::labels::Labels;
 use serde_json::{Value, json};
 
@@ -148,10 +148,17 @@ pub fn report(device: &str, deployment: &str, revision: Revision, phase: Phase, 
 }
 
 pub fn heartbeat(name: &str, at: u64) -> Input {
+    heartbeat_following(name, Generation(0), at)
+}
+
+pub fn heartbeat_following(name: &str, follows: Generation, at: u64) -> Input {
     Input::Heartbeat {
         device: device(name),
-        received: UnixMillis(at),
-        refusal: None,
+        heard: Heard {
+            received: UnixMillis(at),
+            follows,
+            refusal: None,
+        },
     }
 }
 
