@@ -119,12 +119,13 @@ pub fn definition(bucket: Bucket, settings: &StreamSettings) -> Config {
     }
 }
 
-/// Only manifest keys ring, and the doorbell carries no body: what counts is fetched and verified.
+/// Only manifest keys ring, and the doorbell brings the manifest: the device verifies it as if it had
+/// fetched it, and need not fetch it.
 fn doorbell() -> Republish {
     Republish {
         source: Bucket::DesiredState.subject(&"*._manifest"),
         destination: format!("{}.{{{{wildcard(1)}}}}", subject::DOORBELL),
-        headers_only: true,
+        headers_only: false,
     }
 }
 

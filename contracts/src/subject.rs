@@ -45,7 +45,8 @@ pub fn up_heartbeat(device: &DeviceId) -> String {
     format!("{UP_HEARTBEAT}.{device}")
 }
 
-/// Subscribe here to hear that this device's manifest changed. The message has no body.
+/// Subscribe here to hear that this device's manifest changed. The message is
+/// the manifest with its headers, as the stream holds it.
 pub fn down_desired(device: &DeviceId) -> String {
     format!("{DOWN_DESIRED}.{device}")
 }

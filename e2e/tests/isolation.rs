@@ -221,7 +221,7 @@ async fn a_device_hears_only_its_own_doorbell_and_inbox() {
     }
     let rung = tokio::time::timeout(Duration::from_secs(5), own.next()).await;
     let rung = rung.expect("in time").expect("open");
-    assert_eq!(rung.payload.len(), 0, "the doorbell carries no body");
+    assert_eq!(rung.payload, "new", "the doorbell brings the manifest");
     for spy in &mut spies {
         assert!(
             spy.next().now_or_never().flatten().is_none(),

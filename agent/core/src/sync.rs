@@ -1,8 +1,8 @@
 //! Fetching what the device should run, and judging it before anybody else sees it.
 //!
 //! Whoever drives it gets keys from the bus and brings the answers: first the manifest's
-//! ([`Asking`]), then those of the bodies that are lacking ([`Gathering`]). A bus that does not
-//! answer ends it; the next one begins anew.
+//! ([`Asking`]), unless the doorbell brought one that will do, then those of the bodies that are
+//! lacking ([`Gathering`]). A bus that does not answer ends it; the next one begins anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,8 +68,38 @@ pub struct Snapshot {
     pub trusted: Vec<TrustedKey>,
     /// What the device follows now.
     pub content: Option<Arc<Content>>,
-    /// The doorbell's sequence; 0 if none rang.
-    pub at_least: u64,
+    /// What rang.
+    pub doorbell: Doorbell,
+}
+
+/// The doorbell, as far as it is known; nothing of it if none rang.
+#[derive(Debug, Clone, Default)]
+pub struct Doorbell {
+    /// Its place in the stream: an answer from before it is too old.
+    pub sequence: u64,
+    /// The manifest, if it brought one.
+    pub manifest: Option<Got>,
+}
+
+impl Doorbell {
+    /// A message of the stream, as it was published again.
+    pub fn new(message: Got) -> Self {
+        Self {
+            sequence: message.sequence,
+            // A deletion has no body, and neither has the doorbell of an operator before 0.2.
+            manifest: Some(message).filter(|got| !got.body.is_empty()),
+        }
+    }
+
+    /// One for both: what is asked then is the bus, for which of them is the later one only the
+    /// bus knows.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            sequence: self.sequence.max(other.sequence),
+            manifest: None,
+        }
+    }
 }
 
 /// What came of a sync.
@@ -102,6 +132,15 @@ pub struct Asking {
     attempt: u32,
 }
 
+/// How a sync begins.
+#[derive(Debug)]
+pub enum Begun {
+    /// The manifest has to be got.
+    Asking(Asking),
+    /// The one that the doorbell brought may be followed.
+    Taken(Box<Gathering>),
+}
+
 /// What follows from an answer.
 #[derive(Debug)]
 pub enum Answered {
@@ -112,11 +151,26 @@ pub enum Answered {
 }
 
 impl Asking {
-    /// Begins one.
-    pub const fn new(snapshot: Snapshot) -> Self {
-        Self {
+    /// Begins one, with the manifest that the doorbell brought. If there is none, or it is not a newer
+    /// one that may be followed, the bus has to be asked, and its answer judged: a doorbell alone gives
+    /// no reason to refuse anything.
+    pub fn begin(mut snapshot: Snapshot) -> Begun {
+        let rung = snapshot.doorbell.manifest.take();
+        let asking = Self {
             snapshot,
             attempt: 1,
+        };
+        let key = asking.key();
+        let signed = rung.and_then(|got| {
+            got.check_subject(&key).ok()?;
+            got.signed().ok()
+        });
+        let accepted = signed.map(|signed| (asking.accept(&signed), signed));
+        match accepted {
+            Some((Ok(Accepted::Newer(manifest)), signed)) => {
+                Begun::Taken(Box::new(asking.gather(manifest, signed)))
+            }
+            _ => Begun::Asking(asking),
         }
     }
 
@@ -132,11 +186,11 @@ impl Asking {
     pub fn answer(mut self, got: Option<Got>) -> Result<Answered, SyncError> {
         let last = self.attempt == TRIES;
         match got {
-            Some(got) if got.sequence >= self.snapshot.at_least || last => {
+            Some(got) if got.sequence >= self.snapshot.doorbell.sequence || last => {
                 got.check_subject(&self.key())?;
                 Ok(Answered::Taken(Box::new(self.judge(got.signed()?)?)))
             }
-            None if last || self.snapshot.at_least == 0 => Err(SyncError::NoManifest),
+            None if last || self.snapshot.doorbell.sequence == 0 => Err(SyncError::NoManifest),
             _ => {
                 let wait = LAG * u64::from(self.attempt);
                 self.attempt += 1;
@@ -145,29 +199,38 @@ impl Asking {
         }
     }
 
-    fn judge(self, signed: Signed) -> Result<Gathering, SyncError> {
-        let Snapshot {
-            device,
-            trusted,
-            content: previous,
-            ..
-        } = self.snapshot;
-        let before = previous.as_deref().map(|p| Previous {
+    fn accept(&self, signed: &Signed) -> Result<Accepted, Refused> {
+        let snapshot = &self.snapshot;
+        let before = snapshot.content.as_deref().map(|p| Previous {
             generation: p.manifest.generation,
             body: p.signed.body.as_bytes(),
         });
-        let accepted = accept::accept(&device, &trusted, before, signed.candidate())?;
-        let manifest = match (accepted, previous.as_deref()) {
+        let trusted = &snapshot.trusted;
+        accept::accept(&snapshot.device, trusted, before, signed.candidate())
+    }
+
+    fn judge(self, signed: Signed) -> Result<Gathering, SyncError> {
+        let previous = self.snapshot.content.as_deref();
+        let manifest = match (self.accept(&signed)?, previous) {
             (Accepted::Newer(manifest), _) => manifest,
             (Accepted::Unchanged, Some(previous)) => previous.manifest.clone(),
             (Accepted::Unchanged, None) => return Err(SyncError::NoManifest),
         };
+        Ok(self.gather(manifest, signed))
+    }
+
+    fn gather(self, manifest: Manifest, signed: Signed) -> Gathering {
+        let Snapshot {
+            device,
+            content: previous,
+            ..
+        } = self.snapshot;
         let held = previous.iter().flat_map(|p| &p.bodies);
         let bodies = held
             .filter(|(r, _)| manifest.deployments.contains_key(r))
             .map(|(r, b)| (r.clone(), b.clone()))
             .collect();
-        Ok(Gathering {
+        Gathering {
             device,
             manifest,
             signed,
@@ -175,7 +238,7 @@ impl Asking {
             bodies,
             fetched: false,
             refused: None,
-        })
+        }
     }
 }
 
@@ -279,4 +342,116 @@ fn body(key: &EntryKey, got: Option<Got>, revision: Revision) -> Result<Body, Re
         RefusalReason::HashMismatch
     };
     Err(Refused::new(reason, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet_contracts::Generation;
+    use fleet_contracts::signing::ManifestSigner;
+
+    use super::*;
+
+    fn signer() -> ManifestSigner {
+        ManifestSigner::from_seed(&[1; 32])
+    }
+
+    fn message(device: &str, generation: u64) -> Got {
+        let device: DeviceId = device.parse().expect("an id");
+        let key = DesiredKey::Manifest(device.clone());
+        let body = payload::encode(&Manifest {
+            schema_version: 1,
+            device,
+            generation: Generation(generation),
+            deployments: BTreeMap::new(),
+            order: vec![],
+            announced_keys: vec![],
+            retired_keys: vec![],
+        });
+        Got {
+            key_id: signer().key_id().to_string(),
+            signature: signer().sign(&body),
+            body: body.into(),
+            stored_under: Bucket::DesiredState.subject(&key),
+            sequence: 7,
+        }
+    }
+
+    fn begin(content: Option<&Content>, doorbell: Doorbell) -> Begun {
+        Asking::begin(Snapshot {
+            device: "dev-1".parse().expect("an id"),
+            trusted: vec![signer().trusted()],
+            content: content.cloned().map(Arc::new),
+            doorbell,
+        })
+    }
+
+    fn follow(generation: u64) -> Content {
+        let begun = begin(None, Doorbell::new(message("dev-1", generation)));
+        let Begun::Taken(gathering) = begun else {
+            panic!("a question: {begun:?}");
+        };
+        gathering.finish().content.expect("something new")
+    }
+
+    #[test]
+    fn a_doorbell_with_a_newer_manifest_needs_no_question() {
+        let content = follow(5);
+        assert_eq!(content.manifest.generation, Generation(5));
+        let newer = Doorbell::new(message("dev-1", 6));
+        assert!(matches!(begin(Some(&content), newer), Begun::Taken(_)));
+    }
+
+    #[test]
+    fn whatever_else_a_doorbell_brings_is_no_reason_to_refuse_anything() {
+        let content = follow(5);
+        let good = message("dev-1", 6);
+        let odd = [
+            message("dev-1", 4),
+            message("dev-1", 5),
+            message("dev-2", 6),
+            Got {
+                body: Bytes::new(),
+                ..good.clone()
+            },
+            Got {
+                body: b"{}".as_slice().into(),
+                ..good.clone()
+            },
+            Got {
+                body: b"\xff".as_slice().into(),
+                ..good.clone()
+            },
+            Got {
+                signature: String::new(),
+                ..good.clone()
+            },
+            Got {
+                stored_under: String::new(),
+                ..good.clone()
+            },
+        ];
+        for got in odd {
+            let Begun::Asking(asking) = begin(Some(&content), Doorbell::new(got)) else {
+                panic!("no question");
+            };
+            // What the bus then says is what counts, if it is not older than the doorbell.
+            let older = Got {
+                sequence: 6,
+                ..good.clone()
+            };
+            let Ok(Answered::Again(asking, _)) = asking.answer(Some(older)) else {
+                panic!("older than the doorbell");
+            };
+            let answered = asking.answer(Some(good.clone()));
+            assert!(matches!(answered, Ok(Answered::Taken(_))), "{answered:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_doorbells_neither_is_believed() {
+        let (one, other) = (message("dev-1", 6), message("dev-1", 7));
+        let both = Doorbell::new(one).and(&Doorbell::new(other));
+        assert_eq!(both.sequence, 7);
+        assert!(matches!(begin(None, both), Begun::Asking(_)));
+    }
 }

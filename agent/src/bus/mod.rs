@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
 use bytes::Bytes;
 use fleet_agent_core::engine::Input;
-use fleet_agent_core::sync::Got;
+use fleet_agent_core::sync::{Doorbell, Got};
 use fleet_contracts::kv::DesiredKey;
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeploymentRef, DeviceId, subject};
@@ -149,23 +149,12 @@ impl Bus {
                 return Err(BusError::Refused { subject, message });
             }
         }
-        let headers = answer.headers.unwrap_or_default();
-        let text = |name| {
-            headers
-                .get(name)
-                .map_or("", async_nats::HeaderValue::as_str)
-        };
+        let headers = answer.headers.as_ref();
         // A deleted key answers with its marker.
-        if !text("KV-Operation").is_empty() {
+        if headers.is_some_and(|headers| headers.get("KV-Operation").is_some()) {
             return Ok(None);
         }
-        Ok(Some(Got {
-            body: answer.payload,
-            stored_under: text(SUBJECT_HEADER).to_owned(),
-            sequence: text(SEQUENCE_HEADER).parse().unwrap_or_default(),
-            key_id: text(KEY_HEADER).to_owned(),
-            signature: text(SIGNATURE_HEADER).to_owned(),
-        }))
+        Ok(Some(got(answer)))
     }
 
     /// Stores what the device is.
@@ -242,13 +231,26 @@ fn bear_the_clock(config: &Config) -> Result<rustls::ClientConfig, TlsError> {
 
 async fn listen(mut doorbell: async_nats::Subscriber, inputs: mpsc::Sender<Input>) {
     while let Some(message) = doorbell.next().await {
-        let headers = message.headers.unwrap_or_default();
-        let sequence = headers
-            .get(SEQUENCE_HEADER)
-            .and_then(|s| s.as_str().parse().ok());
-        let sequence = sequence.unwrap_or_default();
-        if inputs.send(Input::Doorbell { sequence }).await.is_err() {
+        let doorbell = Doorbell::new(got(message));
+        if inputs.send(Input::Doorbell(doorbell)).await.is_err() {
             return;
         }
+    }
+}
+
+/// A message of the stream, whether it was asked for or published again.
+fn got(message: Message) -> Got {
+    let headers = message.headers.unwrap_or_default();
+    let text = |name| {
+        headers
+            .get(name)
+            .map_or("", async_nats::HeaderValue::as_str)
+    };
+    Got {
+        body: message.payload,
+        stored_under: text(SUBJECT_HEADER).to_owned(),
+        sequence: text(SEQUENCE_HEADER).parse().unwrap_or_default(),
+        key_id: text(KEY_HEADER).to_owned(),
+        signature: text(SIGNATURE_HEADER).to_owned(),
     }
 }

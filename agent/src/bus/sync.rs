@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fleet_agent_core::engine::Timing;
-use fleet_agent_core::sync::{Answered, Asking, Fetched, Gathering, Snapshot, SyncError};
+use fleet_agent_core::sync::{Answered, Asking, Begun, Fetched, Gathering, Snapshot, SyncError};
 use fleet_contracts::kv::DesiredKey;
 use futures::{StreamExt as _, stream};
 
@@ -28,7 +28,10 @@ pub(crate) async fn fetch(bus: &Bus, snapshot: Snapshot) -> (Result<Fetched, Syn
 }
 
 async fn manifest(bus: &Bus, snapshot: Snapshot) -> Result<Box<Gathering>, SyncError> {
-    let mut asking = Asking::new(snapshot);
+    let mut asking = match Asking::begin(snapshot) {
+        Begun::Taken(gathering) => return Ok(gathering),
+        Begun::Asking(asking) => asking,
+    };
     loop {
         let got = bus.get(&asking.key()).await.map_err(no_answer)?;
         match asking.answer(got)? {

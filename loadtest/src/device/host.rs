@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleet_agent_core::engine::{Input, Item, Parcel, Settings};
-use fleet_agent_core::sync::{Answered, Asking, Got, Snapshot, SyncError};
+use fleet_agent_core::sync::{Answered, Asking, Begun, Doorbell, Gathering, Snapshot};
 use fleet_agent_core::{Step, Tick};
-use fleet_bus::async_nats::{HeaderMap, HeaderValue, Message, StatusCode, Subscriber};
+use fleet_bus::async_nats::{HeaderMap, Message, Subscriber};
 use fleet_contracts::kv::{DesiredKey, EntryKey};
-use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeviceId, subject};
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
 use tokio::sync::mpsc;
 
+use super::stored::{got, value};
 use super::unit::{Batch, Sync, Todo, Unit, synced, tick};
 use crate::Error;
 use crate::record::Record;
@@ -130,7 +130,7 @@ impl Host {
             tokio::select! {
                 Some((connection, up)) = self.news.next() => self.turns(connection, up).await?,
                 answer = self.lane.answer() => self.answered(answer).await?,
-                Some(message) = self.doorbells.next() => self.rings(&message).await?,
+                Some(message) = self.doorbells.next() => self.rings(message).await?,
                 _ = ticks.tick() => self.wake().await?,
                 _ = expiries.tick() => {
                     for expired in self.lane.expired() {
@@ -161,17 +161,14 @@ impl Host {
         Ok(())
     }
 
-    async fn rings(&mut self, message: &Message) -> Result<(), Error> {
+    async fn rings(&mut self, message: Message) -> Result<(), Error> {
         let id = message.subject.rsplit('.').next().unwrap_or_default();
         // Ids are ordered as they are numbered. The connection may be one for several lanes' devices.
         let Ok(unit) = self.ids.binary_search_by(|own| own.as_ref().cmp(id)) else {
             return Ok(());
         };
-        let headers = message.headers.as_ref();
-        let sequence = headers.and_then(|headers| headers.get("Nats-Sequence"));
-        let sequence = sequence.and_then(|text| text.as_str().parse().ok());
-        let sequence = sequence.unwrap_or_default();
-        self.happens(unit, Input::Doorbell { sequence }).await
+        let input = Input::Doorbell(Doorbell::new(value(message)));
+        self.happens(unit, input).await
     }
 
     async fn wake(&mut self) -> Result<(), Error> {
@@ -246,10 +243,14 @@ impl Host {
     }
 
     async fn begin_sync(&mut self, unit: usize, snapshot: Snapshot) -> Result<(), Error> {
-        let asking = Asking::new(snapshot);
-        let key = asking.key();
-        self.units[unit].sync = Sync::Asking(asking);
-        self.get(unit, &key, Purpose::Manifest).await
+        match Asking::begin(snapshot) {
+            Begun::Taken(gathering) => self.gather(unit, gathering).await,
+            Begun::Asking(asking) => {
+                let key = asking.key();
+                self.units[unit].sync = Sync::Asking(asking);
+                self.get(unit, &key, Purpose::Manifest).await
+            }
+        }
     }
 
     async fn get(&mut self, unit: usize, key: &DesiredKey, purpose: Purpose) -> Result<(), Error> {
@@ -300,19 +301,22 @@ impl Host {
                 self.later.push(Reverse((at, unit)));
                 Ok(())
             }
-            Ok(Answered::Taken(gathering)) => {
-                let lacking = gathering.lacking();
-                if lacking.is_empty() {
-                    return self.happens(unit, synced(Ok(gathering.finish()))).await;
-                }
-                self.units[unit].sync = Sync::Gathering(gathering, lacking.len());
-                for key in lacking {
-                    let purpose = Purpose::Entry(key.clone());
-                    self.get(unit, &DesiredKey::Entry(key), purpose).await?;
-                }
-                Ok(())
-            }
+            Ok(Answered::Taken(gathering)) => self.gather(unit, gathering).await,
         }
+    }
+
+    async fn gather(&mut self, unit: usize, gathering: Box<Gathering>) -> Result<(), Error> {
+        let lacking = gathering.lacking();
+        if lacking.is_empty() {
+            let input = synced(Ok(gathering.finish()));
+            return Box::pin(self.happens(unit, input)).await;
+        }
+        self.units[unit].sync = Sync::Gathering(gathering, lacking.len());
+        for key in lacking {
+            let purpose = Purpose::Entry(key.clone());
+            self.get(unit, &DesiredKey::Entry(key), purpose).await?;
+        }
+        Ok(())
     }
 
     async fn entry(
@@ -366,28 +370,4 @@ impl Host {
         };
         self.happens(unit, input).await
     }
-}
-
-/// What a direct get answered; none if the bus holds no such key.
-fn got(message: Option<Message>) -> Result<Option<Got>, SyncError> {
-    let Some(message) = message else {
-        return Err(SyncError::NoAnswer("no answer".to_owned()));
-    };
-    match message.status {
-        None | Some(StatusCode::OK) => {}
-        Some(StatusCode::NOT_FOUND) => return Ok(None),
-        Some(status) => return Err(SyncError::NoAnswer(format!("status {status}"))),
-    }
-    let headers = message.headers.unwrap_or_default();
-    let text = |name| headers.get(name).map_or("", HeaderValue::as_str);
-    if !text("KV-Operation").is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Got {
-        body: message.payload,
-        stored_under: text("Nats-Subject").to_owned(),
-        sequence: text("Nats-Sequence").parse().unwrap_or_default(),
-        key_id: text(KEY_HEADER).to_owned(),
-        signature: text(SIGNATURE_HEADER).to_owned(),
-    }))
 }

@@ -9,6 +9,7 @@
 
 pub mod host;
 pub mod runtime;
+mod stored;
 pub mod unit;
 
 pub use host::{Applied, Host, Request, What};

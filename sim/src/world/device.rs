@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fleet_agent_core::engine::{Effect, Input, Item, Parcel, Timing};
 use fleet_agent_core::ledger;
-use fleet_agent_core::sync::{Answered, Asking, Gathering, SyncError};
+use fleet_agent_core::sync::{Answered, Asking, Begun, Doorbell, Gathering, Snapshot, SyncError};
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::Inventory;
 
@@ -57,8 +57,7 @@ impl World {
     fn carry_out(&mut self, place: usize, effect: Effect) {
         match effect {
             Effect::Sync(snapshot) => {
-                self.machines[place].sync = Some(Sync::Asking(Asking::new(snapshot)));
-                self.ask_manifest(place);
+                self.begin_sync(place, snapshot);
             }
             Effect::Store(content) => {
                 self.machines[place].storing = Some((*content).clone());
@@ -82,6 +81,16 @@ impl World {
                 self.ask(Peer::Device(place), request);
             }
             Effect::Note(note) => self.note(|| format!("dev-{place}: {note:?}")),
+        }
+    }
+
+    fn begin_sync(&mut self, place: usize, snapshot: Snapshot) {
+        match Asking::begin(snapshot) {
+            Begun::Taken(gathering) => self.gather(place, gathering),
+            Begun::Asking(asking) => {
+                self.machines[place].sync = Some(Sync::Asking(asking));
+                self.ask_manifest(place);
+            }
         }
     }
 
@@ -209,9 +218,9 @@ impl World {
         }
     }
 
-    pub(super) fn doorbell(&mut self, place: usize, sequence: u64) {
+    pub(super) fn doorbell(&mut self, place: usize, doorbell: Doorbell) {
         if self.machines[place].online {
-            self.tell_engine(place, Input::Doorbell { sequence });
+            self.tell_engine(place, Input::Doorbell(doorbell));
         }
     }
 

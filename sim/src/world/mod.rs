@@ -19,6 +19,7 @@ pub use operator::Operator;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fleet_agent_core::sync::Doorbell;
 use fleet_contracts::UnixMillis;
 use fleet_contracts::signing::ManifestSigner;
 
@@ -80,7 +81,7 @@ pub enum Event {
     /// A replica that was paused may go on.
     Resume(usize),
     /// A device is told that its manifest changed.
-    Doorbell(usize, u32, u64),
+    Doorbell(usize, u32, Box<Doorbell>),
     /// Something happens on a device.
     Machine(usize, u32, MachineEvent),
     /// People or nature do something.
@@ -240,8 +241,8 @@ impl World {
             Event::Start(replica, life) if self.operators[replica].life == life => {
                 self.start(replica);
             }
-            Event::Doorbell(place, life, sequence) if self.machines[place].life == life => {
-                self.doorbell(place, sequence);
+            Event::Doorbell(place, life, doorbell) if self.machines[place].life == life => {
+                self.doorbell(place, *doorbell);
             }
             Event::Machine(place, life, event) if self.machines[place].life == life => {
                 self.machine_event(place, event);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fleet_agent_core::sync::Got;
+use fleet_agent_core::sync::{Doorbell, Got};
 use fleet_contracts::kv::{Bucket, DesiredKey};
 
 use super::watches::{Line, Told};
@@ -208,12 +208,13 @@ impl World {
         let Some(place) = self.machines.iter().position(|m| m.id == device) else {
             return;
         };
+        let doorbell = Doorbell::new(got(stored));
         let times = 1 + u64::from(self.season != Season::Rest && self.dice.chance(50));
         for _ in 0..times {
             if self.machines[place].online && !self.is_lost() {
                 let way = self.delay();
                 let life = self.machines[place].life;
-                let bell = Event::Doorbell(place, life, stored.sequence);
+                let bell = Event::Doorbell(place, life, Box::new(doorbell.clone()));
                 self.schedule.add(self.now + way, bell);
             }
         }
@@ -230,16 +231,8 @@ impl World {
         } else {
             shelf.get(&text)
         };
-        let got = found.and_then(|message| {
-            Some(Got {
-                body: message.value.clone()?,
-                stored_under: Bucket::DesiredState.subject(key),
-                sequence: message.sequence,
-                key_id: message.key_id.clone(),
-                signature: message.signature.clone(),
-            })
-        });
-        Response::Value(got)
+        let found = found.filter(|message| message.value.is_some());
+        Response::Value(found.map(|message| got(message)))
     }
 
     /// An object changed: watches tell.
@@ -249,5 +242,16 @@ impl World {
             Change::Device(_) | Change::DeviceGone(_) => Line::Devices,
         };
         self.tell_all(line, &Told::Object(change));
+    }
+}
+
+/// A message of `desired-state`, whether it was asked for or published again.
+fn got(message: &Message) -> Got {
+    Got {
+        body: message.value.clone().unwrap_or_default(),
+        stored_under: Bucket::DesiredState.subject(&message.key),
+        sequence: message.sequence,
+        key_id: message.key_id.clone(),
+        signature: message.signature.clone(),
     }
 }

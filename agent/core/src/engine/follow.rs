@@ -10,7 +10,7 @@ use super::{Effect, Engine, Moment, Note, Timing};
 use crate::accept::Refused;
 use crate::backoff::Backoff;
 use crate::ledger::Content;
-use crate::sync::{Fetched, Snapshot, SyncError};
+use crate::sync::{Doorbell, Fetched, Snapshot, SyncError};
 use crate::{Desired, Tick};
 
 /// After a sync that the bus did not answer, or that lacked a body still on its way.
@@ -27,8 +27,8 @@ const PATIENCE: u32 = 3;
 pub(super) struct SyncState {
     under_way: bool,
     began: Tick,
-    /// The doorbell rang meanwhile, with this sequence.
-    again: Option<u64>,
+    /// The doorbell rang meanwhile.
+    again: Option<Doorbell>,
     failures: u32,
     retry_at: Option<Tick>,
 }
@@ -103,14 +103,15 @@ impl Engine {
     }
 
     /// Starts a sync, or has one follow the one under way.
-    pub(super) fn start_sync(&mut self, at_least: u64, now: Tick) {
+    pub(super) fn start_sync(&mut self, doorbell: Doorbell, now: Tick) {
         if !self.connected {
             // A new connection begins with a sync.
             self.sync.retry_at = None;
             return;
         }
         if self.sync.under_way {
-            self.sync.again = Some(self.sync.again.unwrap_or(0).max(at_least));
+            let again = self.sync.again.take();
+            self.sync.again = Some(again.map_or(doorbell.clone(), |again| again.and(&doorbell)));
             return;
         }
         self.sync.under_way = true;
@@ -122,7 +123,7 @@ impl Engine {
             device: self.settings.device.clone(),
             trusted: learned.map_or_else(|| configured.clone(), |l| l.trusted(configured)),
             content: self.content.clone(),
-            at_least,
+            doorbell,
         }));
     }
 
@@ -144,8 +145,8 @@ impl Engine {
                 self.sync_again_later(at);
             }
         }
-        if let Some(sequence) = self.sync.again.take() {
-            self.start_sync(sequence, at.now);
+        if let Some(doorbell) = self.sync.again.take() {
+            self.start_sync(doorbell, at.now);
         }
     }
 

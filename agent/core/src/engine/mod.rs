@@ -38,7 +38,7 @@ pub use stages::{Timing, Took};
 use crate::desired::Problem;
 use crate::ledger::Content;
 use crate::plan::Busy;
-use crate::sync::{Fetched, Snapshot, SyncError};
+use crate::sync::{Doorbell, Fetched, Snapshot, SyncError};
 use crate::{
     Desired, Dice, Done, Lane, Memory, Observed, Outcome, ServiceKey, Step, Tick, backoff, plan,
 };
@@ -97,10 +97,7 @@ pub enum Input {
     /// The connection is gone.
     Disconnected,
     /// The manifest changed.
-    Doorbell {
-        /// Its place in the stream; 0 if not known.
-        sequence: u64,
-    },
+    Doorbell(Doorbell),
     /// [`Effect::Sync`] ended.
     Synced {
         /// What came of it.
@@ -256,7 +253,7 @@ impl Engine {
                 self.note(Note::Disconnected);
                 self.connected = false;
             }
-            Input::Doorbell { sequence } => self.start_sync(sequence, at.now),
+            Input::Doorbell(doorbell) => self.start_sync(doorbell, at.now),
             Input::Synced { result, timing } => self.synced(result, timing, at),
             Input::Stored(result) => self.stored(result, at),
             Input::ContainersChanged => self.list(at.now),
@@ -277,7 +274,7 @@ impl Engine {
     /// The bus may have lost its store, or a part of it: it hears everything again.
     fn tell_and_ask(&mut self, now: Tick) {
         self.outbox.again();
-        self.start_sync(0, now);
+        self.start_sync(Doorbell::default(), now);
     }
 
     /// When to come again if nothing happens before.
@@ -288,6 +285,8 @@ impl Engine {
             self.wake,
             self.sync.retry_at(),
             self.outbox.retry_at(self.connected),
+            // Nothing is said before the containers are listed; that will come by itself.
+            self.outbox.held_until().filter(|_| self.listing.fresh),
         ];
         let next = due.chain(later.into_iter().flatten()).min();
         next.unwrap_or(Tick(u64::MAX))
@@ -307,7 +306,7 @@ impl Engine {
             self.tell_and_ask(now);
         }
         if self.sync.retry_due(now) {
-            self.start_sync(0, now);
+            self.start_sync(Doorbell::default(), now);
         }
         if self.heartbeat.passed(now, self.settings.heartbeat) {
             self.send_heartbeat(at.wall);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fleet_contracts::payload::{DeviceState, encode};
+use fleet_contracts::payload::{DeviceState, Phase, encode};
 use fleet_contracts::{DeploymentRef, UnixMillis};
 
 use super::{Engine, Moment, Note, PODMAN_GRACE};
@@ -20,6 +20,9 @@ const RETRY: Backoff = Backoff {
 };
 /// Sent in one go.
 const BATCH: usize = 256;
+/// What is on its way to a new revision is said after so many milliseconds: mostly it has arrived by
+/// then, and one report does. Whoever hears nothing counts it as on its way anyhow.
+const PATIENCE: u64 = 1_000;
 
 /// A thing the bus keeps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +52,8 @@ pub(super) struct Outbox {
     pending: BTreeMap<Item, u64>,
     versions: u64,
     states: BTreeMap<DeploymentRef, DeviceState>,
+    /// When to say that a deployment is on its way.
+    held: BTreeMap<DeploymentRef, Tick>,
     sending: bool,
     failures: u32,
     retry_at: Option<Tick>,
@@ -88,9 +93,28 @@ impl Outbox {
         self.retry_at.filter(|_| connected && !self.sending)
     }
 
+    /// When there is more to say if nothing happens.
+    pub(super) fn held_until(&self) -> Option<Tick> {
+        self.held.values().min().copied()
+    }
+
     /// Whether the bus has all of it.
     pub(super) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.held.is_empty()
+    }
+
+    /// Whether to keep a state to ourselves for now.
+    fn holds(&mut self, deployment: &DeploymentRef, state: &DeviceState, now: Tick) -> bool {
+        let said = self.states.get(deployment);
+        let news = said.is_none_or(|said| said.revision != state.revision);
+        if news && matches!(state.phase, Phase::Pending | Phase::Starting) {
+            let due = self.held.entry(deployment.clone());
+            if now < *due.or_insert(now + PATIENCE) {
+                return true;
+            }
+        }
+        self.held.remove(deployment);
+        false
     }
 
     /// What to send now, unless something is being sent already.
@@ -127,6 +151,9 @@ impl Engine {
         }
         let away = away.map(|(_, problem)| problem);
         let states = report(desired, &self.observed, &self.memory, away, at.wall);
+        let wanted = self.content.as_ref().map(|c| &c.manifest.deployments);
+        let held = &mut self.outbox.held;
+        held.retain(|deployment, _| wanted.is_some_and(|all| all.contains_key(deployment)));
         for (deployment, state) in states {
             if let Some(stage) = self.stages.reached(&deployment, state.phase) {
                 self.note(Note::Applied {
@@ -137,7 +164,9 @@ impl Engine {
                     stage,
                 });
             }
-            self.say(deployment, state);
+            if !self.outbox.holds(&deployment, &state, at.now) {
+                self.say(deployment, state);
+            }
         }
         self.take_back();
     }
