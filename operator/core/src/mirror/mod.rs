@@ -24,6 +24,10 @@ use crate::body::print;
 use crate::slots::Slots;
 use held::{Entry, Held, content_print};
 
+/// Generations that a device says it follows count below this, so that however many follow, there is
+/// a higher one.
+const HIGHEST_FOLLOWED: u64 = u64::MAX / 2;
+
 /// Why a message of the stream is not one of ours.
 #[derive(Debug, thiserror::Error)]
 pub enum ForeignError {
@@ -143,7 +147,7 @@ impl Mirror {
     /// stream went back, by a restored snapshot or by somebody's hand, and the device refuses what
     /// it holds: then it has to be written again, and this answers true.
     pub fn followed(&mut self, device: &DeviceId, generation: Generation) -> bool {
-        if !is_plausible(generation) {
+        if generation.0 >= HIGHEST_FOLLOWED {
             return false;
         }
         let held = self.devices.entry(device.clone()).or_default();
@@ -290,18 +294,15 @@ impl Mirror {
         held.stored = None;
         held.occupied = true;
         let manifest: Manifest = decode(Bucket::DesiredState, message.body)?;
-        // Even a forged manifest's generation counts: ours must be higher to replace it everywhere.
-        // Except the highest, which nothing could follow.
-        let plausible = is_plausible(manifest.generation);
-        if plausible {
-            held.generation = held.generation.max(Some(manifest.generation));
-        }
         let ours = held.sent == Some(print(message.body));
-        let signed = ours || self.is_signed(message);
-        if !signed || manifest.device != device || !plausible {
+        if manifest.device != device || !(ours || self.is_signed(message)) {
+            // No device follows it, so its generation counts for nothing: whoever wrote it could
+            // drive ours to where nothing is left above, or far ahead of the clock, where a replica
+            // that does not know of it does not go.
             return Err(ForeignError::Unsigned(device));
         }
         let held = self.devices.entry(device.clone()).or_default();
+        held.generation = held.generation.max(Some(manifest.generation));
         held.stored = Some(manifest.generation);
         // One that was signed earlier came back: devices do not take it, whatever it says.
         let latest = held.generation <= held.stored;
@@ -344,9 +345,4 @@ impl Mirror {
             self.names.remove(slot);
         }
     }
-}
-
-/// Nothing could follow the highest of all.
-const fn is_plausible(generation: Generation) -> bool {
-    generation.0 < u64::MAX / 2
 }
