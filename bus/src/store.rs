@@ -172,11 +172,16 @@ impl Bus {
             .await
     }
 
-    /// Marks a key as deleted; a watch tells of it.
-    pub async fn delete(&self, bucket: Bucket, key: &str) -> Result<u64, WriteError> {
+    /// Marks a key as deleted; a watch tells of it. `expected` as with [`Bus::send`].
+    pub async fn delete(
+        &self,
+        bucket: Bucket,
+        key: &str,
+        expected: Option<u64>,
+    ) -> Result<u64, WriteError> {
         let mut headers = HeaderMap::new();
         headers.insert(KV_OPERATION, "DEL");
-        self.send(bucket, key, headers, Bytes::new(), None)
+        self.send(bucket, key, headers, Bytes::new(), expected)
             .await?
             .acknowledged()
             .await

@@ -78,7 +78,21 @@ async fn a_write_that_did_not_see_the_last_one_is_refused() {
     };
     let first = send(0).await.expect("the key was new");
     assert!(matches!(send(0).await, Err(WriteError::Conflict { .. })));
-    send(first).await.expect("nobody wrote since");
+    let second = send(first).await.expect("nobody wrote since");
+    let delete = async |expected| {
+        bus.delete(Bucket::DesiredState, "dev-1._manifest", Some(expected))
+            .await
+    };
+    assert!(matches!(
+        delete(first).await,
+        Err(WriteError::Conflict { .. })
+    ));
+    let marker = delete(second).await.expect("nobody wrote since");
+    assert!(matches!(
+        send(second).await,
+        Err(WriteError::Conflict { .. })
+    ));
+    send(marker).await.expect("nobody wrote since");
 }
 
 #[tokio::test]
@@ -97,7 +111,7 @@ async fn a_watch_tells_what_is_there_then_what_comes_and_notices_the_loss_of_its
         .await
         .expect("stored");
     assert!(matches!(watch.next().await, Ok(Event::Put(s)) if s.key == "dev-2"));
-    bus.delete(Bucket::DeviceInfo, "dev-1")
+    bus.delete(Bucket::DeviceInfo, "dev-1", None)
         .await
         .expect("deleted");
     assert!(matches!(watch.next().await, Ok(Event::Deleted { key, .. }) if key == "dev-1"));

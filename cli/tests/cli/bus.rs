@@ -93,7 +93,7 @@ async fn the_buckets_can_be_looked_into() {
         [next(), next(), next()],
         ["  {", "    \"generation\": 7", "  }"]
     );
-    bus.delete(Bucket::DesiredState, "pi-7._manifest")
+    bus.delete(Bucket::DesiredState, "pi-7._manifest", None)
         .await
         .expect("deleted");
     assert_eq!(next(), "DEL desired-state/pi-7._manifest sequence=3");

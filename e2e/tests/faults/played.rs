@@ -166,7 +166,7 @@ async fn say(shared: &Shared, word: &Word) -> Result<(), fleet_bus::WriteError> 
                 }
                 None => shared
                     .bus
-                    .delete(Bucket::DeviceState, &name)
+                    .delete(Bucket::DeviceState, &name, None)
                     .await
                     .map(drop),
             }

@@ -52,7 +52,7 @@ impl Stream {
                 let sequence = self.next();
                 self.mirror.manifest_stored(plan.epoch, manifest, sequence);
             }
-            Some(ManifestWrite::Delete) => {
+            Some(ManifestWrite::Delete { .. }) => {
                 let sequence = self.next();
                 self.mirror
                     .manifest_deleted(plan.epoch, &device("a"), sequence);
@@ -128,7 +128,8 @@ fn after_a_plan_is_carried_out_there_is_nothing_to_do() {
     assert!(stream.plan(Some(&Desired::default())).is_empty());
 
     let forgotten = stream.plan(None);
-    assert_eq!(forgotten.manifest, Some(ManifestWrite::Delete));
+    let expected = 6;
+    assert_eq!(forgotten.manifest, Some(ManifestWrite::Delete { expected }));
     stream.carry_out(&forgotten);
     assert!(stream.plan(None).is_empty());
     assert_eq!(stream.mirror.devices().count(), 0);

@@ -37,8 +37,8 @@ impl Writers {
                     let put = self.put_manifest(epoch, &manifest, &body, expected);
                     put.instrument(span).await?;
                 }
-                Batch::Manifest(ManifestWrite::Delete) => {
-                    self.delete_manifest(epoch, device).await?;
+                Batch::Manifest(ManifestWrite::Delete { expected }) => {
+                    self.delete_manifest(epoch, device, expected).await?;
                 }
                 Batch::Deletions(keys) => self.delete_entries(epoch, &keys).await?,
             }
@@ -101,9 +101,15 @@ impl Writers {
         Ok(())
     }
 
-    async fn delete_manifest(&self, epoch: Epoch, device: &DeviceId) -> Result<(), Failure> {
+    async fn delete_manifest(
+        &self,
+        epoch: Epoch,
+        device: &DeviceId,
+        expected: u64,
+    ) -> Result<(), Failure> {
         let key = DesiredKey::Manifest(device.clone()).to_string();
-        let sequence = self.bus.delete(Bucket::DesiredState, &key).await?;
+        let bucket = Bucket::DesiredState;
+        let sequence = self.bus.delete(bucket, &key, Some(expected)).await?;
         self.shared
             .lock()
             .mirror
@@ -128,7 +134,7 @@ impl Writers {
     async fn delete_entry(&self, epoch: Epoch, key: &EntryKey) -> Result<(), WriteError> {
         let bucket = Bucket::DesiredState;
         let text = key.to_string();
-        let sequence = self.bus.delete(bucket, &text).await?;
+        let sequence = self.bus.delete(bucket, &text, None).await?;
         let counts = self
             .shared
             .lock()

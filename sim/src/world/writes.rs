@@ -122,8 +122,14 @@ impl World {
                 body,
                 expected,
             }) => self.put_manifest(place, writing, manifest, body, expected),
-            Batch::Manifest(ManifestWrite::Delete) => {
-                let request = desired(&DesiredKey::Manifest(device.clone()), None);
+            Batch::Manifest(ManifestWrite::Delete { expected }) => {
+                let request = Request::Put {
+                    bucket: Bucket::DesiredState,
+                    key: DesiredKey::Manifest(device.clone()).to_string(),
+                    value: None,
+                    signed: (String::new(), String::new()),
+                    expected: Some(expected),
+                };
                 self.send(place, request, Pending::ManifestDeleted(writing, device));
             }
             Batch::Deletions(keys) => {

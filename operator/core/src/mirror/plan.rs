@@ -58,8 +58,11 @@ pub enum ManifestWrite {
         /// The key's last message.
         expected: u64,
     },
-    /// Delete it.
-    Delete,
+    /// Delete it, if the key's last message is still the one at `expected`.
+    Delete {
+        /// The key's last message.
+        expected: u64,
+    },
 }
 
 /// Why a device's desired state cannot be written.
@@ -115,9 +118,10 @@ impl Mirror {
         let nothing = Held::default();
         let held = self.devices.get(device).unwrap_or(&nothing);
         let Some(desired) = desired else {
+            let expected = held.manifest_sequence;
             return Ok(Plan {
                 epoch: self.epoch,
-                manifest: held.occupied.then_some(ManifestWrite::Delete),
+                manifest: held.occupied.then_some(ManifestWrite::Delete { expected }),
                 deletes: self.unwanted(device, held, &Desired::default()),
                 puts: vec![],
             });
