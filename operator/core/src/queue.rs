@@ -133,6 +133,12 @@ impl<K: Ord + Hash + Clone> Queue<K> {
         self.due.first().map(|(at, _)| *at)
     }
 
+    /// Whether a key waits or is being written.
+    pub fn holds(&self, key: &K) -> bool {
+        let state = self.keys.get(key);
+        state.is_some_and(|state| state.running || state.due.is_some())
+    }
+
     /// How many keys wait or are being written.
     pub fn len(&self) -> usize {
         self.due.len() + self.keys.values().filter(|s| s.running).count()
@@ -147,6 +153,13 @@ impl<K: Ord + Hash + Clone> Queue<K> {
     pub fn sweep(&mut self, now: UnixMillis) {
         self.keys
             .retain(|_, s| s.running || s.due.is_some() || s.not_before > now);
+    }
+
+    /// What is being written comes up again: it was begun before everything was looked at.
+    pub fn mark_running(&mut self) {
+        for state in self.keys.values_mut().filter(|state| state.running) {
+            state.again = true;
+        }
     }
 
     /// Drops what waits, when another replica leads.

@@ -322,6 +322,37 @@ fn what_was_signed_is_remembered_when_the_stream_is_told_anew() {
 }
 
 #[test]
+fn our_last_manifest_of_a_device_that_was_forgotten_is_deleted_again_if_it_comes_back() {
+    let mut stream = Stream::new();
+    let first = stream.plan(Some(&Desired::default()));
+    let Some(ManifestWrite::Put { manifest, body, .. }) = &first.manifest else {
+        panic!("no manifest: {first:?}");
+    };
+    stream.mirror.sending(manifest, body);
+    stream.carry_out(&first);
+    let forgotten = stream.plan(None);
+    stream.carry_out(&forgotten);
+    assert_eq!(stream.foreign("a._manifest", &KEY, body), Ok(true));
+    let again = stream.plan(None);
+    let expected = 3;
+    assert_eq!(again.manifest, Some(ManifestWrite::Delete { expected }));
+}
+
+#[test]
+fn a_manifest_that_is_stored_after_nobody_waits_for_it_is_looked_at() {
+    let mut stream = Stream::new();
+    let first = stream.plan(Some(&Desired::default()));
+    let Some(ManifestWrite::Put { manifest, body, .. }) = &first.manifest else {
+        panic!("no manifest: {first:?}");
+    };
+    stream.mirror.sending(manifest, body);
+    stream.mirror.unanswered(&device("a"));
+    assert!(stream.plan(None).is_empty());
+    assert_eq!(stream.foreign("a._manifest", &KEY, body), Ok(true));
+    assert!(!stream.plan(None).is_empty());
+}
+
+#[test]
 fn a_generation_that_two_have_signed_is_followed_by_a_later_one() {
     let mut stream = Stream::new();
     let none = Desired::default();

@@ -86,7 +86,12 @@ impl Writers {
         let body = Bytes::copy_from_slice(body);
         let bucket = Bucket::DesiredState;
         let sent = self.bus.send(bucket, &key, headers, body, Some(expected));
-        let sequence = sent.await?.acknowledged().await?;
+        let stored = async { sent.await?.acknowledged().await };
+        let stored = stored.await;
+        if stored.is_err() {
+            self.shared.lock().mirror.unanswered(&manifest.device);
+        }
+        let sequence = stored?;
         let taken = self
             .shared
             .lock()

@@ -248,6 +248,10 @@ impl World {
             _ => false,
         };
         if failed {
+            if let Pending::Manifest(_, manifest) = &pending {
+                let mirror = &mut self.operators[place].replica.mirror;
+                mirror.unanswered(&manifest.device);
+            }
             let jitter = u16::try_from(self.dice.below(1_000)).unwrap_or_default();
             self.end_write(place, writing, Outcome::Failed { jitter });
         } else {

@@ -222,6 +222,14 @@ impl Mirror {
         Arc::clone(&self.signer)
     }
 
+    /// No answer came for the manifest that was sent last: should it be stored after all, that is
+    /// no echo of a write under way.
+    pub fn unanswered(&mut self, device: &DeviceId) {
+        if let Some(held) = self.devices.get_mut(device) {
+            held.sent = None;
+        }
+    }
+
     fn manifest_put(&mut self, manifest: &Manifest, sequence: u64) {
         let held = self.devices.entry(manifest.device.clone()).or_default();
         if held.manifest_sequence >= sequence {
@@ -259,6 +267,8 @@ impl Mirror {
         held.content = None;
         held.stored = None;
         held.occupied = false;
+        // Should it be there again, that is no echo.
+        held.sent = None;
         let lines = std::mem::take(&mut held.lines);
         for (slot, _) in lines {
             self.unname(slot);

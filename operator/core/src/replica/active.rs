@@ -102,6 +102,8 @@ impl Replica {
             ..Dirty::default()
         };
         self.queues.mark(dirty, now);
+        // What is written of a device that was forgotten meanwhile is in no list.
+        self.queues.desired.mark_running();
         let deployments: Vec<_> = self.index.deployments().cloned().collect();
         self.queues.finalizers.mark(deployments, now);
     }

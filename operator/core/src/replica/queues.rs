@@ -58,6 +58,11 @@ impl<K: Ord + Hash + Clone> Kind<K> {
         self.queue.next_due()
     }
 
+    /// Whether a key waits or is being written.
+    pub fn holds(&self, key: &K) -> bool {
+        self.queue.holds(key)
+    }
+
     /// How many wait or are being written.
     pub fn len(&self) -> usize {
         self.queue.len()
@@ -70,6 +75,11 @@ impl<K: Ord + Hash + Clone> Kind<K> {
 
     fn clear(&mut self) {
         self.queue.clear();
+    }
+
+    /// What is being written comes up again.
+    pub(super) fn mark_running(&mut self) {
+        self.queue.mark_running();
     }
 
     /// Forgets keys that rest.
