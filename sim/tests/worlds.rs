@@ -59,6 +59,15 @@ fn found(setup: Setup) -> Option<u8> {
 }
 
 #[test]
+fn a_bus_that_takes_every_conditional_write_is_noticed() {
+    let setup = Setup {
+        unconditional_writes: true,
+        ..Setup::default()
+    };
+    assert_eq!(found(setup), Some(3));
+}
+
+#[test]
 fn a_disk_that_forgets_what_it_was_asked_to_keep_is_noticed() {
     let setup = Setup {
         careless_disk: true,

@@ -3,4 +3,4 @@
 mod rest;
 mod safety;
 
-pub use safety::{Violation, Witness};
+pub use safety::{Violation, Witness, Writer};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use fleet_agent_core::ledger::Content;
 use fleet_agent_core::{Desired, DesiredService, Step};
 use fleet_api::DeploymentStatus;
-use fleet_contracts::kv::Bucket;
-use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, Revision};
+use fleet_contracts::kv::{Bucket, DesiredKey};
+use fleet_contracts::payload::decode;
+use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, Revision, UnixMillis};
 
 use crate::bus::Message;
 use crate::dice::Dice;
@@ -22,6 +23,17 @@ pub struct Violation {
     pub what: String,
 }
 
+/// Who wrote to the bus.
+#[derive(Debug, Clone, Copy)]
+pub enum Writer<'a> {
+    /// A replica of the operator.
+    Operator(usize),
+    /// A device.
+    Device(&'a DeviceId),
+    /// Somebody with the operator's rights on the bus, and without its key.
+    Stranger,
+}
+
 /// What was seen so far, and the first thing that must not be.
 #[derive(Debug, Default)]
 pub struct Witness {
@@ -29,6 +41,10 @@ pub struct Witness {
     pub violation: Option<Violation>,
     /// All manifests that were ever signed, by device.
     signed: BTreeMap<DeviceId, Vec<Vec<u8>>>,
+    /// Those that somebody brought back in place of others, by device.
+    brought_back: BTreeMap<DeviceId, Vec<Vec<u8>>>,
+    /// Devices that followed one of these since nobody changes anything.
+    astray: BTreeSet<DeviceId>,
     /// What each device followed last in its present life.
     followed: BTreeMap<DeviceId, (u32, Generation)>,
     /// The services that each device's disk keeps.
@@ -62,14 +78,90 @@ impl Witness {
         dice.pick(self.signed.get(device)?).cloned()
     }
 
-    /// The bus stored a message; of a device, or of somebody else.
-    pub fn stored(&mut self, bucket: Bucket, writer: Option<&DeviceId>, message: &Message) {
-        let Some(device) = writer else { return };
-        let owner = message.key.split('.').next();
-        if bucket == Bucket::DesiredState || owner != Some(device.as_str()) {
-            let key = &message.key;
-            self.violated(4, || format!("{device} wrote {key} of {}", bucket.name()));
+    /// Of a device's manifests the one with the highest generation, whether or not it ever got it.
+    pub fn latest(&self, device: &DeviceId) -> Option<Vec<u8>> {
+        let all = self.signed.get(device)?.iter();
+        let by_generation = all.max_by_key(|body| manifest(body).map(|m| m.generation));
+        by_generation.cloned()
+    }
+
+    /// The bus stored a message in place of another.
+    pub fn stored(
+        &mut self,
+        bucket: Bucket,
+        writer: Writer<'_>,
+        before: Option<&Message>,
+        message: &Message,
+    ) {
+        match writer {
+            Writer::Device(device) => {
+                let owner = message.key.split('.').next();
+                if bucket == Bucket::DesiredState || owner != Some(device.as_str()) {
+                    let key = &message.key;
+                    self.violated(4, || format!("{device} wrote {key} of {}", bucket.name()));
+                }
+            }
+            Writer::Operator(place) => self.check_replaced(place, before, message),
+            Writer::Stranger => self.note_brought_back(before, message),
         }
+    }
+
+    /// The manifest in a message, if it is one that was signed for its device.
+    fn signed_in(&self, message: &Message) -> Option<Manifest> {
+        let Ok(DesiredKey::Manifest(device)) = message.key.parse() else {
+            return None;
+        };
+        let body = message.value.as_ref()?;
+        let all = self.signed.get(&device)?;
+        all.iter()
+            .find(|signed| *signed == body)
+            .and_then(|b| manifest(b))
+    }
+
+    /// Who writes a manifest knows the one that it replaces.
+    fn check_replaced(&mut self, place: usize, before: Option<&Message>, message: &Message) {
+        let before = before.and_then(|before| self.signed_in(before));
+        let (Some(before), Some(after)) = (before, self.signed_in(message)) else {
+            return;
+        };
+        let (was, is) = (before.generation.0, after.generation.0);
+        if is <= was {
+            let device = &after.device;
+            self.violated(3, || {
+                format!("operator {place} wrote {is} over {was} for {device}")
+            });
+        }
+    }
+
+    fn note_brought_back(&mut self, before: Option<&Message>, message: &Message) {
+        let Some(after) = self.signed_in(message) else {
+            return;
+        };
+        let before = before.and_then(|before| self.signed_in(before));
+        if before.is_some_and(|before| before.same_content(&after)) {
+            return;
+        }
+        let all = self.brought_back.entry(after.device).or_default();
+        all.extend(message.value.as_ref().map(|body| body.to_vec()));
+    }
+
+    /// A device follows a manifest that it did not follow before.
+    fn follows(&mut self, device: &DeviceId, body: &[u8]) {
+        let has = |all: Option<&Vec<Vec<u8>>>| all.is_some_and(|a| a.iter().any(|b| b == body));
+        if !has(self.signed.get(device)) {
+            self.violated(5, || {
+                format!("{device} follows what was never signed for it")
+            });
+        }
+        if has(self.brought_back.get(device)) {
+            self.astray.insert(device.clone());
+        }
+    }
+
+    /// From now on nobody changes anything.
+    pub fn settled(&mut self) {
+        self.brought_back.clear();
+        self.astray.clear();
     }
 
     /// A status was written.
@@ -112,6 +204,10 @@ impl Witness {
     }
 }
 
+fn manifest(body: &[u8]) -> Option<Manifest> {
+    decode(Bucket::DesiredState, body).ok()
+}
+
 fn desired(content: &Content) -> Desired {
     Desired::new(&content.manifest, &content.bodies, None)
 }
@@ -133,26 +229,41 @@ impl World {
             return;
         }
         let fell = before.is_some_and(|(life, g)| *life == machine.life && *g > generation);
-        let body = content.signed.body.as_bytes();
-        let bodies = self.witness.signed.get(&id);
-        let signed = bodies.is_some_and(|all| all.iter().any(|signed| signed == body));
-        self.witness
+        let witness = &mut self.witness;
+        witness.follows(&id, content.signed.body.as_bytes());
+        witness
             .followed
             .insert(id.clone(), (machine.life, generation));
         if fell {
-            self.witness
-                .violated(5, || format!("{id} fell back to {generation:?}"));
+            witness.violated(5, || format!("{id} fell back to {generation:?}"));
         }
-        if !signed {
-            self.witness
-                .violated(5, || format!("{id} follows what was never signed for it"));
+    }
+
+    /// A replica that writes was told of a message of `desired-state`, and had a turn: if it is not
+    /// what should be there, the write that replaces it is on its way.
+    pub(crate) fn check_answered(&mut self, place: usize, message: &Message) {
+        let operator = &self.operators[place];
+        let Ok(DesiredKey::Manifest(device)) = message.key.parse() else {
+            return;
+        };
+        let replica = &operator.replica;
+        let held = replica.queues.desired.holds(&device);
+        if !replica.is_active() || held {
+            return;
+        }
+        let plan = replica.desired_plan(&device, UnixMillis(0));
+        if !plan.is_ok_and(|plan| plan.is_empty()) {
+            self.witness.violated(5, || {
+                format!("operator {place} was told of another manifest of {device} and lets it be")
+            });
         }
     }
 
     /// Before a step of a device.
     pub(crate) fn check_step(&mut self, place: usize, step: &Step) {
         let id = self.machines[place].id.clone();
-        if self.is_settled() && matches!(step, Step::Run(_) | Step::Remove { .. }) {
+        let led = !self.witness.astray.contains(&id);
+        if self.is_settled() && led && matches!(step, Step::Run(_) | Step::Remove { .. }) {
             self.witness
                 .violated(1, || format!("{id}: nothing changed, and yet {step:?}"));
         }

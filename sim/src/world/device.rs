@@ -42,10 +42,11 @@ impl World {
             let event = Event::Machine(place, machine.life, MachineEvent::Wake);
             self.schedule.add(due, event);
         }
+        // What it follows is looked at before what it does.
+        self.check_machine(place);
         for effect in effects {
             self.carry_out(place, effect);
         }
-        self.check_machine(place);
     }
 
     fn later(&mut self, place: usize, after: u64, event: MachineEvent) {

@@ -10,7 +10,6 @@ use super::machine::MachineEvent;
 use super::watches::Line;
 use super::{Event, Season, World};
 use crate::bus::Message;
-use crate::letter::Peer;
 
 /// A connection that is cut for a while.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +48,7 @@ impl World {
     /// From now on nobody changes anything.
     pub fn settle(&mut self) {
         self.settled = true;
+        self.witness.settled();
     }
 
     pub(super) fn chance(&mut self) {
@@ -160,9 +160,13 @@ impl World {
     fn attack(&mut self, place: usize) {
         let device = self.machines[place].id.clone();
         let key = DesiredKey::Manifest(device.clone()).to_string();
-        let (body, key_id, signature) = match self.dice.below(3) {
+        let (body, key_id, signature) = match self.dice.below(4) {
             0 => self.forged(place),
-            1 => match self.witness.replay(&device, &mut self.dice) {
+            1 => match self.witness.latest(&device) {
+                Some(body) => self.with_signature(body),
+                None => return,
+            },
+            2 => match self.witness.replay(&device, &mut self.dice) {
                 Some(body) => self.with_signature(body),
                 None => return,
             },
@@ -185,7 +189,7 @@ impl World {
             received: self.wall().0,
         };
         // Whatever comes of it: nobody waits.
-        let _ = self.put(Peer::Operator(0), Bucket::DesiredState, message, None);
+        let _ = self.put(None, Bucket::DesiredState, message, None);
     }
 
     fn forged(&self, place: usize) -> (Vec<u8>, String, String) {

@@ -1,5 +1,7 @@
 //! What watches tell a replica, as the shell of the real one brings it.
 
+use std::sync::Arc;
+
 use fleet_api::{Deployment, Device};
 use fleet_contracts::kv::Bucket;
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
@@ -24,6 +26,12 @@ impl World {
             return;
         }
         let now = operator.now(self.now);
+        let message = match &told {
+            Told::Message(message) if line == Line::of(Bucket::DesiredState) => {
+                Some(Arc::clone(message))
+            }
+            _ => None,
+        };
         if matches!(told, Told::Broken) {
             operator.watches.remove(&line);
             let life = operator.life;
@@ -37,6 +45,9 @@ impl World {
         }
         self.check_replica(place);
         self.turn(place);
+        if let Some(message) = message {
+            self.check_answered(place, &message);
+        }
     }
 }
 

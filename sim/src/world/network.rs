@@ -9,6 +9,7 @@ use super::watches::{Line, Told};
 use super::{Event, Season, World};
 use crate::api::{Change, Refusal};
 use crate::bus::{self, Message};
+use crate::check::Writer;
 use crate::letter::{Peer, Request, Response};
 
 /// A direction of a connection.
@@ -136,7 +137,7 @@ impl World {
                     sequence: 0,
                     received: self.wall().0,
                 };
-                self.put(peer, bucket, message, expected)
+                self.put(Some(peer), bucket, message, expected)
             }
             Request::Purge { bucket, key, up_to } => match self.bus.purge(bucket, &key, up_to) {
                 Ok(()) => Response::Done,
@@ -176,23 +177,28 @@ impl World {
         }
     }
 
+    /// Somebody writes to the bus: nobody that is known, without a peer.
     pub(super) fn put(
         &mut self,
-        peer: Peer,
+        peer: Option<Peer>,
         bucket: Bucket,
         message: Message,
         expected: Option<u64>,
     ) -> Response {
+        let shelf = self.bus.shelf(bucket);
+        let before = shelf.and_then(|shelf| shelf.get(&message.key)).cloned();
         let stored = match self.bus.store(bucket, message, expected) {
             Ok(stored) => stored,
             Err(bus::Refusal::Conflict) => return Response::Conflict,
             Err(bus::Refusal::NoStream) => return Response::NoAnswer,
         };
         let writer = match peer {
-            Peer::Operator(_) => None,
-            Peer::Device(place) => Some(&self.machines[place].id),
+            Some(Peer::Operator(place)) => Writer::Operator(place),
+            Some(Peer::Device(place)) => Writer::Device(&self.machines[place].id),
+            None => Writer::Stranger,
         };
-        self.witness.stored(bucket, writer, &stored);
+        let before = before.as_deref();
+        self.witness.stored(bucket, writer, before, &stored);
         self.tell_all(Line::of(bucket), &Told::Message(Arc::clone(&stored)));
         if bucket == Bucket::DesiredState {
             self.ring(&stored);
