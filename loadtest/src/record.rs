@@ -75,6 +75,12 @@ impl Record {
         self.notes().figures.insert(name.to_owned(), rounded);
     }
 
+    /// A figure that is a number of things.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn count(&self, name: &str, count: u64) {
+        self.figure(name, count as f64);
+    }
+
     /// This was done in that second of a series.
     pub fn done(&self, series: &str, second: usize, count: u64) {
         let mut notes = self.notes();

@@ -28,8 +28,17 @@ pub(super) struct Agents {
 }
 
 impl Agents {
+    /// A fleet that runs all its Deployments.
+    pub(super) async fn running(scene: &Scene, platform: &Platform) -> Result<Self, Error> {
+        let started = Self::start(scene, platform);
+        let agents = setup::noted(scene, "registered_seconds", started).await?;
+        let rolled_out = agents.roll_out(scene, platform);
+        setup::noted(scene, "roll_out_seconds", rolled_out).await?;
+        Ok(agents)
+    }
+
     /// Switches them on and waits until the operator knows all of them.
-    pub(super) async fn start(scene: &Scene, platform: &Platform) -> Result<Self, Error> {
+    async fn start(scene: &Scene, platform: &Platform) -> Result<Self, Error> {
         let trusted = platform.bed.trusted_key().parse::<TrustedKey>();
         let trusted = trusted.map_err(|error| Error::Fleet(error.to_string()))?;
         let shares: Vec<Share<Request>> = setup::connect(scene, platform).await?;
@@ -73,7 +82,7 @@ impl Agents {
     }
 
     /// All Deployments of the fleet are made, and run everywhere.
-    pub(super) async fn roll_out(&self, scene: &Scene, platform: &Platform) -> Result<(), Error> {
+    async fn roll_out(&self, scene: &Scene, platform: &Platform) -> Result<(), Error> {
         let fleet = &scene.fleet;
         scene
             .progress

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::drive::{Drive, Pace};
 use super::rest::{self, Looks};
 use super::setup::{self, Share};
-use super::{PATIENCE, Scene, raw};
+use super::{Scene, raw, verdict};
 use crate::Error;
 use crate::platform::Platform;
 
@@ -23,28 +23,15 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     scene.progress.say("measuring what the bus does by itself");
     let raw = raw::measure(scene, platform).await?;
     record.figure("raw_per_second", raw);
-    let shares = setup::connect(scene, platform).await?;
-    let _heart = setup::beat(scene, &shares);
-    let begun = Instant::now();
-    let shares = setup::announce(scene, platform, shares).await?;
-    record.figure("registered_seconds", begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
-    setup::roll_out(scene, platform).await?;
-    record.figure("roll_out_seconds", begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
-    let shares = setup::report(scene, shares).await?;
-    setup::right(scene, platform, "every report is in its status").await?;
-    record.figure("first_reports_seconds", begun.elapsed().as_secs_f64());
-    record.figure("pairs", of(scene.fleet.pairs.len() as u64));
-
+    let (shares, _heart) = setup::prepare(scene, platform).await?;
     let events = platform.metric("fleet_operator_events_total").await;
     let begun = Instant::now();
     let (stored, looks) = churn(scene, platform, shares).await?;
     let seconds = begun.elapsed().as_secs_f64();
     record.figure("reports_per_second", of(stored) / seconds);
     record.figure("reports_over_raw", of(stored) / seconds / raw);
-    record.figure("looks_right", of(looks.right));
-    record.figure("looks_late", of(looks.late));
+    record.count("looks_right", looks.right);
+    record.count("looks_late", looks.late);
     let (found, held) = (format!("{looks:?}"), looks.late == 0 && looks.right > 0);
     let seconds = scene.rest().seconds;
     let what = format!("statuses that rest become right within {seconds} s");
@@ -106,39 +93,12 @@ async fn show(scene: &Scene, pace: &Pace) {
 
 /// All statuses have to be exactly right in the end, and nothing was refused on the way.
 async fn finally(scene: &Scene, platform: &Platform) -> Result<(), Error> {
-    let record = &scene.record;
-    let limit = if scene.parameters.withheld.is_some() {
-        Duration::from_secs(10)
-    } else {
-        PATIENCE
-    };
-    let settled = platform.settled(&scene.fleet, &scene.truth, limit, &scene.progress);
     let what = "in the end every status is what the recount says";
-    match settled.await? {
-        Ok(took) => {
-            record.figure("settle_seconds", took.as_secs_f64());
-            record.check(what, true, format!("after {:.1} s", took.as_secs_f64()));
-        }
-        Err(wrong) => {
-            let found = format!("{} are wrong, such as {:?}", wrong.len(), wrong[0]);
-            record.check(what, false, found);
-        }
+    if let Some(took) = verdict::settled(scene, platform, scene.patience(), what).await? {
+        scene.record.figure("settle_seconds", took.as_secs_f64());
     }
-    for (metric, what) in [
-        (
-            "fleet_invariant_violations",
-            "counts add up in the operator",
-        ),
-        (
-            "fleet_rejected_payloads_total",
-            "the operator refuses no report",
-        ),
-    ] {
-        let value = platform.metric(metric).await;
-        record.check(what, value == Some(0.0), format!("{metric}: {value:?}"));
-    }
-    let errors = record.notes().errors.clone();
-    record.check("no errors", errors.is_empty(), format!("{errors:?}"));
+    verdict::operator_is_sound(scene, platform).await;
+    verdict::no_errors(scene);
     Ok(())
 }
 

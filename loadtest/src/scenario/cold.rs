@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use fleet_bench_kit::process::{cpu_seconds, rss_mib};
 
-use super::setup;
-use super::{PATIENCE, Scene};
+use super::{PATIENCE, Scene, setup, verdict};
 use crate::Error;
 use crate::platform::{Platform, until};
 
@@ -13,16 +12,7 @@ use crate::platform::{Platform, until};
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let record = &scene.record;
     let sampler = platform.sample(record)?;
-    let shares = setup::connect(scene, platform).await?;
-    let _heart = setup::beat(scene, &shares);
-    let begun = Instant::now();
-    let shares = setup::announce(scene, platform, shares).await?;
-    record.figure("registered_seconds", begun.elapsed().as_secs_f64());
-    let begun = Instant::now();
-    setup::roll_out(scene, platform).await?;
-    record.figure("roll_out_seconds", begun.elapsed().as_secs_f64());
-    let shares = setup::report(scene, shares).await?;
-    setup::right(scene, platform, "every report is in its status").await?;
+    let (shares, _heart) = setup::prepare(scene, platform).await?;
     scene.progress.say("the operator stops; devices report");
     platform.operator.stop().await?;
     drop(sampler);
@@ -41,18 +31,11 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
 
 async fn finish(scene: &Scene, platform: &Platform, begun: Instant) -> Result<(), Error> {
     let record = &scene.record;
-    let settled = platform.settled(&scene.fleet, &scene.truth, PATIENCE, &scene.progress);
     let what = "statuses become what devices said while nobody listened";
-    match settled.await? {
-        Ok(_) => {
-            let seconds = begun.elapsed().as_secs_f64();
-            record.figure("statuses_right_seconds", seconds);
-            record.check(what, true, format!("after {seconds:.1} s"));
-        }
-        Err(wrong) => {
-            let found = format!("{} are wrong, such as {:?}", wrong.len(), wrong[0]);
-            record.check(what, false, found);
-        }
+    let settled = verdict::settled(scene, platform, PATIENCE, what).await?;
+    if settled.is_some() {
+        let seconds = begun.elapsed().as_secs_f64();
+        record.figure("statuses_right_seconds", seconds);
     }
     if let Some(pid) = platform.operator.service().pid() {
         // It may have ended; the check above has said so then.
@@ -66,7 +49,6 @@ async fn finish(scene: &Scene, platform: &Platform, begun: Instant) -> Result<()
     setup::quiet(platform).await?;
     let rest: Duration = quiet.elapsed();
     record.figure("quiet_after_seconds", rest.as_secs_f64());
-    let errors = record.notes().errors.clone();
-    record.check("no errors", errors.is_empty(), format!("{errors:?}"));
+    verdict::no_errors(scene);
     Ok(())
 }

@@ -19,11 +19,8 @@ pub(super) const LIMIT: Duration = Duration::from_secs(180);
 /// Does so again and again until the time is over, at least once.
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let _sampler = platform.sample(&scene.record)?;
-    let mut agents = Agents::start(scene, platform).await?;
-    let begun = Instant::now();
-    agents.roll_out(scene, platform).await?;
+    let mut agents = Agents::running(scene, platform).await?;
     let record = &scene.record;
-    record.figure("roll_out_seconds", begun.elapsed().as_secs_f64());
     let (begun, span) = (
         Instant::now(),
         Duration::from_secs(scene.parameters.seconds),

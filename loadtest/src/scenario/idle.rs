@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Scene;
 use super::agents::Agents;
+use super::{Scene, verdict};
 use crate::Error;
 use crate::platform::Platform;
 
@@ -18,8 +18,7 @@ const SHOW: Duration = Duration::from_secs(1);
 /// Has the fleet run what it runs, and looks at what that costs.
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let _sampler = platform.sample(&scene.record)?;
-    let mut agents = Agents::start(scene, platform).await?;
-    agents.roll_out(scene, platform).await?;
+    let mut agents = Agents::running(scene, platform).await?;
     pause(scene, SETTLE, "settling").await;
     let (before, begun) = (Usage::take(scene, &agents), Instant::now());
     // All devices came up at one moment, and so do their signs of life: only whole periods are fair.
@@ -48,8 +47,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
         stale == Some(0.0),
         format!("{stale:?}"),
     );
-    let errors = record.notes().errors.clone();
-    record.check("no errors", errors.is_empty(), format!("{errors:?}"));
+    verdict::no_errors(scene);
     Ok(())
 }
 

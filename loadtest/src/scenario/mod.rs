@@ -10,6 +10,7 @@ mod raw;
 mod rest;
 mod setup;
 mod storm;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +72,14 @@ impl Scene {
             writer: Writer::new()?,
             ramp: Ramp::default(),
         })
+    }
+
+    /// How long statuses may take in the end; not long where they have to be wrong.
+    fn patience(&self) -> Duration {
+        match self.parameters.withheld {
+            Some(_) => Duration::from_secs(10),
+            None => PATIENCE,
+        }
     }
 
     fn rest(&self) -> rest::Rest {

@@ -1,7 +1,7 @@
 //! From an empty platform to a fleet that is known, has its Deployments, and has reported on them.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleet_bus::async_nats::Subject;
@@ -42,6 +42,39 @@ pub(super) const fn local(device: usize) -> usize {
     device / LANES
 }
 
+/// A fleet that is known, has its Deployments, and has reported on all of them: its shares, and the
+/// signs of life that it gives for as long as the heart is kept. How long each step took is noted.
+pub(super) async fn prepare(
+    scene: &Scene,
+    platform: &Platform,
+) -> Result<(Vec<Share>, Heart), Error> {
+    let shares = connect(scene, platform).await?;
+    let heart = beat(scene, &shares);
+    let announced = announce(scene, platform, shares);
+    let shares = noted(scene, "registered_seconds", announced).await?;
+    noted(scene, "roll_out_seconds", roll_out(scene, platform)).await?;
+    let reported = async {
+        let shares = report(scene, shares).await?;
+        right(scene, platform, "every report is in its status").await?;
+        Ok(shares)
+    };
+    let shares = noted(scene, "first_reports_seconds", reported).await?;
+    scene.record.count("pairs", scene.fleet.pairs.len() as u64);
+    Ok((shares, heart))
+}
+
+/// Does a step and notes how long it took.
+pub(super) async fn noted<T>(
+    scene: &Scene,
+    figure: &str,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let begun = Instant::now();
+    let done = step.await?;
+    scene.record.figure(figure, begun.elapsed().as_secs_f64());
+    Ok(done)
+}
+
 /// Connects the devices as the parameters say.
 pub(super) async fn connect<T>(scene: &Scene, platform: &Platform) -> Result<Vec<Share<T>>, Error> {
     let files = fleet_bench_kit::machine::raise_open_files();
@@ -74,7 +107,7 @@ impl Drop for Heart {
 }
 
 /// Begins to send signs of life.
-pub(super) fn beat(scene: &Scene, shares: &[Share]) -> Heart {
+fn beat(scene: &Scene, shares: &[Share]) -> Heart {
     let connections = scene.fleet.devices.iter().enumerate().map(|(device, _)| {
         let share = &shares[device % LANES];
         share.lane.connection(local(device))
@@ -93,7 +126,7 @@ pub(super) fn beat(scene: &Scene, shares: &[Share]) -> Heart {
 }
 
 /// Every device says what it is.
-pub(super) async fn announce(
+async fn announce(
     scene: &Scene,
     platform: &Platform,
     shares: Vec<Share>,
@@ -128,7 +161,7 @@ pub(super) async fn registered(scene: &Scene, platform: &Platform) -> Result<(),
 }
 
 /// All Deployments are made, and everything that follows from them is on the bus and in the statuses.
-pub(super) async fn roll_out(scene: &Scene, platform: &Platform) -> Result<(), Error> {
+async fn roll_out(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let fleet = &scene.fleet;
     scene.progress.say(&format!(
         "{} Deployments for {} pairs are made",
@@ -141,7 +174,7 @@ pub(super) async fn roll_out(scene: &Scene, platform: &Platform) -> Result<(), E
 }
 
 /// Every device reports that it runs everything.
-pub(super) async fn report(scene: &Scene, shares: Vec<Share>) -> Result<Vec<Share>, Error> {
+async fn report(scene: &Scene, shares: Vec<Share>) -> Result<Vec<Share>, Error> {
     scene.progress.say("the devices report for the first time");
     say(scene, shares, Phase::Running, 1).await
 }
@@ -174,7 +207,7 @@ async fn say(
 }
 
 /// Waits until all statuses are what the recount says.
-pub(super) async fn right(scene: &Scene, platform: &Platform, what: &str) -> Result<(), Error> {
+async fn right(scene: &Scene, platform: &Platform, what: &str) -> Result<(), Error> {
     let settled = platform.settled(&scene.fleet, &scene.truth, PATIENCE, &scene.progress);
     match settled.await? {
         Ok(took) => {

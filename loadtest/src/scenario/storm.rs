@@ -23,8 +23,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Has the bus be away for as long as the parameters say, with a change meanwhile.
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let _sampler = platform.sample(&scene.record)?;
-    let mut agents = Agents::start(scene, platform).await?;
-    agents.roll_out(scene, platform).await?;
+    let mut agents = Agents::running(scene, platform).await?;
     let record = &scene.record;
     let (away, nats) = (
         Duration::from_secs(scene.parameters.seconds),
