@@ -31,22 +31,37 @@ pub enum UsageError {
 /// Its proportional share of memory. The kernel looks at every page for it: not for every second of a
 /// large process.
 pub fn pss_mib(pid: u32) -> Result<f64, UsageError> {
-    kib(pid, "smaps_rollup", "Pss:").map(kib_to_mib)
+    number(pid, "smaps_rollup", "Pss:").map(kib_to_mib)
 }
 
 /// What of its memory is in use, shared pages counted in full.
 pub fn rss_mib(pid: u32) -> Result<f64, UsageError> {
-    kib(pid, "status", "VmRSS:").map(kib_to_mib)
+    number(pid, "status", "VmRSS:").map(kib_to_mib)
 }
 
-fn kib(pid: u32, file: &str, field: &'static str) -> Result<u64, UsageError> {
+/// Its threads.
+pub fn threads(pid: u32) -> Result<u64, UsageError> {
+    number(pid, "status", "Threads:")
+}
+
+/// Its open files and connections.
+pub fn open_files(pid: u32) -> Result<u64, UsageError> {
+    let path = format!("/proc/{pid}/fd");
+    match fs::read_dir(&path) {
+        Ok(entries) => Ok(entries.count() as u64),
+        Err(source) => Err(UsageError::Read { path, source }),
+    }
+}
+
+/// The first number after the name of a field.
+fn number(pid: u32, file: &str, field: &'static str) -> Result<u64, UsageError> {
     let path = format!("/proc/{pid}/{file}");
     let text = read(&path)?;
     let line = text.lines().find_map(|line| line.strip_prefix(field));
-    let kib = line
+    let number = line
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|n| n.parse().ok());
-    kib.ok_or(UsageError::NoField { path, field })
+    number.ok_or(UsageError::NoField { path, field })
 }
 
 /// Processor time of the process and of children it waited for (proc(5), fields 14-17), in seconds.

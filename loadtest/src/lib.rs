@@ -16,6 +16,7 @@
 //! | [`record`] | what is noted on the way, also when a run is interrupted |
 //! | [`report`] | what a run says in the end |
 //! | [`compare`] | whether one set of runs is worse than another by more than noise |
+//! | [`trend`] | whether something rises while a run goes on |
 //! | [`plot`] | pages with curves, as SVG |
 
 pub mod args;
@@ -30,6 +31,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod trend;
 pub mod wire;
 
 pub use error::Error;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fleet_bench_kit::Histogram;
 
-use crate::report::{Check, Usage};
+use crate::report::{Check, Gauge, Usage, cpu_seconds};
 
 /// The notes so far.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Notes {
     pub figures: BTreeMap<String, f64>,
     /// What each process took.
     pub processes: BTreeMap<String, Vec<Usage>>,
+    /// What else was looked at now and then.
+    pub gauges: BTreeMap<String, Vec<Gauge>>,
     /// Versions of the servers.
     pub versions: BTreeMap<String, String>,
 }
@@ -79,6 +81,29 @@ impl Record {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn count(&self, name: &str, count: u64) {
         self.figure(name, count as f64);
+    }
+
+    /// So much of something there is now.
+    pub fn gauge(&self, name: &str, value: f64) {
+        let at = self.elapsed().as_secs_f64();
+        entry(&mut self.notes().gauges, name).push(Gauge { at, value });
+    }
+
+    /// Processor time of each process so far, by names as figures have them.
+    pub fn cpu(&self) -> BTreeMap<String, f64> {
+        let notes = self.notes();
+        let all = notes.processes.iter();
+        all.map(|(name, usages)| (name.replace('-', "_"), cpu_seconds(usages)))
+            .collect()
+    }
+
+    /// Notes how much of a processor each process took since [`cpu`](Self::cpu) gave `before`.
+    pub fn cpu_since(&self, before: &BTreeMap<String, f64>, span: Duration) {
+        for (name, after) in self.cpu() {
+            let before = before.get(&name).copied().unwrap_or_default();
+            let percent = (after - before) / span.as_secs_f64() * 100.0;
+            self.figure(&format!("{name}_cpu_percent"), percent);
+        }
     }
 
     /// This was done in that second of a series.

@@ -65,6 +65,7 @@ fn report(
         errors: notes.errors,
         throughput: notes.throughput,
         processes: notes.processes,
+        gauges: notes.gauges,
     }
 }
 

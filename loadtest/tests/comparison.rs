@@ -45,6 +45,7 @@ fn report(commit: &str, number: usize, ms: u64) -> Report {
         errors: BTreeMap::new(),
         throughput: BTreeMap::new(),
         processes: BTreeMap::new(),
+        gauges: BTreeMap::new(),
     }
 }
 

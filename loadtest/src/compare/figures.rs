@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::Report;
+use crate::report::{Report, cpu_seconds};
 
 /// In which direction a figure improves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,7 @@ pub fn figures(report: &Report) -> BTreeMap<String, (f64, Better)> {
         let peak = usages.iter().map(|usage| usage.rss_mib);
         let peak = peak.fold(0.0, f64::max);
         all.insert(format!("{name} memory at most, MiB"), (peak, Better::Lower));
-        let cpu = usages.last().zip(usages.first());
-        let cpu = cpu.map_or(0.0, |(last, first)| last.cpu_seconds - first.cpu_seconds);
+        let cpu = cpu_seconds(usages);
         all.insert(format!("{name} processor time, s"), (cpu, Better::Lower));
     }
     let errors: u64 = report.errors.values().sum();
@@ -52,7 +51,17 @@ fn direction(name: &str) -> Option<Better> {
     if name.ends_with("_per_second") || name.ends_with("_over_raw") {
         return Some(Better::Higher);
     }
-    let lower = ["_seconds", "_ms", "_mib", "_percent", "_bytes", "_late"];
+    let lower = [
+        "_seconds",
+        "_ms",
+        "_mib",
+        "_percent",
+        "_bytes",
+        "_late",
+        "_requests",
+        "_per_hour",
+        "_more",
+    ];
     lower
         .iter()
         .any(|unit| name.ends_with(unit))

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleet_agent_core::engine::{Input, Item, Parcel, Settings};
-use fleet_agent_core::sync::{Answered, Asking, Begun, Doorbell, Gathering, Snapshot};
+use fleet_agent_core::sync::Doorbell;
 use fleet_agent_core::{Step, Tick};
 use fleet_bus::async_nats::{HeaderMap, Message, Subscriber};
-use fleet_contracts::kv::{DesiredKey, EntryKey};
-use fleet_contracts::{DeviceId, subject};
+use fleet_contracts::kv::EntryKey;
+use fleet_contracts::{DeploymentRef, DeviceId, subject};
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
 use tokio::sync::mpsc;
 
-use super::stored::{got, value};
-use super::unit::{Batch, Sync, Todo, Unit, synced, tick};
+use super::stored::value;
+use super::told::{Applied, Ears, Order, What};
+use super::unit::{Batch, Sync, Todo, Unit, tick};
 use crate::Error;
 use crate::record::Record;
 use crate::wire::{Answer, Lane, News, Stored};
@@ -30,59 +31,40 @@ const EXPIRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Request {
     unit: usize,
+    /// Of the agent that asked.
+    life: u32,
     purpose: Purpose,
 }
 
 #[derive(Debug)]
-enum Purpose {
+pub(super) enum Purpose {
     Manifest,
     Entry(EntryKey),
-    Parcel(Item, u64),
-}
-
-/// What a device did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// A container of this image runs.
-    Runs(String),
-    /// A container of this Deployment is gone.
-    Removed(String),
-    /// Its connection is up.
-    Connected,
-    /// The bus has acknowledged all it has to say over that connection.
-    Told,
-}
-
-/// A device that did something, and when.
-#[derive(Debug, Clone)]
-pub struct Applied {
-    /// Which device.
-    pub device: DeviceId,
-    /// What.
-    pub what: What,
-    /// When.
-    pub at: Instant,
+    Parcel(Parcel),
+    Report(DeploymentRef, Bytes),
 }
 
 /// Devices on a lane, and what happens to them.
 #[derive(Debug)]
 pub struct Host {
     ids: Vec<DeviceId>,
-    units: Vec<Unit>,
-    lane: Lane<Request>,
+    pub(super) units: Vec<Unit>,
+    pub(super) lane: Lane<Request>,
     doorbells: SelectAll<Subscriber>,
     news: News,
     /// When which unit wants to be looked at; may hold moments that have become pointless.
     timers: BinaryHeap<Reverse<(Tick, usize)>>,
     /// Manifests to be asked for again.
-    later: BinaryHeap<Reverse<(Tick, usize)>>,
-    born: Instant,
-    applied: mpsc::UnboundedSender<Applied>,
+    pub(super) later: BinaryHeap<Reverse<(Tick, usize)>>,
+    pub(super) born: Instant,
+    orders: mpsc::UnboundedReceiver<Order>,
+    ears: Ears,
     record: Record,
 }
 
 impl Host {
-    /// Devices with these settings, in the order of the lane's connections.
+    /// Devices with these settings, in the order of the lane's connections. Once nobody can give orders
+    /// any more, they go on without.
     ///
     /// # Errors
     /// When they cannot hear their doorbells.
@@ -90,7 +72,8 @@ impl Host {
         settings: Vec<Settings>,
         mut lane: Lane<Request>,
         record: Record,
-        applied: mpsc::UnboundedSender<Applied>,
+        orders: mpsc::UnboundedReceiver<Order>,
+        ears: Ears,
     ) -> Result<Self, Error> {
         let (born, mut doorbells) = (Instant::now(), SelectAll::new());
         let ids: Vec<_> = settings.iter().map(|s| s.device.clone()).collect();
@@ -113,7 +96,8 @@ impl Host {
             timers: BinaryHeap::new(),
             later: BinaryHeap::new(),
             born,
-            applied,
+            orders,
+            ears,
             record,
         })
     }
@@ -131,6 +115,7 @@ impl Host {
                 Some((connection, up)) = self.news.next() => self.turns(connection, up).await?,
                 answer = self.lane.answer() => self.answered(answer).await?,
                 Some(message) = self.doorbells.next() => self.rings(message).await?,
+                Some(order) = self.orders.recv() => self.obey(order).await?,
                 _ = ticks.tick() => self.wake().await?,
                 _ = expiries.tick() => {
                     for expired in self.lane.expired() {
@@ -150,7 +135,7 @@ impl Host {
             connection..connection + 1
         };
         for unit in units {
-            self.units[unit].owes = up;
+            (self.units[unit].owes, self.units[unit].up) = (up, up);
             if up {
                 self.say(unit, What::Connected);
                 self.happens(unit, Input::Connected).await?;
@@ -159,6 +144,27 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), Error> {
+        match order {
+            Order::Relabel { unit, labels } => {
+                let device = &mut self.units[unit];
+                device.restart(labels, self.born);
+                let connected = device.up.then_some(Input::Connected);
+                let todo = device.feed(connected, self.born);
+                self.perform(unit, todo).await
+            }
+            Order::Report {
+                unit,
+                deployment,
+                message,
+            } => {
+                let purpose = Purpose::Report(deployment, message.1.clone());
+                let request = self.request(unit, purpose);
+                self.lane.send(unit, request, message).await
+            }
+        }
     }
 
     async fn rings(&mut self, message: Message) -> Result<(), Error> {
@@ -194,7 +200,7 @@ impl Host {
         Ok(())
     }
 
-    async fn happens(&mut self, unit: usize, input: Input) -> Result<(), Error> {
+    pub(super) async fn happens(&mut self, unit: usize, input: Input) -> Result<(), Error> {
         let todo = self.units[unit].feed(Some(input), self.born);
         self.perform(unit, todo).await
     }
@@ -224,13 +230,19 @@ impl Host {
     }
 
     fn say(&self, unit: usize, what: What) {
-        let applied = Applied {
-            device: self.ids[unit].clone(),
-            what,
-            at: Instant::now(),
-        };
-        // Nobody may be looking just now.
-        let _ = self.applied.send(applied);
+        let at = Instant::now();
+        match &self.ears {
+            Ears::Each(told) => {
+                let device = self.ids[unit].clone();
+                // Nobody may be looking just now.
+                let _ = told.send(Applied { device, what, at });
+            }
+            Ears::Census(census) => {
+                if let Some(took) = census.did(number(&self.ids[unit]), &what, at) {
+                    self.record.time("label-change-applied", took);
+                }
+            }
+        }
     }
 
     fn note(&self, unit: usize, step: Step) {
@@ -240,23 +252,6 @@ impl Host {
             _ => return,
         };
         self.say(unit, what);
-    }
-
-    async fn begin_sync(&mut self, unit: usize, snapshot: Snapshot) -> Result<(), Error> {
-        match Asking::begin(snapshot) {
-            Begun::Taken(gathering) => self.gather(unit, gathering).await,
-            Begun::Asking(asking) => {
-                let key = asking.key();
-                self.units[unit].sync = Sync::Asking(asking);
-                self.get(unit, &key, Purpose::Manifest).await
-            }
-        }
-    }
-
-    async fn get(&mut self, unit: usize, key: &DesiredKey, purpose: Purpose) -> Result<(), Error> {
-        let message = (subject::get_desired(key).into(), Bytes::new());
-        let request = Request { unit, purpose };
-        self.lane.send(unit, request, message).await
     }
 
     async fn send(&mut self, unit: usize, parcels: Vec<Parcel>) -> Result<(), Error> {
@@ -271,73 +266,61 @@ impl Host {
             if parcel.body.is_none() {
                 headers.insert("KV-Operation", "DEL");
             }
-            let purpose = Purpose::Parcel(parcel.item, parcel.version);
-            let message = (subject.into(), parcel.body.unwrap_or_default());
-            let request = Request { unit, purpose };
+            let message = (subject.into(), parcel.body.clone().unwrap_or_default());
+            let request = self.request(unit, Purpose::Parcel(parcel));
             self.lane.send_with(unit, request, headers, message).await?;
         }
         Ok(())
     }
 
+    pub(super) fn request(&self, unit: usize, purpose: Purpose) -> Request {
+        let life = self.units[unit].life;
+        Request {
+            unit,
+            life,
+            purpose,
+        }
+    }
+
     async fn answered(&mut self, answer: Answer<Request>) -> Result<(), Error> {
         let stored = answer.stored();
-        let Request { unit, purpose } = answer.tag;
-        match purpose {
-            Purpose::Manifest => self.manifest(unit, answer.message).await,
-            Purpose::Entry(key) => self.entry(unit, &key, answer.message).await,
-            Purpose::Parcel(item, version) => self.stored(unit, (item, version), stored).await,
+        let Request {
+            unit,
+            life,
+            purpose,
+        } = answer.tag;
+        // What the bus has stored counts, whoever asked for it.
+        if let (Some(Stored::Yes), Ears::Census(census)) = (stored, &self.ears) {
+            let said = match &purpose {
+                Purpose::Parcel(parcel) => match &parcel.item {
+                    Item::State(deployment) => Some((deployment, parcel.body.as_deref())),
+                    Item::Info => None,
+                },
+                Purpose::Report(deployment, body) => Some((deployment, Some(&**body))),
+                Purpose::Manifest | Purpose::Entry(_) => None,
+            };
+            if let Some((deployment, body)) = said {
+                census.said(number(&self.ids[unit]), deployment, body);
+            }
         }
-    }
-
-    async fn manifest(&mut self, unit: usize, message: Option<Message>) -> Result<(), Error> {
-        let Sync::Asking(asking) = std::mem::take(&mut self.units[unit].sync) else {
-            return Ok(());
-        };
-        match got(message).and_then(|got| asking.answer(got)) {
-            Err(error) => self.happens(unit, synced(Err(error))).await,
-            Ok(Answered::Again(asking, wait)) => {
-                self.units[unit].sync = Sync::Asking(asking);
-                let at = tick(self.born) + wait;
-                self.later.push(Reverse((at, unit)));
+        match purpose {
+            Purpose::Report(..) => {
+                if let Ears::Census(census) = &self.ears {
+                    census.answer();
+                }
+                let reason = "report refused or not answered";
+                match stored {
+                    Some(Stored::Yes) => self.record.time("report-stored", answer.took),
+                    _ => self.record.error(reason),
+                }
                 Ok(())
             }
-            Ok(Answered::Taken(gathering)) => self.gather(unit, gathering).await,
-        }
-    }
-
-    async fn gather(&mut self, unit: usize, gathering: Box<Gathering>) -> Result<(), Error> {
-        let lacking = gathering.lacking();
-        if lacking.is_empty() {
-            let input = synced(Ok(gathering.finish()));
-            return Box::pin(self.happens(unit, input)).await;
-        }
-        self.units[unit].sync = Sync::Gathering(gathering, lacking.len());
-        for key in lacking {
-            let purpose = Purpose::Entry(key.clone());
-            self.get(unit, &DesiredKey::Entry(key), purpose).await?;
-        }
-        Ok(())
-    }
-
-    async fn entry(
-        &mut self,
-        unit: usize,
-        key: &EntryKey,
-        message: Option<Message>,
-    ) -> Result<(), Error> {
-        let Sync::Gathering(mut gathering, left) = std::mem::take(&mut self.units[unit].sync)
-        else {
-            return Ok(());
-        };
-        match got(message) {
-            Err(error) => self.happens(unit, synced(Err(error))).await,
-            Ok(got) => {
-                gathering.answer(key, got);
-                if left > 1 {
-                    self.units[unit].sync = Sync::Gathering(gathering, left - 1);
-                    return Ok(());
-                }
-                self.happens(unit, synced(Ok(gathering.finish()))).await
+            _ if life != self.units[unit].life => Ok(()),
+            Purpose::Manifest => self.manifest(unit, answer.message).await,
+            Purpose::Entry(key) => self.entry(unit, &key, answer.message).await,
+            Purpose::Parcel(parcel) => {
+                let parcel = (parcel.item, parcel.version);
+                self.stored(unit, parcel, stored).await
             }
         }
     }
@@ -370,4 +353,10 @@ impl Host {
         };
         self.happens(unit, input).await
     }
+}
+
+/// The number of a device, by its id.
+fn number(id: &DeviceId) -> usize {
+    let number = id.as_ref().strip_prefix("sim-");
+    number.and_then(|n| n.parse().ok()).unwrap_or_default()
 }

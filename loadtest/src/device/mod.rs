@@ -6,10 +6,15 @@
 //! | [`runtime`] | podman: containers are entries of a map |
 //! | [`unit`] | the disk and the clock of one device |
 //! | [`host`] | the network: requests of many devices on the connections of a lane |
+//! | [`told`] | people and scenarios: what is done to devices, and what is seen of them |
+//! | `fetch` | the part of the network that gets what should run |
 
+mod fetch;
 pub mod host;
 pub mod runtime;
 mod stored;
+pub mod told;
 pub mod unit;
 
-pub use host::{Applied, Host, Request, What};
+pub use host::{Host, Request};
+pub use told::{Applied, Ears, Order, What};

@@ -1,6 +1,6 @@
 //! One device: its engine, its containers, and the sync that it has under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::runtime::Runtime;
 /// A simulated device.
 #[derive(Debug)]
 pub struct Unit {
+    settings: Settings,
     engine: Engine,
     runtime: Runtime,
     /// What its sync waits for.
@@ -25,6 +26,10 @@ pub struct Unit {
     pub(super) batch: Batch,
     /// Whether it has not told everything over its connection yet.
     pub(super) owes: bool,
+    /// Whether its connection is up.
+    pub(super) up: bool,
+    /// How often its agent was started: what an earlier one asked for is not answered to this one.
+    pub(super) life: u32,
 }
 
 /// How far a sync is.
@@ -67,12 +72,26 @@ impl Unit {
     pub fn new(settings: Settings, born: Instant) -> Self {
         let mut dice = fastrand::f64;
         Self {
-            engine: Engine::new(settings, Ok(None), &mut moment(born, &mut dice)),
+            engine: Engine::new(settings.clone(), Ok(None), &mut moment(born, &mut dice)),
+            settings,
             runtime: Runtime::default(),
             sync: Sync::default(),
             batch: Batch::default(),
             owes: false,
+            up: false,
+            life: 0,
         }
+    }
+
+    /// Its agent ends and starts again with other labels in its configuration, which it reads only then.
+    /// The ledger and the containers stay.
+    pub fn restart(&mut self, labels: BTreeMap<String, String>, born: Instant) {
+        self.settings.labels = labels;
+        let (settings, ledger) = (self.settings.clone(), self.engine.content().cloned());
+        let mut dice = fastrand::f64;
+        self.engine = Engine::new(settings, Ok(ledger), &mut moment(born, &mut dice));
+        (self.sync, self.batch) = (Sync::default(), Batch::default());
+        self.life += 1;
     }
 
     /// Whether the bus has all that it has to say.

@@ -26,7 +26,7 @@ impl Kind {
 }
 
 /// How many groups there are of each kind.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Groups {
     regions: usize,
     sites: usize,
@@ -63,6 +63,24 @@ impl Groups {
         ];
         let draw = |(kind, groups): (Kind, usize)| kind.label(uneven(random.f64(), groups));
         kinds.map(draw).into_iter().collect()
+    }
+
+    /// The labels of a device that was carried elsewhere: seven of ten only to another rack, two to
+    /// another site, one to another region. It may come back to where it was.
+    pub(super) fn carried(
+        self,
+        random: &mut fastrand::Rng,
+        labels: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let (kind, groups) = match random.u8(0..10) {
+            0 => (Kind::Region, self.regions),
+            1 | 2 => (Kind::Site, self.sites),
+            _ => (Kind::Rack, self.racks),
+        };
+        let (key, value) = kind.label(uneven(random.f64(), groups));
+        let mut labels = labels.clone();
+        labels.insert(key, value);
+        labels
     }
 }
 

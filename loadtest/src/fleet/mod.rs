@@ -2,9 +2,13 @@
 //!
 //! Groups have very different sizes and overlap: each device is in a region (about a thousand devices),
 //! a site (about a hundred) and a rack (about ten), drawn independently of each other, and low numbers
-//! are drawn more often than high ones. A Deployment selects one of these groups.
+//! are drawn more often than high ones. A Deployment selects one of these groups. Where how varied sizes
+//! are is what matters, there are other groups: see `tail`.
 
+mod census;
+mod containers;
 mod group;
+mod tail;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -14,7 +18,8 @@ use fleet_contracts::{DeploymentRef, DeviceId, ReconcileScore, Revision};
 use serde_json::json;
 
 use crate::Error;
-use group::Kind;
+pub use census::{Census, Move, Turn};
+use group::Groups;
 pub use truth::{Counts, Truth};
 
 /// Where the Deployments are.
@@ -63,6 +68,7 @@ pub struct Fleet {
     pub workloads: Vec<Workload>,
     /// Who runs what, ordered by device.
     pub pairs: Vec<Pair>,
+    groups: Groups,
 }
 
 impl Fleet {
@@ -73,17 +79,42 @@ impl Fleet {
     pub fn new(devices: usize, deployments: usize, seed: u64) -> Result<Self, Error> {
         let mut random = fastrand::Rng::with_seed(seed);
         let groups = group::plan(devices, deployments);
-        let mut workloads = (0..deployments)
-            .map(|number| workload(number, groups.of(number)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let labels = (0..devices).map(|_| groups.labels(&mut random)).collect();
+        let selected = (0..deployments).map(|number| {
+            let (kind, value) = groups.of(number);
+            kind.label(value)
+        });
+        Self::assemble(groups, labels, selected.collect())
+    }
+
+    /// The same with groups from one device to all of them.
+    ///
+    /// # Errors
+    /// When a name that it makes breaks the platform's rules.
+    pub fn with_tail(devices: usize, deployments: usize, seed: u64) -> Result<Self, Error> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let groups = tail::groups(devices, deployments);
+        let labels = tail::labels(&mut random, devices, groups);
+        let selected = (0..deployments).map(|number| tail::label(number % groups));
+        let places = group::plan(devices, deployments);
+        Self::assemble(places, labels, selected.collect())
+    }
+
+    fn assemble(
+        groups: Groups,
+        labels: Vec<BTreeMap<String, String>>,
+        selected: Vec<(String, String)>,
+    ) -> Result<Self, Error> {
         let mut by_label: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (number, workload) in workloads.iter().enumerate() {
-            let entry = by_label.entry(workload.label.clone()).or_default();
-            entry.push(number);
+        for (number, label) in selected.iter().enumerate() {
+            by_label.entry(label.clone()).or_default().push(number);
         }
-        let (mut all, mut pairs) = (Vec::with_capacity(devices), Vec::new());
-        for number in 0..devices {
-            let labels = groups.labels(&mut random);
+        let workloads = selected.into_iter().enumerate();
+        let mut workloads = workloads
+            .map(|(number, label)| workload(number, label))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (mut all, mut pairs) = (Vec::with_capacity(labels.len()), Vec::new());
+        for (number, labels) in labels.into_iter().enumerate() {
             let first = pairs.len();
             for (key, value) in &labels {
                 let found = by_label.get(&(key.clone(), value.clone()));
@@ -105,7 +136,17 @@ impl Fleet {
             devices: all,
             workloads,
             pairs,
+            groups,
         })
+    }
+
+    /// What a device says that was carried elsewhere.
+    pub fn carried(
+        &self,
+        random: &mut fastrand::Rng,
+        labels: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        self.groups.carried(random, labels)
     }
 
     /// The devices that a connection of several speaks for.
@@ -117,28 +158,50 @@ impl Fleet {
 impl Workload {
     /// As it is applied.
     pub fn object(&self) -> Deployment {
-        let (key, value) = self.label.clone();
-        let spec = DeploymentSpec {
-            target_selector: TargetSelector {
-                match_labels: BTreeMap::from([(key, value)]),
-                ..TargetSelector::default()
-            },
-            target_all: false,
-            score: self.score.clone(),
-        };
-        Deployment::new(self.reference.name.as_ref(), spec)
+        object(&self.reference, &self.label, &self.score)
     }
 }
 
-fn workload(number: usize, (kind, value): (Kind, usize)) -> Result<Workload, Error> {
-    let score = score(&format!("registry.invalid/load/app-{number}:v1"))?;
+fn object(
+    reference: &DeploymentRef,
+    (key, value): &(String, String),
+    score: &ReconcileScore,
+) -> Deployment {
+    let spec = DeploymentSpec {
+        target_selector: TargetSelector {
+            match_labels: BTreeMap::from([(key.clone(), value.clone())]),
+            ..TargetSelector::default()
+        },
+        target_all: false,
+        score: score.clone(),
+    };
+    Deployment::new(reference.name.as_ref(), spec)
+}
+
+fn workload(number: usize, label: (String, String)) -> Result<Workload, Error> {
+    let score = version(number, 1)?;
     Ok(Workload {
-        reference: parsed(&format!("{NAMESPACE}.load-{number:05}"))?,
-        label: kind.label(value),
+        reference: reference(number)?,
+        label,
         revision: score.revision(),
         pairs: Vec::new(),
         score,
     })
+}
+
+/// The Deployment of this number.
+fn reference(number: usize) -> Result<DeploymentRef, Error> {
+    parsed(&format!("{NAMESPACE}.load-{number:05}"))
+}
+
+/// The number of the Deployment of this name.
+fn number(name: &str) -> Option<usize> {
+    name.strip_prefix("load-")?.parse().ok()
+}
+
+/// What the Deployment of this number has devices run.
+fn version(number: usize, version: u32) -> Result<ReconcileScore, Error> {
+    score(&format!("registry.invalid/load/app-{number}:v{version}"))
 }
 
 /// One service of this image.
@@ -195,5 +258,13 @@ mod tests {
         assert_eq!(sizes(&one), sizes(&other));
         let (least, most) = (sizes(&one).into_iter().min(), sizes(&one).into_iter().max());
         assert!(most > least.map(|n| n * 20), "{least:?} to {most:?}");
+    }
+
+    #[test]
+    fn a_fleet_with_a_tail_has_a_deployment_for_one_and_one_for_all() {
+        let fleet = Fleet::with_tail(300, 40, 7).unwrap_or_else(|error| unreachable!("{error}"));
+        let sizes: Vec<_> = fleet.workloads.iter().map(|w| w.pairs.len()).collect();
+        assert_eq!((sizes[0], sizes[39]), (300, 1));
+        assert_eq!(sizes.iter().sum::<usize>(), fleet.pairs.len());
     }
 }

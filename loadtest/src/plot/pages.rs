@@ -8,7 +8,7 @@ use super::axis::Scale;
 use super::chart::{Chart, Series};
 use super::growth::exponent;
 use crate::Error;
-use crate::report::{Latencies, Report, Scenario, Usage};
+use crate::report::{Latencies, Report, Scenario, Usage, cpu_between};
 
 /// A file of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub fn pages(reports: &[Report]) -> Vec<File> {
             ("throughput", throughput(report)),
             ("memory", memory(report)),
             ("cpu", cpu(report)),
+            ("gauges", gauges(report)),
         ];
         section(&mut page, report);
         for (what, chart) in charts {
@@ -180,6 +181,20 @@ fn throughput(report: &Report) -> Chart {
     }
 }
 
+/// Numbers of very different size: on a logarithmic axis all of them are seen to rise or not.
+fn gauges(report: &Report) -> Chart {
+    let series = report.gauges.iter().map(|(name, gauges)| Series {
+        name: name.clone(),
+        points: gauges.iter().map(|g| (g.at, g.value)).collect(),
+    });
+    Chart {
+        title: title(report, "what could leak"),
+        x: ("s since the run began".to_owned(), Scale::Linear),
+        y: ("number, MiB".to_owned(), Scale::Log),
+        series: series.collect(),
+    }
+}
+
 fn memory(report: &Report) -> Chart {
     let points = |usages: &[Usage]| usages.iter().map(|u| (u.at, u.rss_mib)).collect();
     processes(report, "memory in use (RSS)", "MiB", points)
@@ -191,7 +206,7 @@ fn cpu(report: &Report) -> Chart {
         let pairs = usages.iter().zip(usages.iter().skip(1));
         let cores = pairs.map(|(one, next)| {
             let seconds = (next.at - one.at).max(1e-3);
-            (next.at, (next.cpu_seconds - one.cpu_seconds) / seconds)
+            (next.at, cpu_between(one, next) / seconds)
         });
         cores.collect()
     };

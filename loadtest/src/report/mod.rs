@@ -51,6 +51,9 @@ pub struct Report {
     pub throughput: BTreeMap<String, Vec<u64>>,
     /// What each process took.
     pub processes: BTreeMap<String, Vec<Usage>>,
+    /// What else was looked at now and then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gauges: BTreeMap<String, Vec<Gauge>>,
 }
 
 /// Something that has to hold.
@@ -115,6 +118,30 @@ pub struct Usage {
     pub pss_mib: Option<f64>,
     /// Its processor time so far.
     pub cpu_seconds: f64,
+}
+
+/// Something at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Gauge {
+    /// Seconds since the run began.
+    pub at: f64,
+    /// How much of it there was.
+    pub value: f64,
+}
+
+/// Processor time between the first sample and the last, also of a process that was started again.
+pub fn cpu_seconds(usages: &[Usage]) -> f64 {
+    let pairs = usages.iter().zip(usages.iter().skip(1));
+    pairs.map(|(one, next)| cpu_between(one, next)).sum()
+}
+
+/// Processor time from one sample to the next. A process that was started again counts from zero.
+pub fn cpu_between(one: &Usage, next: &Usage) -> f64 {
+    if next.cpu_seconds < one.cpu_seconds {
+        next.cpu_seconds
+    } else {
+        next.cpu_seconds - one.cpu_seconds
+    }
 }
 
 impl Report {

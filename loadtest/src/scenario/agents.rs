@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::setup::{self, Share};
 use super::{PATIENCE, Scene};
 use crate::Error;
-use crate::device::{Applied, Host, Request};
+use crate::device::{Applied, Ears, Host, Request};
 use crate::fleet::Counts;
 use crate::platform::{Platform, until};
 
@@ -60,7 +60,10 @@ impl Agents {
                 }
             });
             let (settings, record) = (settings.collect(), scene.record.clone());
-            let host = Host::new(settings, share.lane, record, sender.clone()).await?;
+            // Nobody gives orders here.
+            let (_, orders) = mpsc::unbounded_channel();
+            let ears = Ears::Each(sender.clone());
+            let host = Host::new(settings, share.lane, record, orders, ears).await?;
             tasks.spawn(host.serve());
         }
         let agents = Self {

@@ -1,5 +1,6 @@
 //! Nothing happens but signs of life.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -25,19 +26,14 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let periods = scene.parameters.seconds.div_ceil(PERIOD).max(1);
     let span = Duration::from_secs(periods * PERIOD);
     pause(scene, span, "idle").await;
-    let (after, seconds) = (Usage::take(scene, &agents), begun.elapsed().as_secs_f64());
-    let per_device = seconds * of(scene.parameters.devices as u64) / DAY;
+    let (after, span) = (Usage::take(scene, &agents), begun.elapsed());
+    let per_device = span.as_secs_f64() * of(scene.parameters.devices as u64) / DAY;
     let record = &scene.record;
     let sent = after.sent - before.sent;
     let received = after.received - before.received;
     record.figure("device_day_sent_bytes", sent / per_device);
     record.figure("device_day_received_bytes", received / per_device);
-    for (name, cpu) in after.cpu {
-        let earlier = before.cpu.iter().find(|(other, _)| *other == name);
-        let earlier = earlier.map_or(0.0, |(_, cpu)| *cpu);
-        let percent = (cpu - earlier) / seconds * 100.0;
-        record.figure(&format!("{name}_cpu_percent"), percent);
-    }
+    record.cpu_since(&before.cpu, span);
     if let Some(error) = agents.failure() {
         return Err(error);
     }
@@ -55,7 +51,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
 struct Usage {
     sent: f64,
     received: f64,
-    cpu: Vec<(String, f64)>,
+    cpu: BTreeMap<String, f64>,
 }
 
 impl Usage {
@@ -63,15 +59,10 @@ impl Usage {
         let bytes = |which: fn(&fleet_bus::async_nats::Statistics) -> u64| {
             of(agents.traffic.iter().map(|t| which(t)).sum())
         };
-        let notes = scene.record.notes();
-        let cpu = notes.processes.iter().filter_map(|(name, usages)| {
-            let last = usages.last()?;
-            Some((name.replace('-', "_"), last.cpu_seconds))
-        });
         Self {
             sent: bytes(|t| t.out_bytes.load(Ordering::Relaxed)),
             received: bytes(|t| t.in_bytes.load(Ordering::Relaxed)),
-            cpu: cpu.collect(),
+            cpu: scene.record.cpu(),
         }
     }
 }

@@ -8,7 +8,9 @@ use fleet_contracts::payload::{
     DeviceInfo, DeviceState, Heartbeat, Inventory, Phase, SCHEMA_VERSION, ServiceState, encode,
 };
 use fleet_contracts::reason::DeviceReason;
-use fleet_contracts::{Generation, ServiceName, UnixMillis, subject};
+use fleet_contracts::{
+    DeploymentRef, DeviceId, Generation, Revision, ServiceName, UnixMillis, subject,
+};
 
 use crate::Error;
 use crate::fleet::{Device, Fleet};
@@ -35,10 +37,21 @@ impl Writer {
     pub fn state(&self, fleet: &Fleet, pair: usize, phase: Phase) -> (Subject, Bytes) {
         let of = fleet.pairs[pair];
         let (device, workload) = (&fleet.devices[of.device], &fleet.workloads[of.workload]);
+        self.report(&device.id, &workload.reference, workload.revision, phase)
+    }
+
+    /// The same for any Deployment at any revision.
+    pub fn report(
+        &self,
+        device: &DeviceId,
+        deployment: &DeploymentRef,
+        revision: Revision,
+        phase: Phase,
+    ) -> (Subject, Bytes) {
         let failed = phase == Phase::Failed;
         let state = DeviceState {
             schema_version: SCHEMA_VERSION,
-            revision: workload.revision,
+            revision,
             phase,
             reason: failed.then_some(DeviceReason::StartFailed),
             message: if failed {
@@ -55,7 +68,7 @@ impl Writer {
                 exit_code: failed.then_some(1),
             }],
         };
-        let subject = subject::up_state(&device.id, &workload.reference);
+        let subject = subject::up_state(device, deployment);
         (subject.into(), encode(&state).into())
     }
 
