@@ -171,6 +171,9 @@ bench-sizing: servers release ## Memory and processor time of the platform's pro
 CHURN ?= --devices 10000 --deployments 1000 --seconds 120
 FANOUT ?= --devices 10000 --deployments 10 --seconds 60
 STORM ?= --devices 10000 --deployments 10 --seconds 15 --connections each
+MANY ?= --devices 10000 --deployments 1000 --seconds 120
+LABELS ?= --devices 10000 --deployments 1000 --seconds 60 --moves 20
+SOAK ?= --devices 1000 --deployments 100 --seconds 7200 --connections each --hertz 0.1 --changes 0.2 --moves 1
 
 .PHONY: bench-churn
 bench-churn: servers release ## 10,000 simulated devices report once a second, statuses held against a recount; last line JSON
@@ -183,6 +186,18 @@ bench-fanout: servers release ## A change for 10,000 simulated devices, until ea
 .PHONY: bench-storm
 bench-storm: servers release ## The bus dies and 10,000 simulated devices come back, each on its connection; last line JSON
 	$(OUT)/release/fleet-loadtest run storm $(STORM)
+
+.PHONY: bench-many
+bench-many: servers release ## 1,000 Deployments for groups of 1 to 10,000 devices, made, changed and deleted under reports; last line JSON
+	$(OUT)/release/fleet-loadtest run many $(MANY)
+
+.PHONY: bench-labels
+bench-labels: servers release ## 10,000 simulated devices, some of which change labels, until they run what they should; last line JSON
+	$(OUT)/release/fleet-loadtest run labels $(LABELS)
+
+.PHONY: bench-soak
+bench-soak: servers release ## Two hours of everything at low rates, to find leaks; SOAK='... --seconds 120' for minutes; last line JSON
+	$(OUT)/release/fleet-loadtest run mixed $(SOAK)
 
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON

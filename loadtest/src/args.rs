@@ -66,7 +66,7 @@ pub struct RunArgs {
     /// Reports of each device in a second.
     #[arg(long, default_value_t = 1.0, conflicts_with = "flat_out")]
     pub hertz: f64,
-    /// Report as fast as the bus acknowledges instead.
+    /// Report as fast as the bus acknowledges instead; `churn` only.
     #[arg(long)]
     pub flat_out: bool,
     /// Have this device (`sim-000003`) keep its reports to itself: the checks must fail.
@@ -75,6 +75,12 @@ pub struct RunArgs {
     /// Where the report goes.
     #[arg(long, default_value = "target/loadtest")]
     pub out: PathBuf,
+    /// Deployments created, changed or deleted in a second, in `many` and `mixed`.
+    #[arg(long, default_value_t = 2.0)]
+    pub changes: f64,
+    /// Devices that change their labels in a second, in `labels` and `mixed`.
+    #[arg(long, default_value_t = 10.0)]
+    pub moves: f64,
 }
 
 impl RunArgs {
@@ -90,6 +96,10 @@ impl RunArgs {
             seed: self.seed,
             hertz: (!self.flat_out).then_some(self.hertz),
             withheld: self.withhold.clone(),
+            changes: matches!(self.scenario, Scenario::Many | Scenario::Mixed)
+                .then_some(self.changes),
+            moves: matches!(self.scenario, Scenario::Labels | Scenario::Mixed)
+                .then_some(self.moves),
         }
     }
 }

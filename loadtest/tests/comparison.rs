@@ -28,6 +28,8 @@ fn report(commit: &str, number: usize, ms: u64) -> Report {
             seed: 1,
             hertz: Some(1.0),
             withheld: None,
+            changes: None,
+            moves: None,
         },
         machine: Machine {
             commit: commit.to_owned(),

@@ -114,3 +114,85 @@ async fn everybody_comes_back_from_a_storm_and_nothing_is_lost() {
     }
     assert!(report.figures["ramp_seconds"] > 0.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deployments_for_one_device_and_for_all_are_right_after_every_write() {
+    let rate = ["--seconds", "6", "--changes", "3"];
+    let run = run(&[&["many"][..], &SMALL, &rate].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    for write in ["create-right", "change-right", "select-right"] {
+        assert!(report.latencies[write].count > 0, "{write}");
+    }
+    assert!(report.latencies["delete-finished"].count > 0);
+    assert!(report.latencies["report-stored"].count > 0);
+    assert!(report.figures["status_api_requests"] > 0.0);
+    assert!(report.figures["operator_cpu_percent"] > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_is_kept_back_while_deployments_change_fails_the_run() {
+    let rate = [
+        "--seconds",
+        "4",
+        "--changes",
+        "1",
+        "--withhold",
+        "sim-000003",
+    ];
+    let run = run(&[&["many"][..], &SMALL, &rate].concat()).await;
+    assert!(!run.success && run.line["passed"] == false, "{}", run.line);
+    let broken = broken(&run.report);
+    let last = "in the end every status is what the recount says";
+    assert!(broken.iter().any(|check| check.what == last), "{broken:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_change_their_labels_enter_and_leave_and_nothing_else_starts() {
+    let rate = ["--seconds", "4", "--moves", "5"];
+    let run = run(&[&["labels"][..], &SMALL, &rate].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    let applied = &report.latencies["label-change-applied"];
+    let moved = report.figures["label_changes"];
+    assert!(applied.count > 0, "{}", run.line);
+    assert_eq!(u32::try_from(applied.count).map(f64::from), Ok(moved));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_nobody_is_told_of_fails_the_run() {
+    let rate = ["--seconds", "2", "--moves", "5", "--withhold", "sim-000003"];
+    let run = run(&[&["labels"][..], &SMALL, &rate].concat()).await;
+    assert!(!run.success && run.line["passed"] == false, "{}", run.line);
+    let broken: Vec<_> = broken(&run.report).iter().map(|c| c.what.clone()).collect();
+    for what in [
+        "in the end every status is what the recount says",
+        "in the end every device runs exactly what it should",
+    ] {
+        assert!(broken.iter().any(|other| other == what), "{broken:#?}");
+    }
+    assert_eq!(run.report.errors["label change not applied in time"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_soak_loses_nothing_and_leaves_nothing_behind() {
+    let rate = ["--seconds", "12", "--changes", "1", "--moves", "2"];
+    let each = ["--connections", "each"];
+    let run = run(&[&["mixed"][..], &SMALL, &rate, &each].concat()).await;
+    let report = &run.report;
+    assert_eq!((broken(report), &report.failure), (vec![], &None));
+    let figures = &report.figures;
+    assert!((figures["operator_restarts"] - 2.0).abs() < 1e-9);
+    assert!(figures["connections_lost"] > 0.0);
+    for name in ["operator_memory_mib_per_hour", "nats_memory_mib_per_hour"] {
+        assert!(figures.contains_key(name) && figures.contains_key(&format!("{name}_error")));
+    }
+    for name in [
+        "bus consumers",
+        "operator descriptors",
+        "nats disk, MiB",
+        "etcd disk, MiB",
+    ] {
+        assert!(report.gauges[name].len() > 3, "{name}");
+    }
+}

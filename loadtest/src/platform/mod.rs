@@ -18,6 +18,7 @@ use crate::Error;
 use crate::fleet::{Fleet, NAMESPACE, Workload};
 use crate::progress::Progress;
 use crate::record::Record;
+pub use usage::Sampler;
 
 /// Requests to the API server at once.
 const REQUESTS: usize = 16;

@@ -55,6 +55,8 @@ pub fn pages(reports: &[Report]) -> Vec<File> {
         Scenario::Fanout,
         Scenario::Cold,
         Scenario::Idle,
+        Scenario::Many,
+        Scenario::Labels,
     ] {
         let sizes: Vec<_> = newest
             .iter()

@@ -19,6 +19,12 @@ pub enum Scenario {
     Idle,
     /// The bus is away for that long, and everybody comes back.
     Storm,
+    /// Deployments for groups of very different size are made, changed and deleted while devices report.
+    Many,
+    /// Devices change their labels, and so what they run.
+    Labels,
+    /// All of it at low rates, with operators that restart and connections that break, to find leaks.
+    Mixed,
 }
 
 impl fmt::Display for Scenario {
@@ -29,6 +35,9 @@ impl fmt::Display for Scenario {
             Self::Cold => "cold",
             Self::Idle => "idle",
             Self::Storm => "storm",
+            Self::Many => "many",
+            Self::Labels => "labels",
+            Self::Mixed => "mixed",
         })
     }
 }
@@ -74,4 +83,10 @@ pub struct Parameters {
     /// A device that keeps its last report to itself, to see that the checks find out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
+    /// Deployments written in a second, where a scenario writes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<f64>,
+    /// Devices that change their labels in a second, where any do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<f64>,
 }

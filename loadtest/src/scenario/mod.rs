@@ -6,6 +6,10 @@ mod cold;
 mod drive;
 mod fanout;
 mod idle;
+mod labels;
+mod live;
+mod many;
+mod mixed;
 mod raw;
 mod rest;
 mod setup;
@@ -62,7 +66,10 @@ impl Scene {
             seed,
             ..
         } = parameters;
-        let fleet = Fleet::new(devices, deployments, seed)?;
+        let fleet = match parameters.scenario {
+            Scenario::Many => Fleet::with_tail(devices, deployments, seed)?,
+            _ => Fleet::new(devices, deployments, seed)?,
+        };
         Ok(Self {
             truth: Arc::new(Truth::new(&fleet)),
             fleet: Arc::new(fleet),
@@ -72,6 +79,13 @@ impl Scene {
             writer: Writer::new()?,
             ramp: Ramp::default(),
         })
+    }
+
+    /// The device that keeps something to itself, to see that the checks find out.
+    fn withheld(&self) -> Option<usize> {
+        let id = self.parameters.withheld.as_deref()?;
+        let devices = &self.fleet.devices;
+        devices.iter().position(|device| device.id.as_ref() == id)
     }
 
     /// How long statuses may take in the end; not long where they have to be wrong.
@@ -101,6 +115,9 @@ impl Scene {
             Scenario::Cold => Box::pin(cold::play(self, &platform)).await,
             Scenario::Idle => Box::pin(idle::play(self, &platform)).await,
             Scenario::Storm => Box::pin(storm::play(self, &platform)).await,
+            Scenario::Many => Box::pin(many::play(self, &platform)).await,
+            Scenario::Labels => Box::pin(labels::play(self, &platform)).await,
+            Scenario::Mixed => Box::pin(mixed::play(self, &platform)).await,
         }
     }
 }

@@ -39,6 +39,11 @@ impl Rest {
         }
     }
 
+    /// How long a status may take that rests.
+    pub(super) fn limit(self) -> Duration {
+        Duration::from_secs(u64::try_from(self.seconds).unwrap_or(u64::MAX))
+    }
+
     const fn begins(self) -> usize {
         self.period - self.seconds
     }
@@ -76,7 +81,7 @@ pub(super) async fn watch(scene: &Scene, platform: &Platform, span: Duration) ->
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut second = 0;
     let resting = scene.rest();
-    let rest = Duration::from_secs(u64::try_from(resting.seconds).unwrap_or(u64::MAX));
+    let rest = resting.limit();
     loop {
         tokio::select! {
             _ = ticks.tick() => {
