@@ -13,7 +13,7 @@ async fn a_standby_takes_over_from_one_that_stops_one_that_dies_and_one_that_han
     stage.wait_leader(&first).await;
     let second = stage.operator("second");
     eventually("the standby is ready", true, || async {
-        let page = support::get(&second, "/readyz").await;
+        let page = second.page("/readyz").await;
         page.is_some_and(|page| page.contains("200 OK"))
     })
     .await;

@@ -181,7 +181,7 @@ async fn lost_streams_are_rebuilt_from_the_objects_with_higher_generations() {
     })
     .await;
     stage.wait_runs("dev-1", &[("web", web)]).await;
-    let health = support::get(&operator, "/healthz").await.expect("a page");
+    let health = operator.page("/healthz").await.expect("a page");
     assert!(
         health.starts_with("HTTP/1.0 200") || health.starts_with("HTTP/1.1 200"),
         "{health}"

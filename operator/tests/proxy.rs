@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fleet_testbed::OperatorOptions;
 use serde_json::{Value, json};
-use support::{Stage, eventually, get};
+use support::{Stage, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -67,7 +67,7 @@ async fn a_proxy_of_the_environment_is_left_aside_and_one_of_the_kubeconfig_is_u
 
 async fn wait_ready(operator: &fleet_testbed::Operator) {
     eventually("ready", true, || async {
-        let page = get(operator, "/readyz").await.unwrap_or_default();
+        let page = operator.page("/readyz").await.unwrap_or_default();
         page.contains(" 200 ")
     })
     .await;

@@ -86,7 +86,7 @@ async fn a_status_is_written_at_most_once_a_second_and_only_if_it_changes() {
 
 /// The HTTP status of a page.
 async fn status(operator: &Operator, path: &str) -> Option<u16> {
-    let answer = support::get(operator, path).await?;
+    let answer = operator.page(path).await?;
     answer.split(' ').nth(1)?.parse().ok()
 }
 

@@ -12,7 +12,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
-use support::{Stage, eventually, get};
+use support::{Stage, eventually};
 
 /// The Lease is not in the namespace of the Deployments: the `Role` must do.
 const LEASE_NAMESPACE: &str = "fleet-system";
@@ -202,7 +202,7 @@ async fn a_missing_permission_is_named_and_the_operator_goes_on_when_it_is_given
         let operator = stage.operator_with(&format!("lacking-{number}"), &ARGS);
         let wanted = format!("PermissionMissing: {permission}\n");
         eventually(&wanted, true, || async {
-            let page = get(&operator, "/readyz").await.unwrap_or_default();
+            let page = operator.page("/readyz").await.unwrap_or_default();
             page.contains(" 503 ") && page.contains(&wanted)
         })
         .await;
@@ -218,11 +218,11 @@ async fn a_missing_permission_is_named_and_the_operator_goes_on_when_it_is_given
 
         stage.bed.grant_operator(&all).await.expect("permissions");
         eventually("ready", true, || async {
-            let page = get(&operator, "/readyz").await.unwrap_or_default();
+            let page = operator.page("/readyz").await.unwrap_or_default();
             page.contains(" 200 ")
         })
         .await;
-        let health = get(&operator, "/healthz").await.unwrap_or_default();
+        let health = operator.page("/healthz").await.unwrap_or_default();
         assert!(health.contains(" 200 "), "{health}");
         operator.kill().await.expect("killed");
     }

@@ -212,7 +212,7 @@ async fn garbage_in_the_buckets_is_counted_and_what_was_good_stays() {
     let log = operator.log();
     let logged = log.lines().filter(|l| l.contains("WrongDevice")).count();
     assert_eq!(logged, 1, "logged once");
-    let health = support::get(&operator, "/healthz").await.expect("a page");
+    let health = operator.page("/healthz").await.expect("a page");
     assert!(health.contains("200 OK"), "{health}");
 }
 

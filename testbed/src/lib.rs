@@ -121,6 +121,7 @@ mod node;
 mod openbao;
 mod operator;
 mod overview;
+mod page;
 mod people;
 mod ports;
 mod process;

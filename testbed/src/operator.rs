@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::page::page;
 use crate::process::{ProcessError, Service};
 
 /// How to start one replica of the operator.
@@ -65,6 +66,11 @@ impl Operator {
     /// address on their bridge, to which an API server would proxy, as it would not to loopback.
     pub const fn metrics_addr(&self) -> SocketAddr {
         self.metrics_addr
+    }
+
+    /// One of its pages, with the header before it; none if it does not answer in time.
+    pub async fn page(&self, path: &str) -> Option<String> {
+        page(self.metrics_addr, path).await
     }
 
     /// All it has printed.

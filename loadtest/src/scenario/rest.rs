@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use fleet_operator_core::replica::Queues;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 
 use super::Scene;
@@ -18,8 +19,8 @@ const LOOKED_AT: usize = 3;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Deployments that change all the time share so many patches a second: what rests may have to wait for
-/// its turn among all of them. A rule of the operator's, which docs/operating.md states.
-const SHARED_RATE: usize = 100;
+/// its turn among all of them.
+const SHARED_RATE: usize = Queues::STATUS_SHARE as usize;
 
 /// When which Deployment is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -283,7 +283,7 @@ impl Stage {
 
     /// The sum of all metrics whose line begins so.
     pub async fn metric(&self, operator: &Operator, prefix: &str) -> Option<f64> {
-        let page = get(operator, "/metrics").await?;
+        let page = operator.page("/metrics").await?;
         let values = page.lines().filter(|line| line.starts_with(prefix));
         Some(
             values
@@ -298,19 +298,6 @@ impl Stage {
         })
         .await;
     }
-}
-
-/// A page of the operator.
-pub async fn get(operator: &Operator, path: &str) -> Option<String> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(operator.metrics_addr())
-        .await
-        .ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: operator\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    Some(answer)
 }
 
 pub fn device(name: &str) -> DeviceId {
