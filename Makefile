@@ -174,6 +174,7 @@ STORM ?= --devices 10000 --deployments 10 --seconds 15 --connections each
 MANY ?= --devices 10000 --deployments 1000 --seconds 120
 LABELS ?= --devices 10000 --deployments 1000 --seconds 60 --moves 20
 SOAK ?= --devices 1000 --deployments 100 --seconds 7200 --connections each --hertz 0.1 --changes 0.2 --moves 1
+FAILOVER ?= --devices 1000 --deployments 100 --seconds 300 --nats 3
 
 .PHONY: bench-churn
 bench-churn: servers release ## 10,000 simulated devices report once a second, statuses held against a recount; last line JSON
@@ -198,6 +199,10 @@ bench-labels: servers release ## 10,000 simulated devices, some of which change 
 .PHONY: bench-soak
 bench-soak: servers release ## Two hours of everything at low rates, to find leaks; SOAK='... --seconds 120' for minutes; last line JSON
 	$(OUT)/release/fleet-loadtest run mixed $(SOAK)
+
+.PHONY: bench-failover
+bench-failover: servers release ## Who leads is killed while 1,000 simulated devices report, operator and server of the bus in turn; last line JSON
+	$(OUT)/release/fleet-loadtest run failover $(FAILOVER)
 
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON

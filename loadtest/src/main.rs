@@ -23,6 +23,7 @@ async fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let parameters = args.parameters().unwrap_or_else(|refused| refused.exit());
     let (progress, stop) = (Arc::new(Progress::stderr()), CancellationToken::new());
     let told = stop.clone();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -33,7 +34,7 @@ async fn measure(args: RunArgs) -> anyhow::Result<ExitCode> {
         }
         told.cancel();
     });
-    let running = run::run(args.parameters(), Arc::clone(&progress), stop);
+    let running = run::run(parameters, Arc::clone(&progress), stop);
     let report = Box::pin(running).await?;
     let path = report.save(&args.out)?;
     progress.say(&format!("report: {}", path.display()));

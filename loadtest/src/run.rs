@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Error;
 use crate::progress::Progress;
 use crate::record::Record;
-use crate::report::{Connections, Latencies, Parameters, Report, SCHEMA_VERSION};
+use crate::report::{Connections, Credentials, Latencies, Parameters, Report, SCHEMA_VERSION};
 use crate::scenario::Scene;
 
 /// Does what was asked for. Once `stop` is cancelled, what was found out by then is reported.
@@ -74,6 +74,10 @@ fn simulated(parameters: &Parameters) -> Vec<String> {
     let mut all = vec!["container runtime: in memory, nothing is run".to_owned()];
     if parameters.connections == Connections::Multiplexed {
         all.push("connections: a few speak for all devices, as a user of the test bed".to_owned());
+    }
+    if parameters.credentials == Credentials::Callout {
+        let what = "identity provider: tokens of devices are signed with its key without asking it";
+        all.push(what.to_owned());
     }
     all.push("network: loopback; servers, operator and devices share this machine".to_owned());
     all

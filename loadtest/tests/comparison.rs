@@ -11,6 +11,7 @@ use fleet_loadtest::compare::{Sides, Verdict};
 use fleet_loadtest::report::{
     Connections, Credentials, Latencies, Parameters, Report, SCHEMA_VERSION, Scenario,
 };
+use serde_json::Value;
 
 /// A run of a commit that took so many milliseconds, as the `number`th of all.
 fn report(commit: &str, number: usize, ms: u64) -> Report {
@@ -30,6 +31,9 @@ fn report(commit: &str, number: usize, ms: u64) -> Report {
             withheld: None,
             changes: None,
             moves: None,
+            nats: 1,
+            operators: 1,
+            kill: vec![],
         },
         machine: Machine {
             commit: commit.to_owned(),
@@ -109,4 +113,20 @@ fn runs_of_another_kind_and_other_files_are_no_second_side() {
         matches!(read, Err(Error::Version { found: 99, .. })),
         "{read:?}"
     );
+}
+
+#[test]
+fn reports_from_before_there_was_a_choice_had_one_server_and_one_operator() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = report("old", 0, 100).save(folder.path()).expect("saved");
+    let text = std::fs::read(&path).expect("read");
+    let mut value: Value = serde_json::from_slice(&text).expect("JSON");
+    let parameters = value["parameters"].as_object_mut().expect("parameters");
+    for name in ["nats", "operators"] {
+        assert!(parameters.remove(name).is_some(), "{name} is written");
+    }
+    std::fs::write(&path, value.to_string()).expect("written");
+    save(folder.path(), "new", 30, &[100]);
+    let sides = Sides::read(&[folder.path().to_owned()]).expect("of one kind");
+    assert_eq!((sides.before.len(), sides.after.len()), (1, 1));
 }

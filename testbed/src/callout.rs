@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::nats::Nats;
+use crate::page::page;
 use crate::process::{ProcessError, Service, Spec};
 use crate::{binaries, ports};
 
@@ -95,6 +96,11 @@ impl Callout {
     /// Where `/metrics`, `/healthz` and `/readyz` answer.
     pub fn metrics_addr(&self) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)
+    }
+
+    /// One of its pages, with the header before it; none if it does not answer in time.
+    pub async fn page(&self, path: &str) -> Option<String> {
+        page(self.metrics_addr(), path).await
     }
 
     /// All it has printed; its verdicts are in it.

@@ -150,7 +150,7 @@ pub use enrolment::{ENROLMENT_USER, Enrolment, EnrolmentOptions};
 pub use error::Error;
 pub use idp::{
     Administrator, ApiError, AssertionErrors, Code, Endpoint, Fault, Idp, IdpError, MachineKey,
-    SigningError,
+    Minter, SigningError,
 };
 pub use images::{ImageError, busybox};
 pub use install::{InstallError, OperatorRights};

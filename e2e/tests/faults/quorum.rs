@@ -29,10 +29,7 @@ async fn leader(scene: &Scene) -> Option<usize> {
     let stream = Bucket::DesiredState.stream();
     let stream = scene.bus.context().get_stream(stream).await.ok()?;
     let name = stream.cached_info().cluster.as_ref()?.leader.clone()?;
-    match name.rsplit_once('-') {
-        None => Some(0),
-        Some((_, number)) => Some(number.parse::<usize>().ok()? - 1),
-    }
+    scene.bed.nats().ok()?.server_named(&name)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ pub(super) enum Purpose {
 /// Devices on a lane, and what happens to them.
 #[derive(Debug)]
 pub struct Host {
-    ids: Vec<DeviceId>,
+    pub(super) ids: Vec<DeviceId>,
     pub(super) units: Vec<Unit>,
     pub(super) lane: Lane<Request>,
     doorbells: SelectAll<Subscriber>,

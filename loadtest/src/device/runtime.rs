@@ -17,6 +17,22 @@ impl Runtime {
         self.observed.clone()
     }
 
+    /// One of the containers is stuck between two states, or no longer if it was; false if there is none.
+    /// The agent leaves such a one alone, and reports it as starting.
+    pub fn turn(&mut self, number: usize) -> bool {
+        let containers = &mut self.observed.containers;
+        let count = containers.len().max(1);
+        let Some(container) = containers.values_mut().nth(number % count) else {
+            return false;
+        };
+        container.state = if container.state.is_running() {
+            RunState::Other
+        } else {
+            RunState::Running { started: 0 }
+        };
+        true
+    }
+
     /// Does at once what podman would take its time for; it never fails.
     pub fn execute(&mut self, step: Step) -> Outcome {
         let outcome = match step {

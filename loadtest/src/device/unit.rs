@@ -13,6 +13,7 @@ use fleet_contracts::UnixMillis;
 use fleet_contracts::payload::Inventory;
 
 use super::runtime::Runtime;
+use super::unrest::Disturbed;
 
 /// A simulated device.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Unit {
     pub(super) up: bool,
     /// How often its agent was started: what an earlier one asked for is not answered to this one.
     pub(super) life: u32,
+    /// What happens to its containers by itself.
+    pub(super) disturbed: Option<Disturbed>,
 }
 
 /// How far a sync is.
@@ -80,6 +83,7 @@ impl Unit {
             owes: false,
             up: false,
             life: 0,
+            disturbed: None,
         }
     }
 
@@ -104,12 +108,22 @@ impl Unit {
         let mut todo = Vec::new();
         let mut inputs: VecDeque<Input> = input.into_iter().collect();
         let mut dice = fastrand::f64;
+        if let Some(disturbed) = &mut self.disturbed {
+            for input in &inputs {
+                disturbed.hear(input);
+            }
+            inputs.extend(disturbed.strike(&mut self.runtime, tick(born)));
+        }
         loop {
             while let Some(input) = inputs.pop_front() {
                 self.engine.handle(input, &mut moment(born, &mut dice));
             }
             let effects = self.engine.advance(&mut moment(born, &mut dice));
             if effects.is_empty() {
+                let is_reported = self.is_reported();
+                if let Some(disturbed) = &mut self.disturbed {
+                    disturbed.owes(!is_reported);
+                }
                 return todo;
             }
             for effect in effects {
@@ -120,7 +134,8 @@ impl Unit {
 
     /// When to come again if nothing happens before.
     pub fn due(&self) -> Tick {
-        self.engine.due()
+        let strikes = self.disturbed.as_ref().map(Disturbed::due);
+        strikes.map_or(self.engine.due(), |at| at.min(self.engine.due()))
     }
 
     fn perform(&mut self, effect: Effect, inputs: &mut VecDeque<Input>, todo: &mut Vec<Todo>) {
@@ -143,7 +158,12 @@ impl Unit {
                     took: Took::new(),
                 });
             }
-            Effect::Send(parcels) => todo.push(Todo::Send(parcels)),
+            Effect::Send(parcels) => {
+                if let Some(disturbed) = &mut self.disturbed {
+                    disturbed.says(&parcels);
+                }
+                todo.push(Todo::Send(parcels));
+            }
             Effect::Heartbeat(body) => todo.push(Todo::Heartbeat(body)),
             Effect::Note(Note::Refused { reason, .. }) => {
                 todo.push(Todo::Refused(format!("device refused: {reason:?}")));

@@ -1,5 +1,7 @@
 //! The servers under test.
 
+mod bus;
+mod door;
 mod metrics;
 mod statuses;
 mod usage;
@@ -18,6 +20,9 @@ use crate::Error;
 use crate::fleet::{Fleet, NAMESPACE, Workload};
 use crate::progress::Progress;
 use crate::record::Record;
+use crate::report::{Credentials, Parameters};
+pub use door::Door;
+pub use metrics::leads;
 pub use usage::Sampler;
 
 /// Requests to the API server at once.
@@ -26,17 +31,26 @@ const REQUESTS: usize = 16;
 const LOOK: Duration = Duration::from_millis(200);
 /// The bus may hold this much of what devices say; the default is for 10,000 of them.
 const ROOM: i64 = 8 << 30;
+/// For the servers of a bus to find each other, and for an operator to lead.
+const START: Duration = Duration::from_secs(60);
 
-/// etcd, API server, NATS and operator. The operator is declared first so that it is stopped first.
+/// etcd, API server, NATS, operator and, where devices log in through it, the auth callout. What uses
+/// the servers is declared first so that it is stopped first.
 pub struct Platform {
     /// The operator; it may have been stopped.
     pub operator: Operator,
+    /// The other one, if there are two.
+    pub second: Option<Operator>,
+    /// The auth callout, if devices log in through it.
+    pub door: Option<Door>,
     /// The servers.
     pub bed: Testbed,
     /// To the API server, as admin.
     pub client: Client,
     /// To the bus, as the platform's own.
     pub bus: Bus,
+    /// How the streams of the bus are made.
+    pub streams: StreamSettings,
 }
 
 impl Platform {
@@ -44,40 +58,71 @@ impl Platform {
     ///
     /// # Errors
     /// When a server does not come up.
-    pub async fn start(name: &str, progress: &Progress) -> Result<Self, Error> {
+    pub async fn start(
+        name: &str,
+        parameters: &Parameters,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
         progress.say("starting etcd, an API server and NATS");
-        let builder = Testbed::builder(name).control_plane().nats();
+        let builder = Testbed::builder(name).control_plane();
+        let builder = builder.nats_cluster(parameters.nats);
+        let through_callout = parameters.credentials == Credentials::Callout;
+        let builder = if through_callout {
+            builder.idp().callout()
+        } else {
+            builder
+        };
         let bed = Box::pin(builder.start()).await?;
         bed.install_crds().await?;
         bed.grant_operator(&OperatorRights::default()).await?;
         let bus = Bus::over(bed.nats()?.operator_client().await?);
         let streams = StreamSettings {
+            replicas: parameters.nats,
             desired_state_bytes: ROOM,
             device_state_bytes: ROOM,
             ..StreamSettings::default()
         };
-        let made = ensure_all(bus.context(), &streams).await;
-        made.map_err(Error::bus("make the buckets"))?;
+        make_buckets(&bus, &streams).await?;
         let client = bed.kube_client().await?;
+        let door = if through_callout {
+            progress.say("starting the auth callout");
+            Some(Door::open(&bed).await?)
+        } else {
+            None
+        };
         progress.say("starting the operator");
-        let operator = bed.start_operator(OperatorOptions::default())?;
+        let replica = |name: &str| {
+            let copies = parameters.nats.to_string();
+            let options = OperatorOptions::replica(name).args(["--stream-replicas", &copies]);
+            bed.start_operator(options)
+        };
+        let operator = replica("operator")?;
+        let second = (parameters.operators > 1).then(|| replica("operator-2"));
         let platform = Self {
             operator,
+            second: second.transpose()?,
+            door,
             bed,
             client,
             bus,
+            streams,
         };
         platform.leads().await?;
         Ok(platform)
     }
 
-    /// Waits until the operator leads.
+    /// All operators.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> {
+        std::iter::once(&self.operator).chain(&self.second)
+    }
+
+    /// Waits until an operator leads.
     ///
     /// # Errors
     /// When it does not in time.
     pub async fn leads(&self) -> Result<(), Error> {
-        let leads = || async { self.metric("fleet_operator_leader").await == Some(1.0) };
-        until(Duration::from_secs(60), "the operator leads", leads).await
+        let leads = || async { self.leader().await.is_some() };
+        until(START, "an operator leads", leads).await
     }
 
     /// The Deployments.
@@ -143,6 +188,17 @@ impl std::fmt::Debug for Platform {
         f.debug_struct("Platform")
             .field("bed", &self.bed.name())
             .finish_non_exhaustive()
+    }
+}
+
+/// Servers of a cluster need a moment to find each other.
+async fn make_buckets(bus: &Bus, streams: &StreamSettings) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        match ensure_all(bus.context(), streams).await {
+            Err(_) if begun.elapsed() < START => tokio::time::sleep(LOOK).await,
+            made => return made.map_err(Error::bus("make the buckets")),
+        }
     }
 }
 

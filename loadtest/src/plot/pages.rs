@@ -19,11 +19,12 @@ pub struct File {
     pub content: String,
 }
 
-/// The page with its plots: the newest finished report of each scenario and size.
+/// The page with its plots: the newest finished report of each scenario, set-up and size.
 pub fn pages(reports: &[Report]) -> Vec<File> {
-    let mut newest: BTreeMap<(Scenario, usize), &Report> = BTreeMap::new();
+    let mut newest: BTreeMap<(Scenario, String, usize), &Report> = BTreeMap::new();
     for report in reports.iter().filter(|r| !r.interrupted) {
-        let of = (report.parameters.scenario, report.parameters.devices);
+        let p = &report.parameters;
+        let of = (p.scenario, set_up(report), p.devices);
         let kept = newest.entry(of).or_insert(report);
         if report.started_at > kept.started_at {
             *kept = report;
@@ -31,8 +32,8 @@ pub fn pages(reports: &[Report]) -> Vec<File> {
     }
     let mut files = Vec::new();
     let mut page = String::from("# Measured\n\nWritten by `fleet-loadtest report`.\n");
-    for ((scenario, devices), report) in &newest {
-        let name = format!("{scenario}-{devices}");
+    for ((scenario, set_up, devices), report) in &newest {
+        let name = format!("{scenario}-{devices}{set_up}");
         let charts = [
             ("latency", latencies(report)),
             ("throughput", throughput(report)),
@@ -60,7 +61,7 @@ pub fn pages(reports: &[Report]) -> Vec<File> {
     ] {
         let sizes: Vec<_> = newest
             .iter()
-            .filter(|((of, _), _)| *of == scenario)
+            .filter(|((of, set_up, _), _)| *of == scenario && set_up.is_empty())
             .map(|(_, report)| *report)
             .collect();
         if sizes.len() > 1 {
@@ -89,13 +90,23 @@ pub fn write(files: &[File], folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// What was asked for beside scenario and size, as a part of a file's name; nothing if that is all.
+fn set_up(report: &Report) -> String {
+    let options = report.parameters.options().into_iter();
+    let parts = options.map(|(name, value)| format!("-{name}-{}", value.replace(',', "-")));
+    parts.collect::<Vec<_>>().concat()
+}
+
 fn section(page: &mut String, report: &Report) {
     let (p, m) = (&report.parameters, &report.machine);
     let passed = if report.passed() { "passed" } else { "FAILED" };
+    let options = p.options().into_iter();
+    let options: Vec<_> = options.map(|(n, v)| format!(" --{n} {v}")).collect();
+    let options = options.concat();
     let _ = writeln!(
         page,
         "\n## {}: {} devices, {} Deployments\n\n{passed}. Commit `{}`{}, {} ({} cores, {} MiB), Linux {}.\n\n\
-         `fleet-loadtest run {} --devices {} --deployments {} --seconds {} --seed {}`\n",
+         `fleet-loadtest run {} --devices {} --deployments {} --seconds {} --seed {}{options}`\n",
         p.scenario,
         p.devices,
         p.deployments,

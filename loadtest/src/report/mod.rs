@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Error;
-pub use parameters::{Connections, Credentials, Parameters, Scenario};
+pub use parameters::{Connections, Credentials, Kill, Parameters, Scenario};
 
 /// The version of [`Report`] that this program writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -161,6 +161,10 @@ impl Report {
             "scenario": self.parameters.scenario,
             "devices": self.parameters.devices,
             "deployments": self.parameters.deployments,
+            "connections": self.parameters.connections,
+            "credentials": self.parameters.credentials,
+            "nats": self.parameters.nats,
+            "operators": self.parameters.operators,
             "passed": self.passed(),
             "interrupted": self.interrupted,
             "failure": self.failure,

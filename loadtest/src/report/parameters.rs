@@ -25,6 +25,8 @@ pub enum Scenario {
     Labels,
     /// All of it at low rates, with operators that restart and connections that break, to find leaks.
     Mixed,
+    /// Who leads dies, again and again, while the fleet reports.
+    Failover,
 }
 
 impl fmt::Display for Scenario {
@@ -38,6 +40,7 @@ impl fmt::Display for Scenario {
             Self::Many => "many",
             Self::Labels => "labels",
             Self::Mixed => "mixed",
+            Self::Failover => "failover",
         })
     }
 }
@@ -58,6 +61,23 @@ pub enum Connections {
 pub enum Credentials {
     /// With nkeys that the server knows.
     Static,
+    /// With a token of its own for each device, about which the server asks the auth callout.
+    Callout,
+}
+
+/// Whom a failover takes the lead from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kill {
+    /// The operator that leads: killed in one round, stopped in the next.
+    Operator,
+    /// The server of the bus that leads `desired-state`, of three.
+    Nats,
+}
+
+/// What reports have that were written before there was a choice.
+const fn one() -> usize {
+    1
 }
 
 /// All of it.
@@ -89,4 +109,43 @@ pub struct Parameters {
     /// Devices that change their labels in a second, where any do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves: Option<f64>,
+    /// How many servers the bus has, and copies each of its file streams.
+    #[serde(default = "one")]
+    pub nats: usize,
+    /// How many operators there are.
+    #[serde(default = "one")]
+    pub operators: usize,
+    /// Whom a failover takes the lead from, in turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kill: Vec<Kill>,
+}
+
+impl Parameters {
+    /// The options that differ from what a run has that asks for none, after those of its size.
+    pub fn options(&self) -> Vec<(&'static str, String)> {
+        let mut options = Vec::new();
+        if self.connections == Connections::Each {
+            options.push(("connections", name(&self.connections)));
+        }
+        if self.credentials == Credentials::Callout {
+            options.push(("credentials", name(&self.credentials)));
+        }
+        if self.nats != 1 {
+            options.push(("nats", self.nats.to_string()));
+        }
+        if self.operators != 1 {
+            options.push(("operators", self.operators.to_string()));
+        }
+        if !self.kill.is_empty() {
+            let names: Vec<_> = self.kill.iter().map(name).collect();
+            options.push(("kill", names.join(",")));
+        }
+        options
+    }
+}
+
+/// As on the command line.
+fn name(value: &impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }

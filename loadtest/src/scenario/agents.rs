@@ -96,7 +96,10 @@ impl Agents {
             let (settings, record) = (settings.collect(), scene.record.clone());
             let (order, given) = mpsc::unbounded_channel();
             orders.push(order);
-            let host = Host::new(settings, share.lane, record, given, ears.clone()).await?;
+            let mut host = Host::new(settings, share.lane, record, given, ears.clone()).await?;
+            if let Some(unrest) = &scene.unrest {
+                host.disturb(unrest);
+            }
             tasks.spawn(host.serve());
         }
         let agents = Self {

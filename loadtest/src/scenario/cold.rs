@@ -15,12 +15,11 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let (shares, _heart) = setup::prepare(scene, platform).await?;
     scene.progress.say("the operator stops; devices report");
     platform.operator.stop().await?;
-    drop(sampler);
     let _shares = setup::fail_some(scene, shares).await?;
     scene.progress.say("the operator starts");
     let begun = Instant::now();
     platform.operator.start()?;
-    let _sampler = platform.sample(record)?;
+    sampler.renew(platform)?;
     let ready = || platform.is_ready();
     until(PATIENCE, "the operator is ready", ready).await?;
     record.figure("ready_seconds", begun.elapsed().as_secs_f64());

@@ -32,8 +32,8 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let (span, from) = (Span::of(scene), scene.record.elapsed());
     let reports = tokio::spawn(reports::report(live.clone(), span));
     let clients = agents.clients.clone();
-    let (sampler, _, (), (), (), (), ()) = tokio::try_join!(
-        restart(scene, platform, span, sampler),
+    let ((), _, (), (), (), (), ()) = tokio::try_join!(
+        restart(scene, platform, span, &sampler),
         lose(scene, &clients, span),
         turnover::turn_over(&live, platform, span, LIMIT),
         moves::carry(&live, span),
@@ -58,20 +58,19 @@ async fn restart(
     scene: &Scene,
     platform: &Platform,
     span: Span,
-    mut sampler: Sampler,
-) -> Result<Sampler, Error> {
+    sampler: &Sampler,
+) -> Result<(), Error> {
     let (pause, mut count) = ((span.length / 6).min(RESTART), 0);
     while pause * (count + 1) < span.length / 2 {
         span.wait_for(pause * (count + 1)).await;
         let begun = Instant::now();
-        drop(sampler);
         if count % 2 == 0 {
             platform.operator.stop().await?;
         } else {
             platform.operator.kill().await?;
         }
         platform.operator.start()?;
-        sampler = platform.sample(&scene.record)?;
+        sampler.renew(platform)?;
         platform.leads().await?;
         count += 1;
         let kind = if count % 2 == 0 { "killed" } else { "stopped" };
@@ -79,7 +78,7 @@ async fn restart(
         scene.record.time(&name, begun.elapsed());
     }
     scene.record.count("operator_restarts", count.into());
-    Ok(sampler)
+    Ok(())
 }
 
 /// Breaks some connections, now and then.

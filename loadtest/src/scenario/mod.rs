@@ -4,6 +4,7 @@ mod agents;
 mod churn;
 mod cold;
 mod drive;
+mod failover;
 mod fanout;
 mod idle;
 mod labels;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Error;
+use crate::device::Unrest;
 use crate::fleet::{Fleet, Truth};
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -48,6 +50,8 @@ pub struct Scene {
     pub writer: Writer,
     /// How long devices wait between attempts to connect.
     pub ramp: Ramp,
+    /// What happens to containers by itself, where something does.
+    pub unrest: Option<Unrest>,
 }
 
 impl Scene {
@@ -78,6 +82,7 @@ impl Scene {
             progress,
             writer: Writer::new()?,
             ramp: Ramp::default(),
+            unrest: None,
         })
     }
 
@@ -107,17 +112,27 @@ impl Scene {
     /// When the platform could not be brought so far that there is something to check.
     pub async fn play(&self) -> Result<(), Error> {
         let name = format!("load-{}", self.parameters.scenario);
-        let platform = Box::pin(Platform::start(&name, &self.progress)).await?;
+        let starting = Platform::start(&name, &self.parameters, &self.progress);
+        let platform = Box::pin(starting).await?;
         platform.versions(&self.record).await;
+        let played = self.play_on(&platform).await;
+        if let Some(door) = &platform.door {
+            door.note(&self.record).await;
+        }
+        played
+    }
+
+    async fn play_on(&self, platform: &Platform) -> Result<(), Error> {
         match self.parameters.scenario {
-            Scenario::Churn => Box::pin(churn::play(self, &platform)).await,
-            Scenario::Fanout => Box::pin(fanout::play(self, &platform)).await,
-            Scenario::Cold => Box::pin(cold::play(self, &platform)).await,
-            Scenario::Idle => Box::pin(idle::play(self, &platform)).await,
-            Scenario::Storm => Box::pin(storm::play(self, &platform)).await,
-            Scenario::Many => Box::pin(many::play(self, &platform)).await,
-            Scenario::Labels => Box::pin(labels::play(self, &platform)).await,
-            Scenario::Mixed => Box::pin(mixed::play(self, &platform)).await,
+            Scenario::Churn => Box::pin(churn::play(self, platform)).await,
+            Scenario::Fanout => Box::pin(fanout::play(self, platform)).await,
+            Scenario::Cold => Box::pin(cold::play(self, platform)).await,
+            Scenario::Idle => Box::pin(idle::play(self, platform)).await,
+            Scenario::Storm => Box::pin(storm::play(self, platform)).await,
+            Scenario::Many => Box::pin(many::play(self, platform)).await,
+            Scenario::Labels => Box::pin(labels::play(self, platform)).await,
+            Scenario::Mixed => Box::pin(mixed::play(self, platform)).await,
+            Scenario::Failover => Box::pin(failover::play(self, platform)).await,
         }
     }
 }

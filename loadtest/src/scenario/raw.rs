@@ -27,10 +27,14 @@ const PREFIX: &str = "raw";
 /// to the last counted.
 pub(super) async fn measure(scene: &Scene, platform: &Platform) -> Result<f64, Error> {
     let context = platform.bus.context();
+    let settings = StreamSettings {
+        replicas: platform.streams.replicas,
+        ..StreamSettings::default()
+    };
     let config = Config {
         name: STREAM.to_owned(),
         subjects: vec![format!("{PREFIX}.>")],
-        ..definition(Bucket::DeviceState, &StreamSettings::default())
+        ..definition(Bucket::DeviceState, &settings)
     };
     let made = context.create_stream(config).await;
     let stream = made.map_err(Error::bus("make the stream of the raw reference"))?;

@@ -14,8 +14,9 @@ use crate::platform::{Platform, until};
 use crate::report::Connections;
 use crate::wire::{Lane, Line, Stored, Writer, each, multiplexed};
 
-/// Connections of a multiplexed fleet, and tasks that devices are shared among.
-pub(super) const LANES: usize = 2;
+/// Connections of a multiplexed fleet, and tasks that devices are shared among: as many as a bus has
+/// servers at most.
+pub(super) const LANES: usize = 3;
 /// Reports of a lane under way at once, while a fleet is set up.
 const WINDOW: usize = 512;
 /// Between two signs of life of a device, as agents have it.
@@ -83,7 +84,10 @@ pub(super) async fn connect<T>(scene: &Scene, platform: &Platform) -> Result<Vec
         .say(&format!("the devices connect (at most {files} open files)"));
     let lines = match scene.parameters.connections {
         Connections::Multiplexed => multiplexed(&platform.bed, LANES, &scene.ramp).await?,
-        Connections::Each => each(&platform.bed, &scene.fleet, &scene.ramp).await?,
+        Connections::Each => {
+            let door = platform.door.as_ref();
+            each(&platform.bed, door, &scene.fleet, &scene.ramp).await?
+        }
     };
     let mut shares: Vec<Vec<Line>> = (0..LANES).map(|_| Vec::new()).collect();
     for (number, line) in lines.into_iter().enumerate() {

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Has the bus be away for as long as the parameters say, with a change meanwhile.
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
-    let _sampler = platform.sample(&scene.record)?;
+    let sampler = platform.sample(&scene.record)?;
     let mut agents = Agents::running(scene, platform).await?;
     let record = &scene.record;
     let (away, nats) = (
@@ -39,6 +39,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let begun = Instant::now();
     nats.start().await.map_err(fleet_testbed::Error::from)?;
     record.figure("server_start_seconds", begun.elapsed().as_secs_f64());
+    sampler.renew(platform)?;
     let back = returned(scene, &mut agents, Instant::now()).await?;
 
     let ramp = scene.ramp.longest();

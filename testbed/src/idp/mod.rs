@@ -56,6 +56,7 @@ mod faults;
 mod forge;
 mod http;
 mod manage;
+mod mint;
 mod seed;
 mod server;
 
@@ -81,6 +82,7 @@ pub use core::store::Administrator;
 pub use error::IdpError;
 pub use faults::{Endpoint, Fault};
 pub use manage::{ApiError, Code};
+pub use mint::Minter;
 pub use seed::MachineKey;
 
 /// The identity provider of a testbed.
@@ -219,15 +221,6 @@ impl Idp {
     /// How many requests have reached an endpoint, also those that failed.
     pub fn requests(&self, endpoint: Endpoint) -> u64 {
         self.shared.faults.requests(endpoint)
-    }
-
-    /// A token with these claims, signed with its key: for simulations of more devices than there are
-    /// users. Nothing is checked.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn sign(&self, claims: &serde_json::Value) -> Result<String, SigningError> {
-        lock(&self.shared.state).signing.sign(claims)
     }
 
     /// A new key signs from now on; the old ones are served until

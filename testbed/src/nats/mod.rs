@@ -126,6 +126,11 @@ impl Nats {
         self.nodes[number].address
     }
 
+    /// The server of this name, as its own monitoring and the leaders of streams are called.
+    pub fn server_named(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node.name == name)
+    }
+
     /// The process of one server of a cluster.
     pub fn server(&self, number: usize) -> &Service {
         &self.nodes[number].service
