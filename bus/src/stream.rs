@@ -11,7 +11,7 @@ use fleet_contracts::subject;
 /// What an installation may choose about the streams.
 #[derive(Debug, Clone)]
 pub struct StreamSettings {
-    /// Copies of each file stream: 1, or 3 in a cluster.
+    /// Copies of each stream: 1, or 3 in a cluster.
     pub replicas: usize,
     /// How often devices send a heartbeat.
     pub heartbeat_period: Duration,
@@ -105,7 +105,8 @@ pub fn definition(bucket: Bucket, settings: &StreamSettings) -> Config {
         } else {
             StorageType::File
         },
-        num_replicas: if heartbeat { 1 } else { settings.replicas },
+        // Heartbeats too: an operator that cannot read them does not begin to write.
+        num_replicas: settings.replicas,
         // Devices can set Nats-Msg-Id: a short window bounds what a clash of ids can hide.
         duplicate_window: Duration::from_millis(100),
         allow_direct: true,

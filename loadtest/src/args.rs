@@ -84,7 +84,7 @@ pub struct RunArgs {
     /// Devices that change their labels in a second, in `labels` and `mixed`.
     #[arg(long, default_value_t = 10.0)]
     pub moves: f64,
-    /// How many servers the bus has, and copies each of its file streams.
+    /// How many servers the bus has, and copies each of its streams.
     #[arg(long, default_value = "1", value_parser = number_of(["1", "3"]))]
     pub nats: usize,
     /// How many operators there are. Default: 1, and 2 for a failover.

@@ -71,7 +71,7 @@ pub struct RunArgs {
     /// to know them: the last step of changing the signing key.
     #[arg(long, env = "FLEET_RETIRED_KEYS", value_delimiter = ',')]
     pub retired_keys: Vec<TrustedKey>,
-    /// Copies of each file stream: 1, or 3 in a NATS cluster.
+    /// Copies of each stream: 1, or 3 in a NATS cluster.
     #[arg(long, env = "FLEET_STREAM_REPLICAS", default_value_t = 1)]
     pub stream_replicas: usize,
     /// Address of /metrics, /healthz and /readyz; port 0 takes a free one, which is logged.

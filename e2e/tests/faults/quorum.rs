@@ -81,21 +81,46 @@ async fn a_bus_without_a_quorum_takes_nothing_and_goes_on_when_it_has_one() {
     });
 }
 
-/// Until every server has all that the stream holds: the next one may then be killed.
+/// Heartbeats too must be readable without any one server, or nobody who starts meanwhile ever writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_starts_while_any_one_of_three_servers_is_away_goes_to_work() {
+    let scene = scene("fault-start-with-two").await;
+    let nats = scene.bed.nats().expect("a bus");
+    let mut converged = Vec::new();
+    for server in 0..SERVERS {
+        all_current(&scene).await;
+        nats.kill_server(server).await.expect("killed");
+        let (name, tag) = (format!("operator-{server}"), format!("without-{server}"));
+        scene.deploy_all(DEPLOYMENTS, &tag).await;
+        let operator = scene.operator_with(&name, &["--stream-replicas", "3"]);
+        converged.push(scene.converged(Instant::now(), &[&operator]).await);
+        operator.stop().await.expect("stopped");
+        nats.start_server(server).await.expect("started");
+    }
+    scene.held(&Held {
+        fault: "an operator starts while one server of the bus is away",
+        converged,
+    });
+}
+
+/// Until every server has all that the streams hold: the next one may then be killed.
 async fn all_current(scene: &Scene) {
     let current = || async {
-        let stream = Bucket::DesiredState.stream();
-        let Ok(stream) = scene.bus.context().get_stream(stream).await else {
-            return false;
-        };
-        let cluster = stream.cached_info().cluster.as_ref();
-        cluster.is_some_and(|cluster| {
-            cluster.replicas.len() == SERVERS - 1
-                && cluster
-                    .replicas
-                    .iter()
-                    .all(|peer| peer.current && !peer.offline)
-        })
+        for bucket in Bucket::ALL {
+            let Ok(stream) = scene.bus.context().get_stream(bucket.stream()).await else {
+                return false;
+            };
+            let cluster = stream.cached_info().cluster.as_ref();
+            let current = cluster.is_some_and(|cluster| {
+                let mut others = cluster.replicas.iter();
+                let all = cluster.replicas.len() == SERVERS - 1 && cluster.leader.is_some();
+                all && others.all(|peer| peer.current && !peer.offline)
+            });
+            if !current {
+                return false;
+            }
+        }
+        true
     };
     let limit = PATIENCE + Duration::from_secs(30);
     assert!(wait::until(limit, current).await, "all are current");

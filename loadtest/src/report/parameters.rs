@@ -109,7 +109,7 @@ pub struct Parameters {
     /// Devices that change their labels in a second, where any do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves: Option<f64>,
-    /// How many servers the bus has, and copies each of its file streams.
+    /// How many servers the bus has, and copies each of its streams.
     #[serde(default = "one")]
     pub nats: usize,
     /// How many operators there are.
