@@ -129,10 +129,9 @@ impl Writers {
                 watch(stringify!($kind), task);
             }};
         }
-        // How many keys of a kind are written at once. The bus pipelines, and the more it is given at once
-        // the less each costs; an API server of its own priority level serves some tens of requests of
-        // one client at a time.
-        writer!(desired, 512, write_desired);
+        // How many keys of a kind are written at once. The bus pipelines; an API server of its own
+        // priority level serves some tens of requests of one client at a time.
+        writer!(desired, 64, write_desired);
         writer!(statuses, 16, write_deployment_status);
         writer!(finalizers, 8, write_finalizer);
         writer!(device_objects, 16, write_device_object);
