@@ -9,6 +9,7 @@ use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use fleet_bus::{Bus, StreamSettings, stream};
 use fleet_contracts::kv::Bucket;
+use fleet_contracts::subject;
 use fleet_testbed::Testbed;
 use futures::{FutureExt as _, StreamExt as _};
 
@@ -210,7 +211,9 @@ async fn a_device_hears_only_its_own_doorbell_and_inbox() {
         .subscribe("down.desired.dev-1")
         .await
         .expect("sent");
-    scene.attacker.flush().await.expect("flushes");
+    // Whatever the server answers: it has taken the subscriptions, which a flush does not tell.
+    let asked = subject::get_nothing(&"dev-1".parse().expect("an id"));
+    let _ = scene.attacker.request(asked, Bytes::new()).await;
     for device in ["dev-2", "dev-1"] {
         let key = format!("{device}._manifest");
         scene
