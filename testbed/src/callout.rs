@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::idp::Idp;
 use crate::journal::Journal;
 use crate::nats::Nats;
 use crate::page::page;
@@ -35,6 +36,15 @@ impl CalloutOptions {
             args: Vec::new(),
             env: Vec::new(),
         }
+    }
+
+    /// Has it believe this identity provider, and devices of its organisation.
+    #[must_use]
+    pub fn believing(self, idp: &Idp) -> Self {
+        self.args(["--oidc-issuer", &idp.issuer()])
+            .args(["--oidc-audience", idp.project()])
+            .args(["--oidc-organisation", idp.organisation()])
+            .args(["--oidc-ca-file".into(), idp.ca_file().display().to_string()])
     }
 
     /// Adds arguments.

@@ -86,7 +86,8 @@ impl Doorbell {
     pub fn new(message: Got) -> Self {
         Self {
             sequence: message.sequence,
-            // A deletion has no body, and neither has the doorbell of an operator before 0.2.
+            // A deletion has no body, and neither has the doorbell of a stream that an older operator
+            // defined.
             manifest: Some(message).filter(|got| !got.body.is_empty()),
         }
     }

@@ -149,14 +149,7 @@ impl Scene {
         let policies = self.path("policies.json");
         fs::write(&policies, r#"{"default": {}}"#).expect("written");
         let options = CalloutOptions::default()
-            .args([
-                "--oidc-issuer",
-                &idp.issuer(),
-                "--oidc-audience",
-                idp.project(),
-            ])
-            .args(["--oidc-organisation", idp.organisation()])
-            .args(["--oidc-ca-file".into(), idp.ca_file().display().to_string()])
+            .believing(idp)
             .args(["--policy-file".into(), policies.display().to_string()]);
         (bus, self.bed.start_callout(options).expect("callout"))
     }

@@ -96,10 +96,7 @@ async fn a_denied_device_is_thrown_off_the_bus_and_an_approved_one_comes_back() 
     };
     let idp = scene.idp();
     let options = CalloutOptions::default()
-        .args(["--oidc-issuer", &idp.issuer()])
-        .args(["--oidc-audience", idp.project()])
-        .args(["--oidc-organisation", idp.organisation()])
-        .args(["--oidc-ca-file".into(), idp.ca_file().display().to_string()])
+        .believing(idp)
         .args(bao_args(&scene, &server(&scene).callout()));
     let callout = scene.bed.start_callout(options).expect("callout");
     let nats = scene.bed.nats().expect("nats");

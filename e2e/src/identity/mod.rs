@@ -54,10 +54,7 @@ pub async fn start_callout(bed: &Testbed, options: &ChainOptions) -> Result<Call
     vault::provision(bed).await?;
     let (idp, server) = (bed.idp()?, bed.openbao()?);
     let replica = CalloutOptions::default()
-        .args(["--oidc-issuer", &idp.issuer()])
-        .args(["--oidc-audience", idp.project()])
-        .args(["--oidc-organisation", idp.organisation()])
-        .args(["--oidc-ca-file".into(), idp.ca_file().display().to_string()])
+        .believing(idp)
         .args(vault::login_options(server, &server.callout()))
         .args(options.callout.clone());
     let callout = bed.start_callout(replica)?;

@@ -72,10 +72,7 @@ impl Bed {
         let policies = bed.folder().join("policies.json");
         std::fs::write(&policies, r#"{"default": {}}"#).expect("written");
         let options = CalloutOptions::default()
-            .args(["--oidc-issuer", &idp.issuer()])
-            .args(["--oidc-audience", idp.project()])
-            .args(["--oidc-organisation", idp.organisation()])
-            .args(["--oidc-ca-file".into(), idp.ca_file().display().to_string()])
+            .believing(idp)
             .args(["--policy-file".into(), policies.display().to_string()])
             // All attackers come from one address, which would soon have to wait.
             .args(["--failure-burst", "100000"]);

@@ -38,10 +38,7 @@ impl Door {
         written.map_err(Error::file(&policies))?;
         let idp = bed.idp()?;
         let options = CalloutOptions::default()
-            .args(["--oidc-issuer", &idp.issuer()])
-            .args(["--oidc-audience", idp.project()])
-            .args(["--oidc-organisation", idp.organisation()])
-            .args(["--oidc-ca-file", &idp.ca_file().display().to_string()])
+            .believing(idp)
             .args(["--policy-file", &policies.display().to_string()]);
         let callout = bed.start_callout(options)?;
         let minter = idp.minter();

@@ -262,7 +262,7 @@ impl Drive {
     clippy::cast_precision_loss,
     reason = "far below 2^52"
 )]
-fn due(seconds: f64, devices: usize, hertz: f64) -> u64 {
+pub(super) fn due(seconds: f64, devices: usize, hertz: f64) -> u64 {
     (seconds * devices as f64 * hertz) as u64
 }
 

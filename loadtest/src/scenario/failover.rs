@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use fleet_contracts::Revision;
 
-use super::Scene;
 use super::agents::Agents;
 use super::fanout::everywhere;
+use super::{Scene, verdict};
 use crate::Error;
 use crate::device::{Unrest, What};
 use crate::platform::Platform;
@@ -239,24 +239,17 @@ async fn finish(scene: &Scene, platform: &Platform, blows: &[Blow]) {
         let what = format!("another operator leads within {limit} s of a kill");
         record.check_time(&what, seconds <= limit, format!("{seconds:.2} s at most"));
     }
-    let errors = record.notes().errors.clone();
-    let lost = errors.get("report lost").copied().unwrap_or(0);
+    let lost = record.notes().errors.get("report lost").copied();
+    let lost = lost.unwrap_or(0);
     record.figure(
         "reports_lost",
         f64::from(u32::try_from(lost).unwrap_or(u32::MAX)),
     );
     record.check("no report is lost", lost == 0, format!("{lost} are"));
-    for metric in [
-        "fleet_invariant_violations",
-        "fleet_rejected_payloads_total",
-    ] {
-        let value = platform.metric(metric).await;
-        let what = format!("{metric} is 0 where an operator leads");
-        record.check(&what, value == Some(0.0), format!("{value:?}"));
-    }
+    verdict::operator_is_sound(scene, platform).await;
     // While nobody leads a stream it takes nothing, and devices try again.
     if !blows.contains(&Blow::Server) {
-        record.check("no errors", errors.is_empty(), format!("{errors:?}"));
+        verdict::no_errors(scene);
     }
 }
 

@@ -110,8 +110,10 @@ impl Engine {
             return;
         }
         if self.sync.under_way {
-            let again = self.sync.again.take();
-            self.sync.again = Some(again.map_or(doorbell.clone(), |again| again.and(&doorbell)));
+            self.sync.again = Some(match self.sync.again.take() {
+                Some(again) => again.and(&doorbell),
+                None => doorbell,
+            });
             return;
         }
         self.sync.under_way = true;

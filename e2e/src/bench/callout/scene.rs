@@ -41,10 +41,7 @@ impl Scene {
         let (idp, policies) = (bed.idp()?, policy_file(&bed));
         write_policies(&bed, None)?;
         let options = CalloutOptions::default()
-            .args(["--oidc-issuer", &idp.issuer()])
-            .args(["--oidc-audience", idp.project()])
-            .args(["--oidc-organisation", idp.organisation()])
-            .args(["--oidc-ca-file", &idp.ca_file().display().to_string()])
+            .believing(idp)
             .args(["--policy-file", &policies.display().to_string()]);
         let callout = bed.start_callout(options)?;
         let address = callout.metrics_addr();

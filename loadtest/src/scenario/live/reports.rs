@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fleet_contracts::payload::Phase;
 
+use super::super::drive::due;
 use super::{Live, Span};
 use crate::device::Order;
 
@@ -29,7 +30,7 @@ pub(in super::super) async fn report(live: Live, span: Span) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !span.is_over() {
         ticks.tick().await;
-        let due = due(span, count, hertz);
+        let due = due(span.begun.elapsed().as_secs_f64(), count, hertz);
         while next < due {
             let device = usize::try_from(next % count as u64).unwrap_or_default();
             next += 1;
@@ -59,15 +60,4 @@ pub(in super::super) async fn report(live: Live, span: Span) {
         }
     }
     scene.record.count("reports_deferred", deferred);
-}
-
-/// How much is due by now.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "far below 2^52"
-)]
-fn due(span: Span, devices: usize, hertz: f64) -> u64 {
-    (span.begun.elapsed().as_secs_f64() * devices as f64 * hertz) as u64
 }
