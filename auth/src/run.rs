@@ -17,6 +17,7 @@ use std::time::Duration;
 use fleet_auth_core::callout::{Account, KeyFault, ServiceKeys};
 use fleet_bus::connect::reconnect_delay;
 use fleet_bus::{Bus, ConnectSettings};
+use fleet_service::limit::{Limiter, Rate};
 use fleet_service::{chain, pages};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::{BusArgs, CalloutArgs, GrantArgs, KeyArgs};
 use crate::bao::OpenBaoPolicies;
-use crate::callout::{Desk, Enforcer, Judge, Limiter, Presence, Rate, System, Verified};
+use crate::callout::{Desk, Enforcer, Judge, Presence, System, Verified};
 use crate::http::{self, Pages};
 use crate::jwks::{Fetcher, Jwks, KeptKeys, Pace, Source, SourceError};
 use crate::metrics::Metrics;

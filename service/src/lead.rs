@@ -29,11 +29,11 @@ pub struct LeadSettings {
 }
 
 /// Takes part in the election until `stop`, then releases the Lease if it holds it. `leading` hears
-/// each change.
+/// until when it leads, each time that changes; `None` while it does not.
 pub async fn lead(
     client: Client,
     settings: LeadSettings,
-    leading: impl Fn(bool) + Send,
+    leading: impl Fn(Option<Instant>) + Send,
     stop: CancellationToken,
 ) {
     let api = Api::namespaced(client, &settings.namespace);
@@ -43,7 +43,7 @@ pub async fn lead(
         api,
         settings,
         election,
-        led: false,
+        led: None,
     };
     while !stop.is_cancelled() {
         candidate.round().await;
@@ -61,12 +61,14 @@ struct Candidate<L> {
     api: Api<Lease>,
     settings: LeadSettings,
     election: Election,
-    led: bool,
+    led: Option<UnixMillis>,
 }
 
-impl<L: Fn(bool) + Send> Candidate<L> {
+impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
     /// One look at the Lease, and what follows from it.
     async fn round(&mut self) {
+        // One that slept through its time says so before it waits for anything.
+        self.announce();
         // A leader must not wait for an answer longer than it may lead.
         let limit = Duration::from_millis(self.settings.terms.renew_deadline / 2);
         match tokio::time::timeout(limit, self.look()).await {
@@ -107,17 +109,19 @@ impl<L: Fn(bool) + Send> Candidate<L> {
     }
 
     fn announce(&mut self) {
-        let leads = self.election.leads(now());
-        if leads != self.led {
-            self.led = leads;
-            let identity = self.election.identity();
-            if leads {
-                tracing::info!(identity, "leading");
-            } else {
-                tracing::warn!(identity, "not leading any more");
-            }
-            (self.leading)(leads);
+        let now = now();
+        let until = self.election.leads_until().filter(|until| now < *until);
+        if until == self.led {
+            return;
         }
+        let identity = self.election.identity();
+        match (self.led, until) {
+            (None, _) => tracing::info!(identity, "leading"),
+            (_, None) => tracing::warn!(identity, "not leading any more"),
+            _ => {}
+        }
+        self.led = until;
+        (self.leading)(until.map(instant));
     }
 
     /// Until the next look; a leader wakes in time to stop by itself.
@@ -126,7 +130,7 @@ impl<L: Fn(bool) + Send> Candidate<L> {
         // Spread by a fifth, so that replicas do not look in step.
         let retry = retry - retry / 10 + fastrand::u64(..=retry / 5);
         let left = match self.election.leads_until() {
-            Some(until) if self.led => until.0.saturating_sub(now().0).max(1),
+            Some(until) if self.led.is_some() => until.0.saturating_sub(now().0).max(1),
             _ => retry,
         };
         Duration::from_millis(retry.min(left))
@@ -164,7 +168,7 @@ impl<L: Fn(bool) + Send> Candidate<L> {
 
     /// Lets a standby take over at once.
     async fn release(&mut self) {
-        if !self.led {
+        if self.led.is_none() {
             return;
         }
         self.election.resign();
@@ -212,11 +216,17 @@ pub fn identity(
     given.or(host).unwrap_or_else(random)
 }
 
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// A clock that no step of the wall clock moves.
 fn now() -> UnixMillis {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let passed = START.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
     UnixMillis(passed)
+}
+
+/// When that clock shows `at`.
+fn instant(at: UnixMillis) -> Instant {
+    *START + Duration::from_millis(at.0)
 }
 
 fn record(lease: &Lease) -> Record {

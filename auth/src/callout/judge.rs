@@ -7,8 +7,8 @@ use fleet_auth_core::{
     AuthReason, Caps, Fingerprint, Grant, Identity, Refusal, TokenRules, admit, identify,
 };
 use fleet_service::chain;
+use fleet_service::limit::Limiter;
 
-use super::limit::Limiter;
 use super::presence::Admission;
 use super::verified::Verified;
 use crate::jwks::{Jwks, Loaded};
@@ -41,7 +41,7 @@ pub struct Judge<P> {
     /// What was decided about devices.
     pub policies: P,
     /// How often devices may log in.
-    pub limiter: Limiter,
+    pub limiter: Limiter<fleet_contracts::DeviceId>,
     /// How often logins from one address may fail before tokens that are not known yet are no longer
     /// looked at. Those who prove who they are never use it up, but wait with the others.
     pub failures: Limiter<String>,

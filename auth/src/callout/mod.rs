@@ -2,14 +2,12 @@
 
 mod enforce;
 mod judge;
-mod limit;
 mod presence;
 mod serve;
 mod verified;
 
 pub use enforce::{Enforcer, System};
 pub use judge::Judge;
-pub use limit::{Limiter, Rate};
 pub use presence::{Admission, Presence};
 pub use serve::Desk;
 pub use verified::Verified;

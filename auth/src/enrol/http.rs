@@ -16,12 +16,12 @@ use fleet_contracts::enrolment::{
     NEW_KEY_PROOF_HEADER, NextKeyState, PROOF_HEADER, Problem,
 };
 use fleet_contracts::payload;
+use fleet_service::limit::Limiter;
 use fleet_service::{Tasks, pages};
 
 use super::audit;
 use super::desk::Desk;
 use super::metrics::Metrics;
-use crate::callout::Limiter;
 
 /// Seconds after which somebody who came too often may come again.
 const PATIENCE: &str = "10";

@@ -10,6 +10,7 @@ use fleet_service::Tasks;
 use fleet_service::cluster::{self, ConfigError};
 use fleet_service::lead::{LeadSettings, identity, lead};
 use fleet_service::lease::LeaseTerms;
+use fleet_service::limit::{Limiter, Rate};
 use fleet_service::pages::serve;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,7 +29,6 @@ use super::registry::Registry;
 use super::tls::{self, TlsError};
 use super::tokens::{TokenBounds, TokenError, TokenStore};
 use crate::bao::ENROL_POLICY;
-use crate::callout::{Limiter, Rate};
 use crate::clock;
 use crate::jwks::SourceError;
 
@@ -117,8 +117,9 @@ pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolEr
     let electing = lead(
         client,
         lead_settings(&args),
-        move |leads| {
-            led.send_replace(leads);
+        move |until| {
+            let leads = until.is_some();
+            led.send_if_modified(|led| std::mem::replace(led, leads) != leads);
         },
         stop.clone(),
     );

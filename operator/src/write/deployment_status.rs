@@ -1,16 +1,12 @@
 use fleet_api::Deployment;
 use fleet_contracts::DeploymentRef;
 use fleet_operator_core::replica::WantedStatus;
-use fleet_operator_core::status::{Event, EventKind};
-use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Api;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events;
-use kube::{Api, Resource as _};
 use serde_json::{Value, json};
 
 use super::{Done, Failure, MANAGER, Writers, api, is_missing};
 use crate::clock;
-use fleet_service::chain;
 
 impl Writers {
     pub(super) async fn write_deployment_status(
@@ -48,37 +44,10 @@ impl Writers {
         } = wanted;
         self.shared.lock().status_written(reference, told, status);
         if let Some(event) = event {
-            self.publish(reference, &uid, event).await;
+            let sent = self.events.publish(reference, &uid, event).await;
+            self.shared.metrics.wrote("events", sent);
         }
         Ok(Done::Written)
-    }
-
-    /// Events are a courtesy: one that cannot be sent is logged and let go.
-    async fn publish(&self, reference: &DeploymentRef, uid: &str, event: Event) {
-        let object = ObjectReference {
-            api_version: Some(Deployment::api_version(&()).into_owned()),
-            kind: Some(Deployment::kind(&()).into_owned()),
-            namespace: Some(reference.namespace.to_string()),
-            name: Some(reference.name.to_string()),
-            uid: Some(uid.to_owned()),
-            ..ObjectReference::default()
-        };
-        // The API server refuses longer ones.
-        let note: String = event.note.chars().take(1_000).collect();
-        let event = events::Event {
-            type_: match event.kind {
-                EventKind::Normal => events::EventType::Normal,
-                EventKind::Warning => events::EventType::Warning,
-            },
-            reason: event.reason.as_str().to_owned(),
-            note: Some(note),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        if let Err(failure) = api(self.recorder.publish(&event, &object)).await {
-            let error = chain(&failure);
-            tracing::warn!(deployment = %reference, reason = event.reason, error, "Event not sent");
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod desired;
 mod device_object;
 mod device_status;
 mod drain;
+mod events;
 mod finalizer;
 mod forget;
 
@@ -22,12 +23,12 @@ use std::time::Duration;
 
 use fleet_bus::{Bus, StoreError, WriteError};
 use fleet_operator_core::mirror::PlanError;
-use kube::runtime::events::{Recorder, Reporter};
 use tokio_util::task::TaskTracker;
 
 use crate::refusal;
 use crate::state::Shared;
 use drain::drain;
+use events::Events;
 
 /// Our field manager in server-side apply, and the reporter of Events.
 pub const MANAGER: &str = "fleet-operator";
@@ -87,7 +88,7 @@ pub struct Writers {
     shared: Arc<Shared>,
     bus: Bus,
     client: kube::Client,
-    recorder: Recorder,
+    events: Arc<Events>,
 }
 
 impl std::fmt::Debug for Writers {
@@ -99,14 +100,10 @@ impl std::fmt::Debug for Writers {
 impl Writers {
     /// Writers over these connections.
     pub fn new(shared: Arc<Shared>, bus: Bus, client: kube::Client, identity: &str) -> Self {
-        let reporter = Reporter {
-            controller: MANAGER.to_owned(),
-            instance: Some(identity.to_owned()),
-        };
         Self {
             shared,
             bus,
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Arc::new(Events::new(client.clone(), identity)),
             client,
         }
     }

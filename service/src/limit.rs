@@ -1,16 +1,14 @@
-//! How often one device may log in: a bucket of tokens for each.
+//! How often each of many may do something: a bucket of tokens for each.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fleet_contracts::DeviceId;
-
 /// The most that are remembered; full buckets are forgotten first.
 const REMEMBERED: usize = 100_000;
 
-/// How often one device may log in.
+/// How often one of them may.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
     /// At once.
@@ -25,9 +23,9 @@ struct Bucket {
     at: Instant,
 }
 
-/// Counts logins of devices, or calls of somebody else.
+/// Counts for each of them.
 #[derive(Debug)]
-pub struct Limiter<K = DeviceId> {
+pub struct Limiter<K> {
     rate: Rate,
     buckets: Mutex<HashMap<K, Bucket>>,
 }
@@ -47,7 +45,7 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
         if buckets.len() >= REMEMBERED && !buckets.contains_key(who) {
             buckets.retain(|_, bucket| self.filled(*bucket, now) < f64::from(self.rate.burst));
             if buckets.len() >= REMEMBERED {
-                // All of them log in as fast as they may; begin anew rather than grow.
+                // All of them go as fast as they may; begin anew rather than grow.
                 buckets.clear();
             }
         }
@@ -81,17 +79,16 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used, reason = "test code")]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_taken_then_the_rate_and_devices_do_not_share() {
+    fn a_burst_is_taken_then_the_rate_and_nobody_shares() {
         let limiter = Limiter::new(Rate {
             burst: 2,
             per_minute: 60,
         });
-        let [a, b]: [DeviceId; 2] = ["a", "b"].map(|id| id.parse().expect("valid"));
+        let [a, b] = ["a", "b"];
         let start = Instant::now();
         assert!(limiter.take(&a, start) && limiter.take(&a, start));
         assert!(!limiter.take(&a, start));
