@@ -94,8 +94,9 @@ pub struct RunArgs {
     /// Name of the Lease. The role must name the same.
     #[arg(long, env = "FLEET_LEASE_NAME", default_value = fleet_operator_core::rbac::DEFAULT_LEASE)]
     pub lease_name: String,
-    /// Seconds after which a Lease that was not renewed may be taken.
-    #[arg(long, env = "FLEET_LEASE_DURATION", default_value_t = 15.0)]
+    /// Seconds after which a Lease that was not renewed may be taken. A leader renews it seven times in
+    /// that time, and stops by itself when it could not for two thirds of it.
+    #[arg(long, env = "FLEET_LEASE_DURATION", default_value_t = 7.0)]
     pub lease_duration: f64,
     /// Name of this replica, different from that of every other. Default: in a pod the pod's
     /// (HOSTNAME), else random.

@@ -18,9 +18,14 @@ pub fn wall() -> UnixMillis {
 /// The steady clock, which agreed with the wall clock when the process began and no step of that
 /// moves: for deadlines, pacing and the lease.
 pub fn now() -> UnixMillis {
+    millis(Instant::now())
+}
+
+/// What the steady clock shows at an instant.
+pub fn millis(at: Instant) -> UnixMillis {
     let (start, wall) = *START;
-    let passed: u64 = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-    UnixMillis(wall.saturating_add(passed))
+    let passed = at.saturating_duration_since(start).as_millis();
+    UnixMillis(wall.saturating_add(passed.try_into().unwrap_or(u64::MAX)))
 }
 
 /// The instant at which the steady clock shows `at`.

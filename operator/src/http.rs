@@ -71,7 +71,7 @@ async fn metrics(State(pages): State<Pages>) -> Response {
         Totals {
             stats: state.index.stats(),
             violations: state.index.violations(),
-            active: state.is_active(),
+            active: state.is_active(crate::clock::now()),
             connected,
             depths: state.queues.depths(),
         }

@@ -152,7 +152,7 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     tasks.add("ticker", tracker.spawn(tick(Arc::clone(&shared))));
     let writers = Writers::new(Arc::clone(&shared), bus, client.clone(), &settings.identity);
     writers.spawn(&tracker, |name, task| tasks.add(name, task));
-    let leads = move |leads| shared.leading(leads);
+    let leads = move |until| shared.leading(until);
     let leading = tracker.spawn(lead(client, settings, leads, stop.clone()));
     stop.cancelled().await;
     tracing::info!("stopping");

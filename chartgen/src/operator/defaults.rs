@@ -100,7 +100,7 @@ impl Default for Devices {
 impl Default for LeaderElection {
     fn default() -> Self {
         Self {
-            lease_duration_seconds: 15,
+            lease_duration_seconds: 7,
         }
     }
 }

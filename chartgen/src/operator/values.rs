@@ -35,7 +35,7 @@ pub struct Values {
     pub crds: CrdValues,
 
     /// How many operators run. One leads; the others take over within a second when it is stopped,
-    /// and within `leaderElection.leaseDurationSeconds` when it is lost.
+    /// and within `leaderElection.leaseDurationSeconds` and a third more when it is lost.
     #[schemars(range(min = 0, max = 9))]
     pub replicas: u32,
     /// The operator's image.
@@ -170,7 +170,8 @@ pub enum UnenrolledLabels {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeaderElection {
-    /// Seconds after which the lead of a lost replica may be taken.
+    /// Seconds after which the lead of a lost replica may be taken. More where the API server may be
+    /// away for long: nobody leads after two thirds of this without it.
     #[schemars(range(min = 3))]
     pub lease_duration_seconds: u32,
 }

@@ -13,11 +13,12 @@ use fleet_operator_core::Replica;
 use fleet_operator_core::claims::Enrolments;
 use fleet_operator_core::index::{Input, LivenessConfig};
 use fleet_operator_core::mirror::Mirror;
-use fleet_operator_core::replica::{DeploymentKnown, Source};
+use fleet_operator_core::replica::{DeploymentKnown, Source, Turn};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use support::{Object, device, reference, seen};
 
 const NOW: UnixMillis = UnixMillis(1_000);
+const UNTIL: UnixMillis = UnixMillis(11_000);
 const EU: &[(&str, &str)] = &[("region", "eu")];
 
 fn leader() -> Replica {
@@ -32,8 +33,8 @@ fn leader() -> Replica {
     for source in Source::ALL {
         replica.synced(source, NOW);
     }
-    replica.lead(true, NOW);
-    assert!(replica.is_active());
+    replica.lead(Some(UNTIL), NOW);
+    assert!(replica.is_active(NOW));
     replica
 }
 
@@ -54,6 +55,24 @@ fn device_told(replica: &mut Replica, conditions: &[Condition]) {
         unreachable!("a device")
     };
     let _ = replica.device_seen(seen, conditions.to_vec(), NOW);
+}
+
+#[test]
+fn a_leader_that_slept_through_its_time_writes_nothing_before_it_is_told() {
+    let mut replica = leader();
+    let web = Object::new("web");
+    let _ = replica.apply(web.input(), NOW);
+    assert!(replica.queues.depths().iter().any(|(_, depth)| *depth > 0));
+
+    assert!(!replica.is_active(UNTIL), "and nobody has told it");
+    let later = UnixMillis(UNTIL.0 + 500);
+    let turn = replica.lead(Some(UnixMillis(UNTIL.0 + 10_000)), later);
+    let begins = matches!(turn, Some(Turn::Begins { .. }));
+    assert!(begins, "another may have led meanwhile: {turn:?}");
+    assert!(replica.is_active(later));
+
+    assert_eq!(replica.lead(None, later), Some(Turn::Ends));
+    assert!(replica.queues.depths().iter().all(|(_, depth)| *depth == 0));
 }
 
 #[test]

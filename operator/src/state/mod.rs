@@ -9,7 +9,7 @@ pub use fleet_operator_core::replica::{Kind, Queues, Source};
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_contracts::DeviceId;
 use fleet_operator_core::claims::Enrolments;
@@ -139,9 +139,10 @@ impl Shared {
         self.turn(|replica| replica.unsynced(source, clock::now()));
     }
 
-    /// This replica became the leader, or is no longer.
-    pub fn leading(&self, leading: bool) {
-        self.turn(|replica| replica.lead(leading, clock::now()));
+    /// This replica leads until then, or does not.
+    pub fn leading(&self, until: Option<Instant>) {
+        let until = until.map(clock::millis);
+        self.turn(|replica| replica.lead(until, clock::now()));
     }
 
     /// The sources that have not told all they have.
@@ -159,7 +160,7 @@ impl Shared {
         let Some(turn) = change(&mut replica) else {
             return;
         };
-        match turn {
+        match &turn {
             Turn::Begins { carried } => {
                 for (deployment, devices) in carried {
                     tracing::warn!(%deployment, devices, "spec is refused; what devices run stays");
@@ -176,6 +177,7 @@ impl Shared {
             Turn::Ends => tracing::info!("not writing any more"),
         }
         // Under the lock: two turns must not be told in the wrong order.
-        self.active.send_replace(replica.is_active());
+        let active = matches!(turn, Turn::Begins { .. });
+        self.active.send_replace(active);
     }
 }

@@ -21,8 +21,7 @@ impl Writers {
         let plan = self.shared.lock().desired_plan(device, clock::wall())?;
         let (epoch, unchanged) = (plan.epoch, plan.is_empty());
         for batch in plan.batches() {
-            if self.shared.lock().mirror.epoch() != epoch {
-                // The stream is told again, and may be another: once it is, all is looked at anew.
+            if !self.still_due(epoch) {
                 break;
             }
             match batch {
@@ -49,6 +48,13 @@ impl Writers {
         } else {
             Done::Written
         })
+    }
+
+    /// Whether a plan of this epoch is to be gone on with. Not if the stream is told again, for it may
+    /// be another, nor after this replica's time to lead: somebody looks at everything anew.
+    fn still_due(&self, epoch: Epoch) -> bool {
+        let state = self.shared.lock();
+        state.mirror.epoch() == epoch && state.is_active(clock::now())
     }
 
     /// All are sent before the first acknowledgement is awaited.

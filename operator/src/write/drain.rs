@@ -49,11 +49,12 @@ fn take<K: Ord + Hash + Clone>(
     room: usize,
 ) -> (Vec<K>, Option<fleet_contracts::UnixMillis>) {
     let mut state = shared.lock();
-    if !state.is_active() {
+    let now = clock::now();
+    if !state.is_active(now) {
         return (vec![], None);
     }
     let queue = queue(&mut state.queues);
-    let keys = queue.take(clock::now(), room);
+    let keys = queue.take(now, room);
     (keys, queue.next_due())
 }
 

@@ -10,7 +10,7 @@ use fleet_contracts::payload::{DesiredEntry, DeviceState, Phase, decode};
 use fleet_contracts::{DeploymentRef, DeviceId, Manifest, Revision};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::world::{Machine, World};
+use crate::world::{Machine, Operator as Writer, World};
 
 /// What every device should run, worked out as plainly as can be.
 type Wanted = BTreeMap<DeviceId, BTreeMap<DeploymentRef, Revision>>;
@@ -50,14 +50,14 @@ impl World {
         if !self.is_quiet() {
             found.push("requests are under way".to_owned());
         }
-        let active = self.operators.iter().filter(|o| o.replica.is_active());
-        if active.count() != 1 {
+        let writes = |o: &Writer| o.replica.is_active(o.now(self.now));
+        if self.operators.iter().filter(|o| writes(o)).count() != 1 {
             found.push("not one replica writes, but none or two".to_owned());
         }
         // A standby may keep a key whose write failed when it was the leader: it looks at everything
         // anyway when it leads again.
         let writers = self.operators.iter().enumerate();
-        for (place, operator) in writers.filter(|(_, o)| o.replica.is_active()) {
+        for (place, operator) in writers.filter(|(_, o)| writes(o)) {
             let busy = operator.replica.queues.depths();
             let busy: Vec<_> = busy.iter().filter(|(_, depth)| *depth > 0).collect();
             if !busy.is_empty() {

@@ -248,13 +248,23 @@ impl World {
         };
         let replica = &operator.replica;
         let held = replica.queues.desired.holds(&device);
-        if !replica.is_active() || held {
+        if !replica.is_active(operator.now(self.now)) || held {
             return;
         }
         let plan = replica.desired_plan(&device, UnixMillis(0));
         if !plan.is_ok_and(|plan| plan.is_empty()) {
             self.witness.violated(5, || {
                 format!("operator {place} was told of another manifest of {device} and lets it be")
+            });
+        }
+    }
+
+    /// Before a replica sends a manifest.
+    pub(crate) fn check_leads(&mut self, place: usize) {
+        let operator = &self.operators[place];
+        if !operator.leads(self.now) {
+            self.witness.violated(3, || {
+                format!("operator {place} signs a manifest after its time to lead")
             });
         }
     }

@@ -22,7 +22,7 @@ use crate::dice::Dice;
 use crate::letter::{Peer, Request, Response};
 
 /// How long a Lease lasts, in milliseconds.
-const LEASE: u64 = 15_000;
+const LEASE: u64 = 7_000;
 
 /// One replica.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub struct Operator {
     /// What answers it waits for.
     pub(super) pending: BTreeMap<u64, Pending>,
     election: Election,
-    led: bool,
+    led: Option<UnixMillis>,
     /// Its wall clock is so much ahead, in milliseconds.
     ahead: u64,
 }
@@ -94,7 +94,7 @@ impl Operator {
             writing: BTreeMap::new(),
             pending: BTreeMap::new(),
             election: Election::new(String::new(), LeaseTerms::lasting(LEASE)),
-            led: false,
+            led: None,
             ahead: dice.below(5_000),
         }
     }
@@ -109,8 +109,13 @@ impl Operator {
         self.life % 2 == 1
     }
 
+    /// Whether it may lead, by its own clock.
+    pub(crate) const fn leads(&self, world: u64) -> bool {
+        self.election.leads(self.now(world))
+    }
+
     /// Its steady clock.
-    pub(super) const fn now(&self, world: u64) -> UnixMillis {
+    pub(crate) const fn now(&self, world: u64) -> UnixMillis {
         UnixMillis(START + self.ahead + world)
     }
 }
@@ -240,16 +245,16 @@ impl World {
     fn looked(&mut self, place: usize) {
         let operator = &mut self.operators[place];
         let now = operator.now(self.now);
-        let leads = operator.election.leads(now);
-        if leads != operator.led {
-            operator.led = leads;
-            let turn = operator.replica.lead(leads, now);
-            self.note(|| format!("operator {place} leads: {leads}; {turn:?}"));
+        let until = operator.election.leads_until().filter(|at| now < *at);
+        if until != operator.led {
+            operator.led = until;
+            let turn = operator.replica.lead(until, now);
+            self.note(|| format!("operator {place} leads until {until:?}; {turn:?}"));
         }
         let operator = &self.operators[place];
         let retry = operator.election.terms().retry;
         let left = match operator.election.leads_until() {
-            Some(until) if operator.led => until.millis_since(now).max(1),
+            Some(until) if operator.led.is_some() => until.millis_since(now).max(1),
             _ => retry,
         };
         let life = operator.life;
@@ -275,12 +280,12 @@ impl World {
         {
             let _ = operator.replica.apply(Input::Tick, now);
         }
-        if operator.replica.is_active() {
+        if operator.replica.is_active(now) {
             self.write_due(place);
         }
         let operator = &self.operators[place];
         let queued = operator.replica.queues.next_due();
-        let queued = queued.filter(|_| operator.replica.is_active());
+        let queued = queued.filter(|_| operator.replica.is_active(now));
         let due = [operator.replica.index.next_tick(), queued];
         let Some(due) = due.into_iter().flatten().min() else {
             return;

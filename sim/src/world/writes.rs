@@ -98,9 +98,12 @@ impl World {
     }
 
     fn next_batch(&mut self, place: usize, writing: u64) -> bool {
-        let epoch = self.operators[place].replica.mirror.epoch();
-        let work = self.operators[place].writing.get_mut(&writing);
-        let Some((batch, key)) = work.filter(|work| work.epoch == epoch).and_then(|work| {
+        let operator = &mut self.operators[place];
+        let epoch = operator.replica.mirror.epoch();
+        let writes = operator.replica.is_active(operator.now(self.now));
+        let work = operator.writing.get_mut(&writing);
+        let work = work.filter(|work| writes && work.epoch == epoch);
+        let Some((batch, key)) = work.and_then(|work| {
             let key = work.key.clone();
             Some((work.batches.pop()?, key))
         }) else {
@@ -150,6 +153,7 @@ impl World {
         body: Vec<u8>,
         expected: u64,
     ) {
+        self.check_leads(place);
         let replica = &mut self.operators[place].replica;
         let signer = replica.mirror.sending(&manifest, &body);
         let signed = (signer.key_id().to_string(), signer.sign(&body));

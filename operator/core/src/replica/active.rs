@@ -30,10 +30,18 @@ impl Replica {
         self.settle(now)
     }
 
-    /// This replica became the leader, or is no longer.
-    pub fn lead(&mut self, leading: bool, now: UnixMillis) -> Option<Turn> {
-        self.leading = leading;
-        if !leading {
+    /// This replica leads until then, or does not.
+    ///
+    /// A leader whose time passed before it was told of more began anew meanwhile, whatever its
+    /// queues hold: somebody else may have led.
+    pub fn lead(&mut self, until: Option<UnixMillis>, now: UnixMillis) -> Option<Turn> {
+        if self.active && !self.is_active(now) {
+            self.leads_until = None;
+            let _ = self.settle(now);
+        }
+        self.leads_until = until;
+        let ended = !self.leads(now);
+        if ended {
             self.index.measure(false);
         }
         self.settle(now)
@@ -45,14 +53,19 @@ impl Replica {
         all.filter(|s| !self.synced.contains(s)).collect()
     }
 
-    /// Whether this replica writes.
-    pub const fn is_active(&self) -> bool {
-        self.active
+    /// Whether this replica writes. A process that slept through its time to lead hears of that
+    /// only after it has woken, and of what changed maybe before: it writes nothing by that.
+    pub fn is_active(&self, now: UnixMillis) -> bool {
+        self.active && self.leads(now)
+    }
+
+    fn leads(&self, now: UnixMillis) -> bool {
+        self.leads_until.is_some_and(|until| now < until)
     }
 
     fn settle(&mut self, now: UnixMillis) -> Option<Turn> {
         let synced = Source::ALL.iter().all(|s| self.synced.contains(s));
-        let active = self.leading && synced;
+        let active = self.leads(now) && synced;
         if active == self.active {
             return None;
         }

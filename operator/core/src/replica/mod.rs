@@ -41,7 +41,7 @@ pub struct Replica {
     /// What the objects say now, as far as writers need it.
     pub known: Known,
     synced: BTreeSet<Source>,
-    leading: bool,
+    leads_until: Option<UnixMillis>,
     active: bool,
 }
 
@@ -86,7 +86,7 @@ impl Replica {
                 ..Known::default()
             },
             synced: BTreeSet::new(),
-            leading: false,
+            leads_until: None,
             active: false,
         }
     }
@@ -157,7 +157,7 @@ impl Replica {
     fn mark(&mut self, dirty: Dirty, now: UnixMillis) {
         if self.active {
             self.queues.mark(dirty, now);
-        } else if self.leading {
+        } else if self.leads_until.is_some() {
             // A leader that waits for a watch looks at all objects afterwards, but what is to be
             // forgotten is in no object any more.
             let kept = Dirty {
