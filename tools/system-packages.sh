@@ -77,6 +77,9 @@ has /usr/lib/cni/ptp /usr/libexec/cni/ptp /opt/cni/bin/ptp ||
     need containernetworking-plugins containernetworking-plugins cni-plugins
 # Test images.
 has_static_busybox || need busybox-static busybox busybox
+# Programs with a wall clock of their own.
+has /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1 \
+    /usr/lib/faketime/libfaketimeMT.so.1 || need libfaketime libfaketime libfaketime
 # Tests that pull.
 has docker-registry registry /usr/libexec/docker-distribution/registry ||
     need docker-registry docker-distribution -

@@ -137,6 +137,7 @@ mod signing_key;
 mod testbed;
 mod tls;
 pub mod wait;
+mod wall_clock;
 
 pub use account::Account;
 pub use argocd::{ArgoCd, ArgoCdError};
@@ -171,6 +172,7 @@ pub use runtime_folder::RuntimeFolderError;
 pub use shared::{Lease, Shared};
 pub use testbed::Testbed;
 pub use tls::TlsError;
+pub use wall_clock::{Shows, WallClock};
 
 /// One of our own programs as cargo built it, such as `fleet-operator`.
 ///

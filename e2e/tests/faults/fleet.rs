@@ -30,12 +30,8 @@ impl Fleet {
     pub(crate) async fn start(builder: Builder, ids: &[&str]) -> Self {
         let fleet = Self::empty(builder, ids).await;
         for id in ids {
-            let device = fleet.device(id);
-            for version in ["v1", "v2"] {
-                let image = workload::image(version);
-                device.load_image(&image, version).await.expect("loaded");
-            }
-            device.start_agent().await.expect("started");
+            fleet.stock(id).await;
+            fleet.device(id).start_agent().await.expect("started");
         }
         fleet.ask("v1").await;
         for id in ids {
@@ -43,6 +39,15 @@ impl Fleet {
         }
         fleet.counts([ids.len(), ids.len(), 0, 0]).await;
         fleet
+    }
+
+    /// Puts the images of both versions into a device's store.
+    pub(crate) async fn stock(&self, id: &str) {
+        let device = self.device(id);
+        for version in ["v1", "v2"] {
+            let image = workload::image(version);
+            device.load_image(&image, version).await.expect("loaded");
+        }
     }
 
     /// Devices without images, and no agent runs yet.

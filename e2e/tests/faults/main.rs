@@ -7,6 +7,7 @@
 
 mod book;
 mod bus;
+mod clock;
 mod control_plane;
 mod fleet;
 mod flood;

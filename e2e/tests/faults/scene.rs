@@ -104,9 +104,11 @@ impl Scene {
     }
 
     pub(crate) fn operator_with(&self, name: &str, args: &[&str]) -> Operator {
-        let options = OperatorOptions::replica(name)
-            .args(["--lease-duration", LEASE_SECONDS, "--stale-after", "7200"])
-            .args(args.iter().copied());
+        self.operator_by(OperatorOptions::replica(name).args(args.iter().copied()))
+    }
+
+    pub(crate) fn operator_by(&self, options: OperatorOptions) -> Operator {
+        let options = options.args(["--lease-duration", LEASE_SECONDS, "--stale-after", "7200"]);
         let operator = self.bed.start_operator(options);
         operator.expect("the operator starts")
     }

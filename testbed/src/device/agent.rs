@@ -36,6 +36,8 @@ pub(crate) struct AgentSettings {
     pub(crate) labels: BTreeMap<String, String>,
     /// Seconds between two signs of life; the agent's default if none.
     pub(crate) heartbeat_period: Option<u32>,
+    /// Further variables of its process.
+    pub(crate) env: Vec<(String, String)>,
 }
 
 /// What a device is given so that it can ask to join.
@@ -115,6 +117,10 @@ impl Agent {
         lock(&self.settings).trusted_keys = keys;
     }
 
+    pub(super) fn set_env(&self, env: Vec<(String, String)>) {
+        lock(&self.settings).env = env;
+    }
+
     pub(super) fn set_labels(&self, labels: BTreeMap<String, String>) {
         lock(&self.settings).labels = labels;
     }
@@ -124,6 +130,10 @@ impl Agent {
         let program = binaries::find("fleet-agent").map_err(DeviceError::NotBuilt)?;
         let spec = Spec::new(format!("{}-agent", self.id), program, &self.logs)
             .env("FLEET_AGENT_CONFIG", self.config_path());
+        let further = lock(&self.settings).env.clone();
+        let spec = further
+            .into_iter()
+            .fold(spec, |spec, (name, value)| spec.env(name, value));
         self.service.set_spec(machine.inside(spec, Part::Network)?);
         Ok(self.service.spawn()?)
     }

@@ -321,6 +321,11 @@ impl Device {
         self.agent.service().log()
     }
 
+    /// Changes what else is in the agent's environment, for its next start.
+    pub fn set_agent_env(&self, env: impl IntoIterator<Item = (String, String)>) {
+        self.agent.set_env(env.into_iter().collect());
+    }
+
     /// Changes the labels in the agent's configuration, for its next start.
     pub fn set_labels<K: Into<String>, V: Into<String>>(
         &self,
