@@ -6,27 +6,66 @@ REPORT=${REPORT:-target/test-report}
 PHASE_NAMES=()
 PHASE_SECONDS=()
 PHASE_RESULTS=()
+BESIDE=()
+COMMANDS=()
 
 phases_begin() {
 	rm -rf "$REPORT"
 	mkdir -p "$REPORT"
 	: >"$REPORT/skipped"
+	# What runs beside does not hear Ctrl-C by itself.
+	trap 'for job in $(jobs -p); do pkill -P "$job"; done' EXIT
 }
 
 # phase <name> <command>...: runs a command; its output goes to the terminal and to a log.
 phase() {
 	local name=$1 log start result=0
 	shift
-	log="$REPORT/${name// /-}.log"
+	log=$(_log "$name")
 	printf '\n== %s: %s\n' "$name" "$*"
 	start=$SECONDS
 	"$@" 2>&1 | tee "$log" || result=$?
-	PHASE_NAMES+=("$name")
-	PHASE_SECONDS+=($((SECONDS - start)))
-	PHASE_RESULTS+=("$result")
+	_phase_ended "$name" $((SECONDS - start)) "$result"
+}
+
+# beside <name> <command>...: the same on what the phases after it leave of the processor, until
+# `joined`; its output is shown then. Tests wait for much of their time.
+beside() {
+	local name=$1
+	shift
+	BESIDE+=("$name")
+	COMMANDS+=("$*")
+	{
+		local start=$SECONDS result=0
+		nice -n 19 "$@" </dev/null >"$(_log "$name")" 2>&1 || result=$?
+		echo "$((SECONDS - start)) $result" >"$REPORT/${name// /-}.ended"
+	} &
+}
+
+# joined: waits for all of them.
+joined() {
+	local i name seconds result
+	wait
+	for i in "${!BESIDE[@]}"; do
+		name=${BESIDE[i]}
+		printf '\n== %s, beside the others: %s\n' "$name" "${COMMANDS[i]}"
+		cat "$(_log "$name")"
+		read -r seconds result <"$REPORT/${name// /-}.ended"
+		_phase_ended "$name" "$seconds" "$result"
+	done
+}
+
+_log() {
+	echo "$REPORT/${1// /-}.log"
+}
+
+_phase_ended() {
+	PHASE_NAMES+=("$1")
+	PHASE_SECONDS+=("$2")
+	PHASE_RESULTS+=("$3")
 	# With one test thread the harness has begun the line: "test name ... skipped: ...".
-	grep -aoE '(^|\.\.\. )skipped: .*' "$log" | sed 's/^\.\.\. //' >>"$REPORT/skipped" || true
-	return "$result"
+	grep -aoE '(^|\.\.\. )skipped: .*' "$(_log "$1")" | sed 's/^\.\.\. //' >>"$REPORT/skipped" || true
+	return "$3"
 }
 
 # Ignored tests are skips too; cargo prints the reason given in #[ignore = "..."].

@@ -13,10 +13,12 @@ everything() {
 	# build only some of them.
 	phase "build" cargo build --locked --workspace --all-targets || return
 	phase "format" cargo fmt --all --check
-	phase "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+	# In a folder of its own, so that tests that call cargo do not wait for it.
+	beside "clippy" env CARGO_TARGET_DIR=target/beside cargo clippy --locked --workspace --all-targets -- -D warnings
+	beside "agent for aarch64" tools/cross-aarch64.sh
 	phase "tests" cargo test --locked --workspace --no-fail-fast
+	joined
 	phase "licences and duplicates" tools/deny.sh
-	phase "agent for aarch64" tools/cross-aarch64.sh
 	[ "$full" != full ] || longer
 }
 
