@@ -307,6 +307,23 @@ fn an_acknowledgement_of_a_lost_stream_does_not_hide_what_the_new_one_holds() {
 }
 
 #[test]
+fn an_acknowledgement_after_the_watch_told_of_the_deletion_does_not_bring_the_body_back() {
+    let mut stream = Stream::new();
+    let wanted = desired(&[Object::new("web")]);
+    let plan = stream.plan(Some(&wanted));
+    // Stored as the first message; a leader that was deposed deletes it, and the watch is faster than
+    // the answer.
+    let news = stream.mirror.deleted("a.shop.web", 2);
+    assert_eq!(news.map_err(|e| e.reason()), Ok(None));
+    assert!(stream.mirror.stored(plan.epoch, &plan.puts[0], 1));
+    assert_eq!(stream.plan(Some(&wanted)).puts.len(), 1, "it is missing");
+
+    // One that the watch has not come to yet counts at once.
+    stream.mirror.stored(plan.epoch, &plan.puts[0], 3);
+    assert_eq!(stream.plan(Some(&wanted)).puts, []);
+}
+
+#[test]
 fn what_was_signed_is_remembered_when_the_stream_is_told_anew() {
     let mut stream = Stream::new();
     let none = Desired::default();

@@ -27,7 +27,9 @@ impl Mirror {
     /// An entry was stored.
     pub fn stored(&mut self, epoch: Epoch, put: &Put, sequence: u64) -> bool {
         let counts = epoch == self.epoch;
-        if counts {
+        // The watch is in order: it has told of this one, or of what came after it under its key. A
+        // deletion leaves nothing behind that would say so.
+        if counts && sequence > self.told {
             self.entry_stored(&put.key, sequence, put.body.print());
         }
         counts

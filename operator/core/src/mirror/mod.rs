@@ -76,6 +76,8 @@ pub struct Mirror {
     retired_keys: Vec<String>,
     devices: HashMap<DeviceId, Held>,
     epoch: Epoch,
+    /// Up to here the watch has told everything there is.
+    told: u64,
     /// Deployments by number, with how many lines and entries name each.
     names: Slots<DeploymentRef, u64>,
 }
@@ -89,6 +91,7 @@ impl Mirror {
             retired_keys: Vec::new(),
             devices: HashMap::new(),
             epoch: Epoch::default(),
+            told: 0,
             names: Slots::default(),
         }
     }
@@ -107,6 +110,7 @@ impl Mirror {
     /// not have seen it, takes it if no later one was made since.
     pub fn clear(&mut self) {
         self.epoch = self.epoch.next();
+        self.told = 0;
         self.names = Slots::default();
         self.devices.retain(|_, held| {
             *held = Held {
@@ -120,6 +124,7 @@ impl Mirror {
     /// Takes note of a message. Answers with the device whose keys are now different from what was
     /// known, which may need to be written again.
     pub fn put(&mut self, message: Message<'_>) -> Result<Option<DeviceId>, ForeignError> {
+        self.told = self.told.max(message.sequence);
         match message.key.parse()? {
             DesiredKey::Entry(key) => {
                 let news = self.entry_stored(&key, message.sequence, print(message.body));
@@ -131,6 +136,7 @@ impl Mirror {
 
     /// Takes note of a deletion marker.
     pub fn deleted(&mut self, key: &str, sequence: u64) -> Result<Option<DeviceId>, ForeignError> {
+        self.told = self.told.max(sequence);
         match key.parse()? {
             DesiredKey::Entry(key) => {
                 let news = self.entry_gone(&key, sequence);
