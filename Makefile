@@ -204,6 +204,17 @@ bench-soak: servers release ## Two hours of everything at low rates, to find lea
 bench-failover: servers release ## Who leads is killed while 1,000 simulated devices report, operator and server of the bus in turn; last line JSON
 	$(OUT)/release/fleet-loadtest run failover $(FAILOVER)
 
+# One Deployment for every ten devices.
+SIZES ?= 1000 3000 10000
+
+.PHONY: bench-growth
+bench-growth: servers release ## What fleets of SIZES cost at rest, at a start of the operator, for a change; reports for `fleet-loadtest capacity`
+	@set -e; for size in $(SIZES); do \
+		for scenario in idle cold fanout; do \
+			$(OUT)/release/fleet-loadtest run $$scenario --devices $$size --deployments $$((size / 10)) --seconds 90; \
+		done; \
+	done
+
 .PHONY: bench-charts
 bench-charts: setup release ## Rendering and installing the charts, and sizes; last line JSON
 	$(OUT)/release/fleet-bench charts

@@ -39,6 +39,25 @@ pub enum Command {
         #[arg(long, default_value = "docs/performance")]
         out: PathBuf,
     },
+    /// Draw a flame graph of what `perf script` prints, read from standard input.
+    Flame {
+        /// Of what it is: program, scenario, commit.
+        #[arg(long)]
+        title: String,
+        /// Where it goes, as SVG.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Write what fleets of other sizes would cost, by what these reports measured, into the tables of a
+    /// page.
+    Capacity {
+        /// Reports, or folders of them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The page.
+        #[arg(long, default_value = "docs/performance/capacity.md")]
+        page: PathBuf,
+    },
 }
 
 /// Options of `run`.

@@ -16,10 +16,12 @@
 //! | [`record`] | what is noted on the way, also when a run is interrupted |
 //! | [`report`] | what a run says in the end |
 //! | [`compare`] | whether one set of runs is worse than another by more than noise |
+//! | [`capacity`] | what fleets of other sizes would cost |
 //! | [`trend`] | whether something rises while a run goes on |
 //! | [`plot`] | pages with curves, as SVG |
 
 pub mod args;
+pub mod capacity;
 pub mod compare;
 pub mod device;
 pub mod error;

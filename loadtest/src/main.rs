@@ -7,9 +7,10 @@ use std::sync::Arc;
 use clap::Parser as _;
 use fleet_loadtest::args::{Cli, Command, RunArgs};
 use fleet_loadtest::compare::{Sides, Verdict, reports};
+use fleet_loadtest::plot::flame::Frame;
 use fleet_loadtest::plot::pages::{pages, write};
 use fleet_loadtest::progress::Progress;
-use fleet_loadtest::run;
+use fleet_loadtest::{Error, Report, capacity, run};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Run(args) => measure(args).await,
         Command::Compare { paths } => compare(&paths),
         Command::Report { paths, out } => draw(&paths, &out),
+        Command::Flame { title, out } => flame(&title, &out),
+        Command::Capacity { paths, page } => foretell(&paths, &page),
     }
 }
 
@@ -73,12 +76,36 @@ fn compare(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn draw(paths: &[PathBuf], out: &Path) -> anyhow::Result<ExitCode> {
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(reports(path)?);
+fn read(paths: &[PathBuf]) -> Result<Vec<Report>, Error> {
+    let read = paths.iter().map(|path| reports(path));
+    Ok(read.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn flame(title: &str, out: &Path) -> anyhow::Result<ExitCode> {
+    let script = std::io::read_to_string(std::io::stdin())?;
+    let frames = Frame::from_perf_script(&script);
+    anyhow::ensure!(
+        frames.samples() > 0,
+        "no stack on standard input: give it what `perf script` prints of a recording made with `perf record -g`"
+    );
+    std::fs::write(out, frames.svg(title)).map_err(Error::file(out))?;
+    println!("{} samples in {}", frames.samples(), out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn foretell(paths: &[PathBuf], page: &Path) -> anyhow::Result<ExitCode> {
+    let blocks = capacity::blocks(&read(paths)?);
+    let text = std::fs::read_to_string(page).map_err(Error::file(page))?;
+    let text = capacity::fill(&text, &blocks)?;
+    std::fs::write(page, text).map_err(Error::file(page))?;
+    for (_, table) in blocks {
+        println!("{table}");
     }
-    let files = pages(&all);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn draw(paths: &[PathBuf], out: &Path) -> anyhow::Result<ExitCode> {
+    let files = pages(&read(paths)?);
     write(&files, out)?;
     println!("{} files in {}", files.len(), out.display());
     Ok(ExitCode::SUCCESS)

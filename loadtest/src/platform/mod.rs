@@ -1,6 +1,7 @@
 //! The servers under test.
 
 mod bus;
+mod disk;
 mod door;
 mod metrics;
 mod statuses;

@@ -122,14 +122,18 @@ fn rule(body: &mut String, from: (f64, f64), to: (f64, f64)) {
 }
 
 fn text(body: &mut String, x: f64, y: f64, anchor: &str, colour: &str, what: &str) {
-    let what = what
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    let what = escaped(what);
     let _ = writeln!(
         body,
         "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{what}</text>"
     );
+}
+
+/// As XML has it between tags.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn along(place: f64) -> f64 {

@@ -5,6 +5,7 @@
 
 pub mod axis;
 pub mod chart;
+pub mod flame;
 pub mod growth;
 pub mod pages;
 

@@ -8,8 +8,8 @@ use fleet_contracts::signing::TrustedKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::Scene;
 use super::setup::{self, Share};
-use super::{PATIENCE, Scene};
 use crate::Error;
 use crate::device::{Applied, Ears, Host, Order, Request};
 use crate::fleet::{Census, Counts};
@@ -135,7 +135,7 @@ impl Agents {
             .say(&format!("{} Deployments are made", fleet.workloads.len()));
         platform.create(fleet).await?;
         Self::all_run(scene, platform).await?;
-        setup::quiet(platform).await
+        setup::quiet(scene, platform).await
     }
 
     /// Waits until all Deployments of the fleet run everywhere by their statuses.
@@ -154,6 +154,11 @@ impl Agents {
             let wrong = platform.wrong(fleet, expected).await;
             wrong.is_ok_and(|wrong| wrong.is_empty())
         };
-        until(PATIENCE, "all Deployments run on all their devices", right).await
+        until(
+            scene.long(),
+            "all Deployments run on all their devices",
+            right,
+        )
+        .await
     }
 }

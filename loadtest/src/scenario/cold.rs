@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fleet_bench_kit::process::{cpu_seconds, rss_mib};
 
-use super::{PATIENCE, Scene, setup, verdict};
+use super::{Scene, setup, verdict};
 use crate::Error;
 use crate::platform::{Platform, until};
 
@@ -21,7 +21,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     platform.operator.start()?;
     sampler.renew(platform)?;
     let ready = || platform.is_ready();
-    until(PATIENCE, "the operator is ready", ready).await?;
+    until(scene.long(), "the operator is ready", ready).await?;
     record.figure("ready_seconds", begun.elapsed().as_secs_f64());
     platform.leads().await?;
     record.figure("leading_seconds", begun.elapsed().as_secs_f64());
@@ -31,7 +31,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
 async fn finish(scene: &Scene, platform: &Platform, begun: Instant) -> Result<(), Error> {
     let record = &scene.record;
     let what = "statuses become what devices said while nobody listened";
-    let settled = verdict::settled(scene, platform, PATIENCE, what).await?;
+    let settled = verdict::settled(scene, platform, scene.long(), what).await?;
     if settled.is_some() {
         let seconds = begun.elapsed().as_secs_f64();
         record.figure("statuses_right_seconds", seconds);
@@ -45,7 +45,7 @@ async fn finish(scene: &Scene, platform: &Platform, begun: Instant) -> Result<()
     }
     // What it writes after the statuses is part of what a start costs.
     let quiet = Instant::now();
-    setup::quiet(platform).await?;
+    setup::quiet(scene, platform).await?;
     let rest: Duration = quiet.elapsed();
     record.figure("quiet_after_seconds", rest.as_secs_f64());
     verdict::no_errors(scene);

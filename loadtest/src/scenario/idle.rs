@@ -34,6 +34,10 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     record.figure("device_day_sent_bytes", sent / per_device);
     record.figure("device_day_received_bytes", received / per_device);
     record.cpu_since(&before.cpu, span);
+    record.figure("nats_disk_mib", platform.disk_mib("nats").await?);
+    if let Some(taken) = platform.database_mib() {
+        record.figure("etcd_database_mib", taken);
+    }
     if let Some(error) = agents.failure() {
         return Err(error);
     }

@@ -9,7 +9,7 @@ use crate::platform::Platform;
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let _sampler = platform.sample(&scene.record)?;
     let (live, mut agents) = Live::start(scene, platform).await?;
-    setup::quiet(platform).await?;
+    setup::quiet(scene, platform).await?;
     let spent = Spent::by_now(scene, platform).await;
     scene.progress.say("devices change their labels");
     let span = Span::of(scene);

@@ -13,7 +13,7 @@ const ROUNDS: u32 = 3;
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let _sampler = platform.sample(&scene.record)?;
     let (live, mut agents) = Live::start(scene, platform).await?;
-    setup::quiet(platform).await?;
+    setup::quiet(scene, platform).await?;
     let spent = Spent::by_now(scene, platform).await;
     scene.progress.say("Deployments change, and devices report");
     let (span, rest) = (Span::of(scene), scene.rest().limit());

@@ -24,7 +24,7 @@ const UNANSWERED: [&str; 2] = ["request not answered", "report refused or not an
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let sampler = platform.sample(&scene.record)?;
     let (live, mut agents) = Live::start(scene, platform).await?;
-    setup::quiet(platform).await?;
+    setup::quiet(scene, platform).await?;
     let leaks = Leaks::new(scene, platform).await?;
     let before = leaks.sample().await?;
     let spent = Spent::by_now(scene, platform).await;
@@ -46,7 +46,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     let to = from + span.length;
     leaks.rises(from.as_secs_f64(), to.as_secs_f64());
     live.finish(platform, &UNANSWERED).await?;
-    setup::quiet(platform).await?;
+    setup::quiet(scene, platform).await?;
     leaks.compare(&before).await?;
     drop(sampler);
     drop(agents);

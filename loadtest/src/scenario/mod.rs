@@ -29,9 +29,11 @@ use crate::record::Record;
 use crate::report::{Parameters, Scenario};
 use crate::wire::{Ramp, Writer};
 
-/// How long a step of setting up may take, and statuses in the end, before that counts as wrong. Ten
-/// thousand devices are as many objects, of which a busy API server takes two hundred a second.
+/// How long a step of setting up may take, and statuses in the end, before that counts as wrong; twice
+/// and three times as long with so many devices more. Each is an object, and a busy API server takes two
+/// hundred of those a second.
 const PATIENCE: Duration = Duration::from_secs(900);
+const DEVICES: usize = 50_000;
 
 /// What a scenario works with.
 #[derive(Debug, Clone)]
@@ -97,8 +99,14 @@ impl Scene {
     fn patience(&self) -> Duration {
         match self.parameters.withheld {
             Some(_) => Duration::from_secs(10),
-            None => PATIENCE,
+            None => self.long(),
         }
+    }
+
+    /// How long a step may take with a fleet of this size.
+    fn long(&self) -> Duration {
+        let more = u32::try_from(self.fleet.devices.len() / DEVICES);
+        PATIENCE.saturating_mul(more.unwrap_or(u32::MAX).saturating_add(1))
     }
 
     fn rest(&self) -> rest::Rest {
@@ -115,6 +123,7 @@ impl Scene {
         let starting = Platform::start(&name, &self.parameters, &self.progress);
         let platform = Box::pin(starting).await?;
         platform.versions(&self.record).await;
+        self.record.count("pairs", self.fleet.pairs.len() as u64);
         let played = self.play_on(&platform).await;
         if let Some(door) = &platform.door {
             door.note(&self.record).await;

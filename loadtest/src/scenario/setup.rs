@@ -8,7 +8,7 @@ use fleet_bus::async_nats::Subject;
 use fleet_contracts::payload::Phase;
 use tokio::task::JoinSet;
 
-use super::{PATIENCE, Scene};
+use super::Scene;
 use crate::Error;
 use crate::platform::{Platform, until};
 use crate::report::Connections;
@@ -60,7 +60,6 @@ pub(super) async fn prepare(
         Ok(shares)
     };
     let shares = noted(scene, "first_reports_seconds", reported).await?;
-    scene.record.count("pairs", scene.fleet.pairs.len() as u64);
     Ok((shares, heart))
 }
 
@@ -160,8 +159,8 @@ pub(super) async fn registered(scene: &Scene, platform: &Platform) -> Result<(),
         scene.progress.step(known, count, "devices are resources");
         known == count
     };
-    until(PATIENCE, "the operator knows all devices", known).await?;
-    quiet(platform).await
+    until(scene.long(), "the operator knows all devices", known).await?;
+    quiet(scene, platform).await
 }
 
 /// All Deployments are made, and everything that follows from them is on the bus and in the statuses.
@@ -174,7 +173,7 @@ async fn roll_out(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     ));
     platform.create(fleet).await?;
     right(scene, platform, "every Deployment matches its devices").await?;
-    quiet(platform).await
+    quiet(scene, platform).await
 }
 
 /// Every device reports that it runs everything.
@@ -212,7 +211,7 @@ async fn say(
 
 /// Waits until all statuses are what the recount says.
 async fn right(scene: &Scene, platform: &Platform, what: &str) -> Result<(), Error> {
-    let settled = platform.settled(&scene.fleet, &scene.truth, PATIENCE, &scene.progress);
+    let settled = platform.settled(&scene.fleet, &scene.truth, scene.long(), &scene.progress);
     match settled.await? {
         Ok(took) => {
             scene
@@ -222,15 +221,15 @@ async fn right(scene: &Scene, platform: &Platform, what: &str) -> Result<(), Err
         }
         Err(wrong) => Err(Error::Timeout {
             what: format!("{what}: {} are wrong, such as {:?}", wrong.len(), wrong[0]),
-            limit: PATIENCE,
+            limit: scene.long(),
         }),
     }
 }
 
 /// Waits until the operator has nothing left to write.
-pub(super) async fn quiet(platform: &Platform) -> Result<(), Error> {
+pub(super) async fn quiet(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let idle = || async { platform.metric("fleet_operator_queue_depth").await == Some(0.0) };
-    until(PATIENCE, "the operator has written everything", idle).await
+    until(scene.long(), "the operator has written everything", idle).await
 }
 
 /// A count as metrics have it.

@@ -2,8 +2,6 @@
 //! disk.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fleet_bench_kit::process::{open_files, threads};
@@ -98,9 +96,8 @@ impl<'a> Leaks<'a> {
             }
         }
         for name in ["nats", "etcd"] {
-            let folder = bed.folder().join(name);
-            let bytes = tokio::task::spawn_blocking(move || disk(&folder)).await?;
-            found.insert(format!("{name} disk, MiB"), of(bytes) / of(1 << 20));
+            let taken = self.platform.disk_mib(name).await?;
+            found.insert(format!("{name} disk, MiB"), taken);
         }
         for (name, value) in &found {
             self.scene.record.gauge(name, *value);
@@ -212,19 +209,6 @@ fn number(value: &Value, field: &'static str) -> Result<f64, Error> {
         let missing = format!("it does not say {field}");
         Error::bus("read how the server is")(missing)
     })
-}
-
-/// What a folder takes of the disk. What goes away meanwhile takes nothing.
-fn disk(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
-    };
-    let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(about) if about.is_dir() => disk(&entry.path()),
-        Ok(about) => about.blocks() * 512,
-        Err(_) => 0,
-    });
-    sizes.sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers are far below 2^52")]

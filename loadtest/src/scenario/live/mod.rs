@@ -85,7 +85,6 @@ impl Live {
     pub(super) async fn start(scene: &Scene, platform: &Platform) -> Result<(Self, Agents), Error> {
         let census = Arc::new(Census::new(&scene.fleet)?);
         let agents = Agents::counted(scene, platform, Some(Arc::clone(&census))).await?;
-        scene.record.count("pairs", scene.fleet.pairs.len() as u64);
         let live = Self {
             scene: scene.clone(),
             census,
