@@ -131,10 +131,13 @@ pub(crate) fn seconds(at: &Time) -> u64 {
 
 fn situation(object: &DeviceEnrolment) -> Situation {
     let status = object.status.clone().unwrap_or_default();
-    let ready = status
-        .conditions
-        .iter()
-        .any(|c| c.type_ == ConditionType::Ready.as_str() && c.status == "True");
+    // Of what was decided last: who was denied and approved again has lost its keys in between, and
+    // nobody may have had the time to say so.
+    let generation = object.metadata.generation;
+    let ready = status.conditions.iter().any(|c| {
+        let is_ready = c.type_ == ConditionType::Ready.as_str() && c.status == "True";
+        is_ready && c.observed_generation == generation
+    });
     let created = object.metadata.creation_timestamp.as_ref();
     let next = status.next_key.as_ref();
     let next_expires = next.and_then(|next| next.key_id.as_ref().and(next.expires_at.as_ref()));
@@ -154,5 +157,53 @@ fn situation(object: &DeviceEnrolment) -> Situation {
             .as_ref()
             .max(next_expires)
             .map(seconds),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "test code")]
+mod tests {
+    use fleet_api::DeviceEnrolment;
+    use fleet_auth_core::enrol::Standing;
+    use serde_json::json;
+
+    use super::View;
+
+    /// Approved in the third version of its spec; ready, as somebody said of another.
+    fn ready_as_of(generation: i64) -> DeviceEnrolment {
+        let since = "2026-01-01T00:00:00Z";
+        let object = json!({
+            "apiVersion": "fleet.nationtech.io/v1alpha1",
+            "kind": "DeviceEnrolment",
+            "metadata": {"name": "e", "generation": 3, "creationTimestamp": since},
+            "spec": {
+                "deviceId": "robot-7",
+                "publicKey": "key",
+                "fingerprint": "SHA256:x",
+                "facts": {},
+                "tokenId": "t",
+                "approval": {"decision": "Approved", "message": "found"},
+            },
+            "status": {
+                "userId": "u",
+                "keyId": "k",
+                "conditions": [{
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "Provisioned",
+                    "message": "",
+                    "observedGeneration": generation,
+                    "lastTransitionTime": since,
+                }],
+            },
+        });
+        serde_json::from_value(object).expect("an enrolment")
+    }
+
+    #[test]
+    fn who_was_ready_before_the_last_decision_is_looked_at_again() {
+        let standing = |generation| View::new(ready_as_of(generation), 0, 60).standing;
+        assert_eq!(standing(3), Standing::Ready);
+        assert_eq!(standing(1), Standing::Approved);
     }
 }
