@@ -77,6 +77,8 @@ has /usr/lib/cni/ptp /usr/libexec/cni/ptp /opt/cni/bin/ptp ||
     need containernetworking-plugins containernetworking-plugins cni-plugins
 # Test images.
 has_static_busybox || need busybox-static busybox busybox
+# A network that loses packets.
+has nft /usr/sbin/nft || need nftables nftables nftables
 # Programs with a wall clock of their own.
 has /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1 \
     /usr/lib/faketime/libfaketimeMT.so.1 || need libfaketime libfaketime libfaketime
