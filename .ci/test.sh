@@ -16,9 +16,9 @@ everything() {
 	# In a folder of its own, so that tests that call cargo do not wait for it.
 	beside "clippy" env CARGO_TARGET_DIR=target/beside cargo clippy --locked --workspace --all-targets -- -D warnings
 	beside "agent for aarch64" tools/cross-aarch64.sh
+	beside "licences and duplicates" tools/deny.sh
 	phase "tests" cargo test --locked --workspace --no-fail-fast
 	joined
-	phase "licences and duplicates" tools/deny.sh
 	[ "$full" != full ] || longer
 }
 
