@@ -13,6 +13,7 @@ mod many;
 mod mixed;
 mod raw;
 mod rest;
+mod seen;
 mod setup;
 mod storm;
 mod verdict;

@@ -10,7 +10,7 @@ use fleet_operator_core::replica::Queues;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 
 use super::Scene;
-use crate::fleet::Counts;
+use super::seen::Seen;
 use crate::platform::Platform;
 
 /// Deployments looked at of those that begin to rest in one second.
@@ -78,6 +78,8 @@ pub(super) struct Looks {
 pub(super) async fn watch(scene: &Scene, platform: &Platform, span: Duration) -> Looks {
     let begun = Instant::now();
     let mut random = fastrand::Rng::with_seed(scene.parameters.seed);
+    // To ask for each again and again would be work for the API server that nobody else makes it do.
+    let seen = Seen::start(platform.deployments());
     let (mut looks, mut under_way) = (Looks::default(), FuturesUnordered::new());
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut second = 0;
@@ -92,7 +94,7 @@ pub(super) async fn watch(scene: &Scene, platform: &Platform, span: Duration) ->
                 }
                 if begun.elapsed() + rest <= span {
                     for workload in chosen(scene, second, &mut random) {
-                        under_way.push(look(scene, platform, workload, begun.elapsed() + rest, begun));
+                        under_way.push(look(scene, &seen, workload, begun.elapsed() + rest, begun));
                     }
                 }
                 second += 1;
@@ -114,18 +116,10 @@ fn chosen(scene: &Scene, second: usize, random: &mut fastrand::Rng) -> Vec<usize
     random.choose_multiple(all, LOOKED_AT)
 }
 
-async fn look(
-    scene: &Scene,
-    platform: &Platform,
-    workload: usize,
-    end: Duration,
-    begun: Instant,
-) -> Look {
+async fn look(scene: &Scene, seen: &Seen, workload: usize, end: Duration, begun: Instant) -> Look {
     let name = scene.fleet.workloads[workload].reference.name.to_string();
-    let api = platform.deployments();
     loop {
-        let status = api.get(&name).await.ok().and_then(|object| object.status);
-        let found = status.as_ref().map(Counts::of);
+        let found = seen.sight(&name).and_then(|sight| sight.counts);
         let expected = scene.truth.recount(&scene.fleet, workload);
         if found == Some(expected) {
             let silent = scene.truth.silent(workload);

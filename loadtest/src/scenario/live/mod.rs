@@ -7,13 +7,12 @@
 //! | [`moves`] | devices change their labels |
 //! | [`looks`] | statuses are held against the recount |
 //!
-//! [`leaks`] looks at what must not grow, [`seen`] knows statuses as the API server tells them, [`spent`] what all of it costs.
+//! [`leaks`] looks at what must not grow, [`spent`] what all of it costs.
 
 pub(super) mod leaks;
 pub(super) mod looks;
 pub(super) mod moves;
 pub(super) mod reports;
-mod seen;
 pub(super) mod spent;
 pub(super) mod turnover;
 
@@ -22,12 +21,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::agents::{Agents, Orders};
+use super::seen::{Seen, Sight};
 use super::{Scene, verdict};
 use crate::Error;
 use crate::fleet::{Census, Counts};
 use crate::platform::Platform;
 use crate::report::Scenario;
-use seen::{Seen, Sight};
 
 /// Between two drawings of the progress.
 const SHOW: Duration = Duration::from_millis(250);
