@@ -1,5 +1,8 @@
 //! A cost as a line over the size of the fleet.
 
+/// What rises by less than this part of itself over all sizes, or falls, does not depend on the size.
+const FLAT: f64 = 0.1;
+
 /// So much for an empty fleet, and so much more for each device.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
@@ -22,6 +25,8 @@ impl Line {
         let spread: f64 = weighed.iter().map(off).sum();
         let both = |p: &(f64, f64, f64)| p.2 * (p.0 - x) * (p.1 - y);
         let each = weighed.iter().map(both).sum::<f64>() / spread;
+        let largest = weighed.iter().map(|p| p.0).max_by(f64::total_cmp)?;
+        let each = if each * largest < FLAT * y { 0.0 } else { each };
         let base = y - each * x;
         let two = weighed.iter().any(|p| (p.0 - x).abs() > 0.5);
         (two && each.is_finite() && base.is_finite()).then_some(Self { base, each })
@@ -66,6 +71,15 @@ mod tests {
             line.is_some_and(|first| (first - 10.0).abs() < 0.5),
             "{line:?}"
         );
+    }
+
+    #[test]
+    fn what_hardly_rises_is_flat() {
+        let points = [(1e3, 30.0), (3e3, 37.0), (1e4, 29.0)];
+        let line = Line::through(&points);
+        let flat = line.is_some_and(|l| l.each.abs() < 1e-12 && (29.0..37.0).contains(&l.base));
+        assert!(flat, "{line:?}");
+        assert_eq!(line.and_then(|line| line.reaches(1e6)), None);
     }
 
     #[test]

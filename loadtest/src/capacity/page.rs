@@ -60,11 +60,12 @@ fn measured(known: &[&Growth]) -> String {
             .map(|(n, cost)| format!("{n}: {}", short(*cost)))
             .collect();
         let line = growth.line.map_or_else(dash, |line| {
-            format!(
-                "{} + {} for each 1,000",
-                short(line.base),
-                short(line.each * 1e3)
-            )
+            let base = short(line.base);
+            if line.each > 0.0 {
+                format!("{base} + {} for each 1,000", short(line.each * 1e3))
+            } else {
+                format!("{base}, whatever the size")
+            }
         });
         let power = growth.exponent.map_or_else(dash, |k| format!("{k:.2}"));
         let largest = growth.points.last().map_or(f64::NAN, |(_, cost)| *cost);
@@ -160,7 +161,9 @@ fn short(value: f64) -> String {
         }
         large if large >= 10.0 => 1,
         large if large >= 1.0 => 2,
-        _ => 3,
+        small if small >= 0.1 => 3,
+        small if small >= 0.01 => 4,
+        _ => 5,
     };
     format!("{value:.digits$}")
 }
@@ -173,7 +176,10 @@ mod tests {
     fn three_digits_count() {
         let all = [1_234_567.0, 999.6, 12.34, 1.234, 0.012_34, -1_234.0];
         let texts = all.map(short);
-        assert_eq!(texts, ["1230000", "1000", "12.3", "1.23", "0.012", "-1230"]);
+        assert_eq!(
+            texts,
+            ["1230000", "1000", "12.3", "1.23", "0.0123", "-1230"]
+        );
     }
 
     #[test]
