@@ -18,7 +18,7 @@ const DAY: i64 = 86_400;
 const DEVICES: usize = 60;
 const DEPLOYMENTS: usize = 3;
 /// Where a fan-out is half done.
-const HALF: usize = (DEVICES * DEPLOYMENTS + DEVICES) / 2;
+const HALF: usize = DEVICES * (DEPLOYMENTS + 1) / 2;
 
 fn clock(bed: &Testbed, scenario: &str) -> Option<WallClock> {
     let clock = WallClock::create(bed.folder()).expect("a clock");
