@@ -38,7 +38,7 @@ beside() {
 	{
 		local start=$SECONDS result=0
 		nice -n 19 "$@" </dev/null >"$(_log "$name")" 2>&1 || result=$?
-		echo "$((SECONDS - start)) $result" >"$REPORT/${name// /-}.ended"
+		echo "$((SECONDS - start)) $result" >"$(_log "$name").ended"
 	} &
 }
 
@@ -50,7 +50,7 @@ joined() {
 		name=${BESIDE[i]}
 		printf '\n== %s, beside the others: %s\n' "$name" "${COMMANDS[i]}"
 		cat "$(_log "$name")"
-		read -r seconds result <"$REPORT/${name// /-}.ended"
+		read -r seconds result <"$(_log "$name").ended"
 		_phase_ended "$name" "$seconds" "$result"
 	done
 }

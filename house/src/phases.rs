@@ -71,6 +71,22 @@ fn a_phase_that_breaks_counts_as_a_failure() {
 }
 
 #[test]
+fn what_runs_beside_is_shown_and_counts() {
+    let (code, lines) = run(
+        "beside deny sh -c 'echo skipped: advisories: no network; exit 3'; \
+         beside clippy echo clean; phase format true; joined",
+    );
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        lines.last().map(String::as_str),
+        Some("0 passed, 1 failed, 1 skipped")
+    );
+    for line in ["clean", "  advisories: no network"] {
+        assert!(lines.iter().any(|found| found == line), "{line}: {lines:?}");
+    }
+}
+
+#[test]
 fn what_was_skipped_is_listed_with_its_reason() {
     let tests = format!(
         "t() {{ echo 'test node::runs ... ignored, wants a node'; {}; }}; phase tests t; \

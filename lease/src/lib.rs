@@ -104,19 +104,14 @@ impl Election {
     }
 
     /// Whether this replica leads. It stops by itself when it could not renew in time.
-    pub const fn leads(&self, now: UnixMillis) -> bool {
-        match self.renewed {
-            Some(at) => now.millis_since(at) < self.terms.renew_deadline,
-            None => false,
-        }
+    pub fn leads(&self, now: UnixMillis) -> bool {
+        self.leads_until(now).is_some()
     }
 
-    /// When a leader that cannot renew stops to lead.
-    pub const fn leads_until(&self) -> Option<UnixMillis> {
-        match self.renewed {
-            Some(at) => Some(UnixMillis(at.0.saturating_add(self.terms.renew_deadline))),
-            None => None,
-        }
+    /// Until when this replica leads, if it cannot renew again; `None` if it does not lead now.
+    pub fn leads_until(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let end = UnixMillis(self.renewed?.0.saturating_add(self.terms.renew_deadline));
+        (now < end).then_some(end)
     }
 
     /// Gives up by itself.
@@ -186,7 +181,8 @@ mod tests {
         b.wrote(at(0));
         assert!(b.leads(at(9)));
         assert!(!b.leads(at(10)));
-        assert_eq!(b.leads_until(), Some(at(10)));
+        assert_eq!(b.leads_until(at(9)), Some(at(10)));
+        assert_eq!(b.leads_until(at(10)), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::routing::get;
 use fleet_bus::Bus;
 use fleet_service::{Tasks, pages};
 
+use crate::clock;
 use crate::metrics::Totals;
 use crate::permissions::Permissions;
 use crate::state::Shared;
@@ -71,7 +72,7 @@ async fn metrics(State(pages): State<Pages>) -> Response {
         Totals {
             stats: state.index.stats(),
             violations: state.index.violations(),
-            active: state.is_active(crate::clock::now()),
+            active: state.is_active(clock::now()),
             connected,
             depths: state.queues.depths(),
         }

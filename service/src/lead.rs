@@ -109,8 +109,7 @@ impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
     }
 
     fn announce(&mut self) {
-        let now = now();
-        let until = self.election.leads_until().filter(|until| now < *until);
+        let until = self.election.leads_until(now());
         if until == self.led {
             return;
         }
@@ -129,10 +128,9 @@ impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
         let retry = self.settings.terms.retry;
         // Spread by a fifth, so that replicas do not look in step.
         let retry = retry - retry / 10 + fastrand::u64(..=retry / 5);
-        let left = match self.election.leads_until() {
-            Some(until) if self.led.is_some() => until.0.saturating_sub(now().0).max(1),
-            _ => retry,
-        };
+        let left = self
+            .led
+            .map_or(retry, |until| until.0.saturating_sub(now().0).max(1));
         Duration::from_millis(retry.min(left))
     }
 

@@ -90,11 +90,8 @@ impl Callout {
                 nats.enforcer_seed().into_os_string(),
             ])
             .args(["--metrics-addr", &format!("127.0.0.1:{metrics_port}")])
-            .args(options.args);
-        let spec = options
-            .env
-            .iter()
-            .fold(spec, |spec, (key, value)| spec.env(key, value));
+            .args(options.args)
+            .envs(&options.env);
         let service = Service::new(spec, journal.clone());
         service.spawn()?;
         Ok(Self {

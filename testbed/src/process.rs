@@ -121,6 +121,11 @@ impl Spec {
         self
     }
 
+    pub(crate) fn envs(self, all: &[(String, String)]) -> Self {
+        all.iter()
+            .fold(self, |spec, (key, value)| spec.env(key, value))
+    }
+
     /// Every address it connects to is on this machine, whatever proxy the environment names.
     pub(crate) fn without_proxy(self) -> Self {
         self.env("NO_PROXY", "*")

@@ -291,11 +291,8 @@ impl Testbed {
             .args(["--metrics-addr", &metrics_addr.to_string()])
             .args(["--identity", &options.name])
             .args(options.args)
-            .env("KUBECONFIG", self.api_server()?.operator_kubeconfig());
-        let spec = options
-            .env
-            .iter()
-            .fold(spec, |spec, (key, value)| spec.env(key, value));
+            .env("KUBECONFIG", self.api_server()?.operator_kubeconfig())
+            .envs(&options.env);
         let service = Service::new(spec, self.journal.clone());
         service.spawn()?;
         Ok(Operator {

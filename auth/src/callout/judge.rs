@@ -6,6 +6,7 @@ use fleet_auth_core::callout::{Account, AuthRequest, Sealing, ServiceKeys, answe
 use fleet_auth_core::{
     AuthReason, Caps, Fingerprint, Grant, Identity, Refusal, TokenRules, admit, identify,
 };
+use fleet_contracts::DeviceId;
 use fleet_service::chain;
 use fleet_service::limit::Limiter;
 
@@ -41,7 +42,7 @@ pub struct Judge<P> {
     /// What was decided about devices.
     pub policies: P,
     /// How often devices may log in.
-    pub limiter: Limiter<fleet_contracts::DeviceId>,
+    pub limiter: Limiter<DeviceId>,
     /// How often logins from one address may fail before tokens that are not known yet are no longer
     /// looked at. Those who prove who they are never use it up, but wait with the others.
     pub failures: Limiter<String>,

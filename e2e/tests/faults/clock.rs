@@ -56,11 +56,10 @@ async fn an_operator_whose_clock_jumps_leads_on_and_is_obeyed() {
     let Some(clock) = clock(&scene.bed, "an operator whose clock jumps") else {
         return;
     };
-    let operator = clock.env().into_iter().fold(
-        OperatorOptions::replica("operator"),
-        |options, (name, value)| options.env(name, value),
-    );
-    let operator = scene.operator_by(operator);
+    let operator = scene.operator_by(OperatorOptions {
+        env: clock.env().into(),
+        ..OperatorOptions::replica("operator")
+    });
     scene.deploy_all(DEPLOYMENTS, "v0").await;
     scene.converged(Instant::now(), &[&operator]).await;
     let mut converged = Vec::new();

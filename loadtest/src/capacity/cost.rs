@@ -76,11 +76,7 @@ pub const COSTS: [Cost; 17] = [
         |r| cores(r, "nats"),
         None,
     ),
-    idle(
-        "NATS: disk, MiB",
-        |r| r.figures.get("nats_disk_mib").copied(),
-        None,
-    ),
+    idle("NATS: disk, MiB", |r| figure(r, "nats_disk_mib"), None),
     idle("API server: memory, MiB", |r| memory(r, "api-server"), None),
     idle(
         "API server: processor, idle fleet, cores",
@@ -90,13 +86,13 @@ pub const COSTS: [Cost; 17] = [
     idle("etcd: memory, MiB", |r| memory(r, "etcd"), None),
     idle(
         "etcd: database, MiB",
-        |r| r.figures.get("etcd_database_mib").copied(),
+        |r| figure(r, "etcd_database_mib"),
         Some(QUOTA),
     ),
     idle("a device: bytes each day, idle", day, None),
     idle(
         "setting up: seconds until all are registered",
-        |r| r.figures.get("registered_seconds").copied(),
+        |r| figure(r, "registered_seconds"),
         None,
     ),
     Cost {
@@ -117,17 +113,17 @@ pub const COSTS: [Cost; 17] = [
     },
     cold(
         "operator: seconds until a start is ready",
-        |r| r.figures.get("ready_seconds").copied(),
+        |r| figure(r, "ready_seconds"),
         Some(START),
     ),
     cold(
         "operator: seconds until a start has all statuses right",
-        |r| r.figures.get("statuses_right_seconds").copied(),
+        |r| figure(r, "statuses_right_seconds"),
         Some(START),
     ),
     cold(
         "operator: processor seconds of a start",
-        |r| r.figures.get("operator_cpu_seconds").copied(),
+        |r| figure(r, "operator_cpu_seconds"),
         None,
     ),
     Cost {
@@ -147,22 +143,19 @@ const fn cold(name: &'static str, read: fn(&Report) -> Option<f64>, limit: Optio
     }
 }
 
+fn figure(report: &Report, name: &str) -> Option<f64> {
+    report.figures.get(name).copied()
+}
+
 fn memory(report: &Report, process: &str) -> Option<f64> {
     let usages = report.processes.get(process)?.iter();
     usages.map(|usage| usage.rss_mib).max_by(f64::total_cmp)
 }
 
 fn cores(report: &Report, process: &str) -> Option<f64> {
-    let percent = report.figures.get(&format!("{process}_cpu_percent"))?;
-    Some(percent / 100.0)
+    Some(figure(report, &format!("{process}_cpu_percent"))? / 100.0)
 }
 
 fn day(report: &Report) -> Option<f64> {
-    let of = |which: &str| {
-        report
-            .figures
-            .get(&format!("device_day_{which}_bytes"))
-            .copied()
-    };
-    Some(of("sent")? + of("received")?)
+    Some(figure(report, "device_day_sent_bytes")? + figure(report, "device_day_received_bytes")?)
 }

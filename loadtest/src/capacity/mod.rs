@@ -9,10 +9,8 @@ mod cost;
 mod line;
 mod page;
 
-use std::collections::BTreeMap;
-
 use crate::plot::growth::exponent;
-use crate::report::{Credentials, Report};
+use crate::report::{Credentials, Report, newest};
 pub use cost::{COSTS, Cost, Limit};
 pub use line::Line;
 pub use page::{PageError, blocks, fill};
@@ -57,22 +55,12 @@ impl Growth {
 /// The runs that count: the newest of each kind and size that was finished, on one bus, with one operator
 /// and static credentials. From the smallest to the largest.
 pub fn counted(reports: &[Report]) -> Vec<&Report> {
-    let mut newest: BTreeMap<_, &Report> = BTreeMap::new();
-    for report in reports {
+    newest(reports.iter().filter(|report| {
         let asked = &report.parameters;
         let plain =
             asked.nats == 1 && asked.operators == 1 && asked.credentials == Credentials::Static;
-        if report.interrupted || report.failure.is_some() || !plain {
-            continue;
-        }
-        let connections = format!("{:?}", asked.connections);
-        let of = (asked.scenario, connections, asked.devices);
-        let kept = newest.entry(of).or_insert(report);
-        if report.started_at > kept.started_at {
-            *kept = report;
-        }
-    }
-    newest.into_values().collect()
+        plain && !report.interrupted && report.failure.is_none()
+    }))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "fleets are far below 2^52")]

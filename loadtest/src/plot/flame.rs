@@ -113,13 +113,11 @@ fn drawn(depth: u64, x: f64, width: f64, name: &str, samples: u64, all: u64) -> 
     let letters = (width / LETTER).floor();
     let mut text = String::new();
     if letters >= 4.0 {
-        let mut left = letters;
-        let short: String = name
-            .chars()
-            .take_while(|_| {
-                left -= 1.0;
-                left >= 0.0
-            })
+        let fits = |(number, _): &(u32, char)| f64::from(*number) <= letters;
+        let short: String = (1..)
+            .zip(name.chars())
+            .take_while(fits)
+            .map(|(_, letter)| letter)
             .collect();
         let (tx, ty) = (x + 2.0, -(y + 3.5));
         let short = escaped(&short);

@@ -8,7 +8,7 @@ use super::axis::Scale;
 use super::chart::{Chart, Series};
 use super::growth::exponent;
 use crate::Error;
-use crate::report::{Latencies, Report, Scenario, Usage, cpu_between};
+use crate::report::{Latencies, Report, Scenario, Usage, cpu_between, newest};
 
 /// A file of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,19 +21,12 @@ pub struct File {
 
 /// The page with its plots: the newest finished report of each scenario, set-up and size.
 pub fn pages(reports: &[Report]) -> Vec<File> {
-    let mut newest: BTreeMap<(Scenario, String, usize), &Report> = BTreeMap::new();
-    for report in reports.iter().filter(|r| !r.interrupted) {
-        let p = &report.parameters;
-        let of = (p.scenario, set_up(report), p.devices);
-        let kept = newest.entry(of).or_insert(report);
-        if report.started_at > kept.started_at {
-            *kept = report;
-        }
-    }
+    let newest = newest(reports.iter().filter(|r| !r.interrupted));
     let mut files = Vec::new();
     let mut page = String::from("# Measured\n\nWritten by `fleet-loadtest report`.\n");
-    for ((scenario, set_up, devices), report) in &newest {
-        let name = format!("{scenario}-{devices}{set_up}");
+    for report in &newest {
+        let p = &report.parameters;
+        let name = format!("{}-{}{}", p.scenario, p.devices, set_up(report));
         let charts = [
             ("latency", latencies(report)),
             ("throughput", throughput(report)),
@@ -59,11 +52,11 @@ pub fn pages(reports: &[Report]) -> Vec<File> {
         Scenario::Many,
         Scenario::Labels,
     ] {
-        let sizes: Vec<_> = newest
-            .iter()
-            .filter(|((of, set_up, _), _)| *of == scenario && set_up.is_empty())
-            .map(|(_, report)| *report)
-            .collect();
+        let of_it = |report: &&Report| {
+            let p = &report.parameters;
+            p.scenario == scenario && p.options().is_empty()
+        };
+        let sizes: Vec<_> = newest.iter().copied().filter(of_it).collect();
         if sizes.len() > 1 {
             let (file, chart) = (format!("{scenario}-growth.svg"), growth(scenario, &sizes));
             let _ = writeln!(page, "\n## {}\n\n![{}]({file})", chart.title, chart.title);

@@ -144,6 +144,20 @@ pub fn cpu_between(one: &Usage, next: &Usage) -> f64 {
     }
 }
 
+/// The newest of each scenario, set-up and size, in that order.
+pub fn newest<'a>(reports: impl IntoIterator<Item = &'a Report>) -> Vec<&'a Report> {
+    let mut newest: BTreeMap<_, &Report> = BTreeMap::new();
+    for report in reports {
+        let asked = &report.parameters;
+        let of = (asked.scenario, asked.options(), asked.devices);
+        let kept = newest.entry(of).or_insert(report);
+        if report.started_at > kept.started_at {
+            *kept = report;
+        }
+    }
+    newest.into_values().collect()
+}
+
 impl Report {
     /// Whether it was finished and all that has to hold did.
     pub fn passed(&self) -> bool {

@@ -241,10 +241,7 @@ async fn finish(scene: &Scene, platform: &Platform, blows: &[Blow]) {
     }
     let lost = record.notes().errors.get("report lost").copied();
     let lost = lost.unwrap_or(0);
-    record.figure(
-        "reports_lost",
-        f64::from(u32::try_from(lost).unwrap_or(u32::MAX)),
-    );
+    record.count("reports_lost", lost);
     record.check("no report is lost", lost == 0, format!("{lost} are"));
     verdict::operator_is_sound(scene, platform).await;
     // While nobody leads a stream it takes nothing, and devices try again.

@@ -110,7 +110,7 @@ impl Operator {
     }
 
     /// Whether it may lead, by its own clock.
-    pub(crate) const fn leads(&self, world: u64) -> bool {
+    pub(crate) fn leads(&self, world: u64) -> bool {
         self.election.leads(self.now(world))
     }
 
@@ -245,7 +245,7 @@ impl World {
     fn looked(&mut self, place: usize) {
         let operator = &mut self.operators[place];
         let now = operator.now(self.now);
-        let until = operator.election.leads_until().filter(|at| now < *at);
+        let until = operator.election.leads_until(now);
         if until != operator.led {
             operator.led = until;
             let turn = operator.replica.lead(until, now);
@@ -253,10 +253,9 @@ impl World {
         }
         let operator = &self.operators[place];
         let retry = operator.election.terms().retry;
-        let left = match operator.election.leads_until() {
-            Some(until) if operator.led.is_some() => until.millis_since(now).max(1),
-            _ => retry,
-        };
+        let left = operator
+            .led
+            .map_or(retry, |until| until.millis_since(now).max(1));
         let life = operator.life;
         let spread = self.dice.below(retry / 5);
         let pause = (retry - retry / 10 + spread).min(left);

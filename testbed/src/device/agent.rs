@@ -129,11 +129,8 @@ impl Agent {
         self.write_config(machine).await?;
         let program = binaries::find("fleet-agent").map_err(DeviceError::NotBuilt)?;
         let spec = Spec::new(format!("{}-agent", self.id), program, &self.logs)
-            .env("FLEET_AGENT_CONFIG", self.config_path());
-        let further = lock(&self.settings).env.clone();
-        let spec = further
-            .into_iter()
-            .fold(spec, |spec, (name, value)| spec.env(name, value));
+            .env("FLEET_AGENT_CONFIG", self.config_path())
+            .envs(&lock(&self.settings).env);
         self.service.set_spec(machine.inside(spec, Part::Network)?);
         Ok(self.service.spawn()?)
     }

@@ -99,11 +99,8 @@ impl Enrolment {
                 idp.ca_file().as_os_str(),
             ])
             .args(["--idp-token-file".into(), token_file.into_os_string()])
-            .args(options.args);
-        let spec = options
-            .env
-            .iter()
-            .fold(spec, |spec, (key, value)| spec.env(key, value));
+            .args(options.args)
+            .envs(&options.env);
         // Without a control plane of its own, the cluster is that of the environment.
         let told = options.env.iter().any(|(key, _)| key == KUBECONFIG);
         let spec = if bed.api_server.is_some() && !told {

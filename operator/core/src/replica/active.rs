@@ -40,8 +40,7 @@ impl Replica {
             let _ = self.settle(now);
         }
         self.leads_until = until;
-        let ended = !self.leads(now);
-        if ended {
+        if !self.leads(now) {
             self.index.measure(false);
         }
         self.settle(now)
