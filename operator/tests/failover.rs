@@ -50,7 +50,7 @@ async fn a_standby_takes_over_from_one_that_stops_one_that_dies_and_one_that_han
     stage.wait_runs("dev-1", &[("web", v3)]).await;
 
     second.start().expect("started");
-    first.freeze().expect("frozen");
+    first.freeze().await.expect("frozen");
     let v4 = stage
         .deploy("web", &json!({"region": "eu"}), "web:v4")
         .await;

@@ -206,7 +206,7 @@ async fn what_devices_said_outlives_a_bus_that_hangs_and_comes_back_empty() {
     // A node that is lost does not even close its connections: the watches fail before anybody can
     // tell what became of the streams.
     let nats = stage.bed.nats().expect("nats");
-    nats.service().freeze().expect("frozen");
+    nats.service().freeze().await.expect("frozen");
     eventually("the watch of reports fails", true, || async {
         let log = operator.log();
         let mut failures = log.lines().filter(|line| line.contains("watch failed"));

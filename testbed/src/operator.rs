@@ -110,9 +110,9 @@ impl Operator {
     /// Freezes it: a replica that is deposed without knowing.
     ///
     /// # Errors
-    /// When the signal cannot be sent.
-    pub fn freeze(&self) -> Result<(), ProcessError> {
-        self.service.freeze()
+    /// When the signal cannot be sent, or the process does not stop.
+    pub async fn freeze(&self) -> Result<(), ProcessError> {
+        self.service.freeze().await
     }
 
     /// Lets a frozen replica go on.

@@ -250,10 +250,20 @@ impl Service {
 
     /// Freezes the process: it keeps its connections and answers nothing, as one that hangs.
     ///
+    /// Its threads do not stop with the signal, but when each runs next: this waits for the last.
+    ///
     /// # Errors
-    /// When the signal cannot be sent.
-    pub fn freeze(&self) -> Result<(), ProcessError> {
-        self.signal(Signal::STOP)
+    /// When the signal cannot be sent, or the process does not stop.
+    pub async fn freeze(&self) -> Result<(), ProcessError> {
+        self.signal(Signal::STOP)?;
+        let frozen = || async { self.receiver().is_none_or(procfs::is_stopped) };
+        if wait::until(KILL_TIME, frozen).await {
+            return Ok(());
+        }
+        Err(ProcessError::Stop {
+            name: self.name(),
+            source: io::ErrorKind::TimedOut.into(),
+        })
     }
 
     /// Lets a frozen process go on.
@@ -266,13 +276,8 @@ impl Service {
 
     /// Sends a signal, if the process runs.
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
-        let Some(own) = self.pid() else { return Ok(()) };
-        let receiver = match lock(&self.spec).signalled {
-            Signalled::Itself => own,
-            // Without a child it has not forked yet, or is about to end.
-            Signalled::Child => procfs::first_child(own).unwrap_or(own),
-        };
-        let Some(pid) = i32::try_from(receiver).ok().and_then(Pid::from_raw) else {
+        let receiver = self.receiver().and_then(|pid| i32::try_from(pid).ok());
+        let Some(pid) = receiver.and_then(Pid::from_raw) else {
             return Ok(());
         };
         match kill_process(pid, signal) {
@@ -282,6 +287,16 @@ impl Service {
                 source: error.into(),
             }),
         }
+    }
+
+    /// Whom signals are for, if it runs.
+    fn receiver(&self) -> Option<u32> {
+        let own = self.pid()?;
+        Some(match lock(&self.spec).signalled {
+            Signalled::Itself => own,
+            // Without a child it has not forked yet, or is about to end.
+            Signalled::Child => procfs::first_child(own).unwrap_or(own),
+        })
     }
 
     /// Waits until `ready` says so; fails at once when the process ends.

@@ -81,6 +81,19 @@ pub(crate) fn first_child(pid: u32) -> Option<u32> {
     })
 }
 
+/// Whether all threads of a process are stopped by a signal.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+        // A thread that ended while it was looked for has no state.
+        state.is_none_or(|state| state.starts_with('T'))
+    })
+}
+
 fn parse_pid(name: &OsStr) -> Option<u32> {
     name.to_str()?.parse().ok()
 }

@@ -140,7 +140,7 @@ async fn an_openbao_that_hangs_holds_up_no_login_for_longer_than_a_server_waits(
     assert_eq!(denied(&policies, "known").await.expect("read"), Some(false));
 
     // Its address takes connections, and nothing comes back.
-    server.service().freeze().expect("frozen");
+    server.service().freeze().await.expect("frozen");
     let since = Instant::now();
     let over = || async {
         let asked = Instant::now();

@@ -46,7 +46,7 @@ async fn what_somebody_else_mounted_is_left_alone_and_named() {
 async fn a_busy_openbao_is_waited_for() {
     let bed = bed("busy").await;
     let server = bed.openbao().expect("openbao");
-    server.service().freeze().expect("frozen");
+    server.service().freeze().await.expect("frozen");
     let mut command = provisioning(server, &[]);
     let mut running = tokio::task::spawn_blocking(move || command.output());
     // Longer than a login would wait.

@@ -32,7 +32,7 @@ async fn a_replica_that_hangs_keeps_nobody_out_who_tries_again_and_decides_nothi
     let scene = Scene::start("callout-hangs").await;
     let hung = scene.callout(scene.options("hung")).await;
     let _other = scene.callout(scene.options("other")).await;
-    hung.service().freeze().expect("frozen");
+    hung.service().freeze().await.expect("frozen");
     // The bus does not know yet, and goes on asking it. At some point one is unlucky.
     let start = Instant::now();
     let mut unlucky = None;

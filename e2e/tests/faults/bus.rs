@@ -51,7 +51,7 @@ async fn a_bus_that_hangs_in_a_fan_out_delays_and_changes_nothing() {
         let writes = Writes::count(&scene.bus).await;
         scene.deploy_all(DEPLOYMENTS, &format!("seed-{seed}")).await;
         writes.reach(&scene, point).await;
-        nats.service().freeze().expect("frozen");
+        nats.service().freeze().await.expect("frozen");
         let frozen = Instant::now();
         // The newest word counts, whatever was under way.
         scene.deploy_all(DEPLOYMENTS, &format!("late-{seed}")).await;

@@ -51,7 +51,7 @@ async fn a_leader_that_wakes_after_its_lease_was_taken_overwrites_no_manifest() 
         let writes = Writes::count(&scene.bus).await;
         scene.deploy_all(DEPLOYMENTS, &format!("seed-{seed}")).await;
         writes.reach(&scene, point).await;
-        leader.freeze().expect("frozen");
+        leader.freeze().await.expect("frozen");
         let frozen = Instant::now();
         let image = format!("app:late-{seed}");
         scene.deploy(&app(0), EVERYBODY, &image).await;

@@ -34,7 +34,7 @@ async fn a_podman_that_is_killed_takes_no_container_with_it() {
 async fn a_podman_that_hangs_is_named_and_waited_for() {
     let fleet = Fleet::start(Testbed::builder("fault-hung"), &["dev-1"]).await;
     let device = fleet.device("dev-1");
-    device.freeze_podman().expect("frozen");
+    device.freeze_podman().await.expect("frozen");
     fleet.ask("v2").await;
     fleet.failed_for(AWAY).await;
     assert!(fleet.shows_now("dev-1", "v1").await, "the page stays");

@@ -51,7 +51,7 @@ async fn a_registry_that_is_away_is_named_and_costs_no_downtime() {
 async fn a_registry_that_answers_late_costs_no_downtime() {
     let (fleet, base) = fleet("fault-slow").await;
     let registry = fleet.scene.bed.registry().expect("a registry");
-    registry.service().freeze().expect("frozen");
+    registry.service().freeze().await.expect("frozen");
     let score = Fleet::score(&format!("{base}:v2"), "IfNotPresent");
     fleet.ask_score(score).await;
     // Known to the device, and it waits for the image.

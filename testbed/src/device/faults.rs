@@ -38,9 +38,9 @@ impl Device {
     /// Freezes podman's service: its socket accepts and never answers, as when the disk hangs.
     ///
     /// # Errors
-    /// When the signal cannot be sent.
-    pub fn freeze_podman(&self) -> Result<(), DeviceError> {
-        Ok(self.podman.service().freeze()?)
+    /// When the signal cannot be sent, or the process does not stop.
+    pub async fn freeze_podman(&self) -> Result<(), DeviceError> {
+        Ok(self.podman.service().freeze().await?)
     }
 
     /// Lets a frozen podman service go on.

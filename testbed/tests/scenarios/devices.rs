@@ -187,7 +187,7 @@ async fn a_frozen_podman_takes_connections_and_answers_once_it_is_thawed() {
         .await
         .unwrap();
     let device = bed.device("dev-1").unwrap();
-    device.freeze_podman().unwrap();
+    device.freeze_podman().await.unwrap();
     let asked = device.podman(["ps"]);
     tokio::pin!(asked);
     let moment = Duration::from_millis(300);

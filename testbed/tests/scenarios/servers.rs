@@ -1,5 +1,7 @@
 //! Control plane and bus: faults and what outlives them.
 
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::common::SOON;
@@ -35,6 +37,27 @@ async fn the_bus_keeps_its_data_over_a_stop_and_loses_it_when_wiped() {
     bus.start().await.unwrap();
     let store = bucket(bus.operator_client().await.unwrap()).await;
     assert_eq!(store.get("key").await.unwrap(), None);
+}
+
+/// A signal is on its way for as long as the threads of a process are not looked at: a thread that
+/// goes on meanwhile answers a scenario that has begun to count on silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_answers_nothing_from_the_moment_it_is_said_to_be() {
+    let bed = Testbed::builder("frozen").nats().start().await.unwrap();
+    let bus = bed.nats().unwrap();
+    for _ in 0..50 {
+        bus.service().freeze().await.unwrap();
+        // The kernel takes the connection; the server is the one to greet.
+        let mut connection = TcpStream::connect(bus.address()).unwrap();
+        connection
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        let error = connection.read(&mut [0; 16]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+        bus.service().thaw().unwrap();
+        connection.set_read_timeout(Some(SOON)).unwrap();
+        assert!(connection.read(&mut [0; 16]).unwrap() > 0, "it is greeted");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
