@@ -144,9 +144,9 @@ mod tests {
 
     #[test]
     fn each_rests_two_fifths_of_the_time_and_long_enough_for_its_turn() {
-        assert_eq!(Rest::of(50).seconds, 4);
-        assert_eq!(Rest::of(1_000).seconds, 14);
-        for deployments in [50, 1_000] {
+        assert_eq!(Rest::of(40).seconds, 4);
+        assert_eq!(Rest::of(1_000).seconds, 24);
+        for deployments in [40, 1_000] {
             let rest = Rest::of(deployments);
             for workload in 0..100 {
                 let resting = (0..rest.period).filter(|second| rest.is_resting(workload, *second));

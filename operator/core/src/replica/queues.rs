@@ -112,7 +112,7 @@ impl Queues {
     const STATUS_SPACING: u64 = 1_000;
     /// About how many status patches of Deployments a second, when many keep changing: an API server
     /// spends milliseconds on each, and etcd a write.
-    pub const STATUS_SHARE: u32 = 100;
+    pub const STATUS_SHARE: u32 = 50;
 
     pub(super) fn new() -> Self {
         Self {
