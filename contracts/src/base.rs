@@ -11,7 +11,8 @@ macro_rules! checked_string {
             Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        // Shared, because names are cloned far more often than made.
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The text.
@@ -42,7 +43,7 @@ macro_rules! checked_string {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0.into()
+                String::from(&*name.0)
             }
         }
 

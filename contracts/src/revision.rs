@@ -4,6 +4,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -23,15 +24,13 @@ impl Revision {
 
     /// The first 12 digits: enough for people and container names.
     pub fn short(&self) -> String {
-        let mut text = self.to_string();
-        text.truncate(12);
-        text
+        HEXLOWER.encode(&self.0[..6])
     }
 }
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -45,7 +44,7 @@ impl FromStr for Revision {
     type Err = InvalidName;
 
     fn from_str(given: &str) -> Result<Self, Self::Err> {
-        decode_hex(given)
+        decode(given)
             .map(Self)
             .ok_or_else(|| InvalidName::new("revision", given, "64 hexadecimal digits"))
     }
@@ -61,24 +60,18 @@ impl TryFrom<String> for Revision {
 
 impl From<Revision> for String {
     fn from(revision: Revision) -> Self {
-        revision.to_string()
+        HEXLOWER.encode(&revision.0)
     }
 }
 
-fn decode_hex(given: &str) -> Option<[u8; 32]> {
-    let digits = given.as_bytes();
-    if digits.len() != 64
-        || !digits
-            .iter()
-            .all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f'))
-    {
+fn decode(given: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if given.len() != 2 * bytes.len() {
+        // The library panics where the room does not fit.
         return None;
     }
-    let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(out)
+    HEXLOWER.decode_mut(given.as_bytes(), &mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// JSON with sorted keys and no insignificant white space.

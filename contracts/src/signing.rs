@@ -3,11 +3,11 @@
 //! The signature travels in header [`SIGNATURE_HEADER`], the id of the key in [`KEY_HEADER`].
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, Signer as _, Verifier as _, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,13 +44,7 @@ pub struct KeyId(String);
 
 impl KeyId {
     fn of(key: &VerifyingKey) -> Self {
-        let digest = Sha256::digest(key.as_bytes());
-        let mut id = String::with_capacity(16);
-        for byte in digest.iter().take(8) {
-            // Writing to a String cannot fail.
-            let _ = write!(id, "{byte:02x}");
-        }
-        Self(id)
+        Self(HEXLOWER.encode(&Sha256::digest(key.as_bytes())[..8]))
     }
 }
 

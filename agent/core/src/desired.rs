@@ -1,6 +1,6 @@
 //! What should run: a manifest, its bodies, and what this device makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -93,26 +93,41 @@ impl Desired {
         bodies: &BTreeMap<DeploymentRef, Body>,
         default_host_ip: Option<IpAddr>,
     ) -> Self {
-        let listed = manifest
-            .order
-            .iter()
-            .filter_map(|r| manifest.deployments.get_key_value(r));
-        let unlisted = manifest
+        Self::default().next(manifest, bodies, default_host_ip)
+    }
+
+    /// The same after this one. What is at the revision at which it had no problem is taken over: to
+    /// read and hash each score again would cost a device with many deployments most of the time that
+    /// a change of one of them takes.
+    #[must_use]
+    pub fn next(
+        &self,
+        manifest: &Manifest,
+        bodies: &BTreeMap<DeploymentRef, Body>,
+        default_host_ip: Option<IpAddr>,
+    ) -> Self {
+        let known: BTreeMap<_, _> = self
             .deployments
             .iter()
-            .filter(|(r, _)| !manifest.order.contains(r));
-        let mut deployments: Vec<DesiredDeployment> =
-            Vec::with_capacity(manifest.deployments.len());
-        for (reference, &revision) in listed.chain(unlisted) {
-            if !deployments.iter().any(|d| d.reference == *reference) {
-                deployments.push(deployment(
-                    reference,
-                    revision,
-                    bodies.get(reference),
-                    default_host_ip,
-                ));
-            }
-        }
+            .map(|known| (&known.reference, known))
+            .collect();
+        let mut named = BTreeSet::new();
+        let listed = manifest.order.iter().chain(manifest.deployments.keys());
+        let wanted = listed.filter_map(|r| manifest.deployments.get_key_value(r));
+        let mut deployments: Vec<_> = wanted
+            .filter(|(reference, _)| named.insert(*reference))
+            .map(|(reference, &revision)| {
+                let body = bodies.get(reference);
+                let known = known.get(reference).filter(|known| {
+                    let same = body.is_some_and(|body| body.revision == revision);
+                    same && known.still_means(revision, default_host_ip)
+                });
+                known.map_or_else(
+                    || deployment(reference, revision, body, default_host_ip),
+                    |&known| known.clone(),
+                )
+            })
+            .collect();
         claims::resolve(&mut deployments);
         Self { deployments }
     }
@@ -120,6 +135,15 @@ impl Desired {
     /// The services of all deployments.
     pub fn services(&self) -> impl Iterator<Item = &Arc<DesiredService>> {
         self.deployments.iter().flat_map(|d| &d.services)
+    }
+}
+
+impl DesiredDeployment {
+    fn still_means(&self, revision: Revision, default_host_ip: Option<IpAddr>) -> bool {
+        let mut services = self.services.iter();
+        self.revision == revision
+            && self.problem.is_none()
+            && services.all(|service| service.default_host_ip == default_host_ip)
     }
 }
 

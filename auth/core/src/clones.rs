@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use fleet_contracts::DeviceId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -30,14 +31,7 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// Of a token.
     pub fn of(token: &str) -> Self {
-        use fmt::Write as _;
-        let hash = Sha256::digest(token);
-        let mut text = String::with_capacity(32);
-        for byte in &hash[..16] {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(HEXLOWER.encode(&Sha256::digest(token)[..16]))
     }
 }
 

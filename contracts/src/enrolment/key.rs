@@ -1,11 +1,11 @@
 //! The device's public key, and the id that follows from it.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -74,12 +74,8 @@ impl DevicePublicKey {
 
     /// The id of this key's enrolment.
     pub fn enrolment_id(&self) -> EnrolmentId {
-        let mut id = String::with_capacity(ID_LENGTH);
-        for byte in Sha256::digest(&self.0).iter().take(ID_LENGTH / 2) {
-            // Writing to a String cannot fail.
-            let _ = write!(id, "{byte:02x}");
-        }
-        EnrolmentId(id.into())
+        let digest = Sha256::digest(&self.0);
+        EnrolmentId(HEXLOWER.encode(&digest[..ID_LENGTH / 2]).into())
     }
 }
 

@@ -1,11 +1,11 @@
 //! The token that lets a device ask.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -50,11 +50,7 @@ impl EnrolmentToken {
             .chain_update(DOMAIN)
             .chain_update(self.0.as_bytes())
             .finalize();
-        digest.iter().fold(String::with_capacity(64), |mut hex, b| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{b:02x}");
-            hex
-        })
+        HEXLOWER.encode(&digest)
     }
 }
 

@@ -7,11 +7,11 @@ use fleet_contracts::payload::Refusal;
 use fleet_contracts::{DeploymentRef, RefusalReason};
 
 use super::{Effect, Engine, Moment, Note, Timing};
+use crate::Tick;
 use crate::accept::Refused;
 use crate::backoff::Backoff;
 use crate::ledger::Content;
 use crate::sync::{Doorbell, Fetched, Snapshot, SyncError};
-use crate::{Desired, Tick};
 
 /// After a sync that the bus did not answer, or that lacked a body still on its way.
 const RESYNC: Backoff = Backoff {
@@ -74,7 +74,8 @@ impl Engine {
 
     fn follow(&mut self, content: Content) {
         let host_ip = self.settings.default_host_ip;
-        let desired = Desired::new(&content.manifest, &content.bodies, host_ip);
+        let before = self.desired.take().unwrap_or_default();
+        let desired = before.next(&content.manifest, &content.bodies, host_ip);
         self.stages
             .retain(|d| content.manifest.deployments.contains_key(d));
         self.desired = Some(desired);

@@ -38,6 +38,7 @@ pub use stages::{Timing, Took};
 use crate::desired::Problem;
 use crate::ledger::Content;
 use crate::plan::Busy;
+use crate::report::report;
 use crate::sync::{Doorbell, Fetched, Snapshot, SyncError};
 use crate::{
     Desired, Dice, Done, Lane, Memory, Observed, Outcome, ServiceKey, Step, Tick, backoff, plan,
@@ -181,6 +182,8 @@ pub struct Engine {
     store: follow::StoreState,
     listing: Listing,
     podman_away: Option<(Tick, Problem)>,
+    /// Whether something happened that plan and report depend on, since they were made.
+    unsettled: bool,
 
     heartbeat: Timer,
     resync: Timer,
@@ -213,6 +216,7 @@ impl Engine {
             store: follow::StoreState::default(),
             listing: Listing::default(),
             podman_away: None,
+            unsettled: true,
             heartbeat: Timer::at(now + backoff::jitter(settings.heartbeat, at.dice)),
             resync: Timer::at(now + backoff::resync_delay(at.dice)),
             relist: Timer::at(now + RELIST),
@@ -242,6 +246,18 @@ impl Engine {
 
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, at: &mut Moment<'_>) {
+        self.unsettled |= match &input {
+            Input::Synced { .. } | Input::Stored(_) | Input::Listed { .. } | Input::Done { .. } => {
+                true
+            }
+            // They end in one of the others, or in something to be sent.
+            Input::Connected
+            | Input::Disconnected
+            | Input::Doorbell(_)
+            | Input::ContainersChanged
+            | Input::Inventory(_)
+            | Input::Sent { .. } => false,
+        };
         match input {
             Input::Connected => {
                 self.note(Note::Connected);
@@ -311,12 +327,38 @@ impl Engine {
         if self.heartbeat.passed(now, self.settings.heartbeat) {
             self.send_heartbeat(at.wall);
         }
-        self.plan(at);
-        self.report(at);
+        if self.unsettled || self.is_woken(now) {
+            self.unsettled = false;
+            self.plan(at);
+            self.report(at);
+        }
+        debug_assert!(self.is_settled(at), "something was not planned or said");
         if let Some(batch) = self.outbox.flush(self.connected, now) {
             self.effects.push(Effect::Send(batch));
         }
         std::mem::take(&mut self.effects)
+    }
+
+    /// Whether time alone changes what to do or to say.
+    fn is_woken(&self, now: Tick) -> bool {
+        let moments = [self.wake, self.outbox.held_until()];
+        moments.into_iter().flatten().any(|at| at <= now)
+    }
+
+    /// Whether to plan and to report once more would change nothing. Debug builds ask after every
+    /// step, and so do all tests and simulations: what plan and report depend on is easily forgotten.
+    fn is_settled(&self, at: &Moment<'_>) -> bool {
+        let (Some(desired), true) = (&self.desired, self.listing.fresh) else {
+            return true;
+        };
+        let mut memory = self.memory.clone();
+        memory.observe(desired, &self.observed, at.now, &mut || 0.5);
+        let plan = plan(desired, &self.observed, &memory, &self.busy, at.now);
+        let may_run = |step: &Step| self.store.durable() || step.may_precede_ledger();
+        memory == self.memory
+            && plan.wake_at == self.wake
+            && !plan.steps.iter().any(may_run)
+            && self.is_said(&report(desired, &self.observed, &memory, None, at.wall))
     }
 
     fn plan(&mut self, at: &mut Moment<'_>) {

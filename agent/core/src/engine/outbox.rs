@@ -171,6 +171,14 @@ impl Engine {
         self.take_back();
     }
 
+    /// Whether these states were said, or are held back.
+    pub(super) fn is_said(&self, states: &[(DeploymentRef, DeviceState)]) -> bool {
+        states.iter().all(|(deployment, state)| {
+            let said = self.outbox.states.get(deployment);
+            said.is_some_and(|said| same(said, state)) || self.outbox.held.contains_key(deployment)
+        })
+    }
+
     fn say(&mut self, deployment: DeploymentRef, mut state: DeviceState) {
         let said = self.outbox.states.get(&deployment);
         if said.is_some_and(|said| same(said, &state)) {
