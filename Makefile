@@ -168,7 +168,8 @@ bench-sizing: servers release ## Memory and processor time of the platform's pro
 	$(OUT)/release/fleet-bench sizing
 
 # Sizes and times of a run; another size: make bench-churn CHURN='--devices 1000 --deployments 100 --seconds 30'.
-CHURN ?= --devices 10000 --deployments 1000 --seconds 120
+# A little more often than once a second each, for who still has a report on its way waits with the next.
+CHURN ?= --devices 10000 --deployments 1000 --seconds 120 --hertz 1.05
 FANOUT ?= --devices 10000 --deployments 10 --seconds 60
 STORM ?= --devices 10000 --deployments 10 --seconds 15 --connections each
 MANY ?= --devices 10000 --deployments 1000 --seconds 120

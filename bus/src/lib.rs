@@ -14,7 +14,7 @@
 //! | [`connect`] | a connection that comes back by itself, out of step with the fleet's |
 //! | [`inlet`] | a share of a queue group that is left without losing a message |
 //! | [`system`] | finding and closing connections of devices |
-//! | [`store`] | reading, writing and watching the buckets from the PLATFORM account |
+//! | [`store`], [`watch`] | reading, writing and watching the buckets from the PLATFORM account |
 
 pub mod account;
 pub mod connect;
@@ -23,12 +23,14 @@ pub mod server;
 pub mod store;
 pub mod stream;
 pub mod system;
+pub mod watch;
 
 pub use connect::{Bus, ConnectSettings};
 pub use inlet::Inlet;
-pub use store::{Event, Incarnation, StoreError, Stored, Watch, WriteError};
+pub use store::{StoreError, Stored, WriteError};
 pub use stream::StreamSettings;
 pub use system::{Place, SystemBus};
+pub use watch::{Event, Incarnation, Watch};
 
 /// Re-exported so that users need not repeat the version.
 pub use async_nats;

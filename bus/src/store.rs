@@ -1,24 +1,17 @@
-//! Reading, writing and watching the buckets from the PLATFORM account.
-
-use std::time::Duration;
+//! Reading and writing the buckets from the PLATFORM account.
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::consumer::{DeliverPolicy, push};
-use async_nats::jetstream::context::{GetStreamErrorKind, PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use bytes::Bytes;
 use fleet_contracts::UnixMillis;
 use fleet_contracts::kv::Bucket;
-use futures::StreamExt as _;
 
 use crate::connect::Bus;
 
 /// The header that marks a deleted key.
 const KV_OPERATION: &str = "KV-Operation";
-/// How often a watch makes sure that its stream is still the one it began with.
-const RECREATED_CHECK: Duration = Duration::from_secs(3);
 
 /// A value as the stream holds it.
 #[derive(Debug, Clone)]
@@ -33,26 +26,6 @@ pub struct Stored {
     pub headers: HeaderMap,
     /// The value.
     pub value: Bytes,
-}
-
-/// Which making of a stream a watch follows. A stream that was lost and made again has another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Incarnation(time::OffsetDateTime);
-
-/// What a watch tells.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A key has this value.
-    Put(Stored),
-    /// A key was deleted; its marker lies at this sequence.
-    Deleted {
-        /// The key.
-        key: String,
-        /// The marker's place in the stream.
-        sequence: u64,
-    },
-    /// All that the stream held when the watch began has been told.
-    Synced,
 }
 
 /// Why a bucket could not be read.
@@ -75,6 +48,9 @@ pub enum StoreError {
     /// The watch's messages ended.
     #[error("the watch of {0} ended")]
     Ended(&'static str),
+    /// The stream has messages that do not come.
+    #[error("the watch of {0} hears nothing, though there is something to hear")]
+    Deaf(&'static str),
 }
 
 /// Why a key could not be written.
@@ -222,50 +198,13 @@ impl Bus {
             Err(e) => Err(failed(e.into())),
         }
     }
-
-    /// Tells everything the bucket holds, then [`Event::Synced`], then every change.
-    pub async fn watch(&self, bucket: Bucket) -> Result<Watch, StoreError> {
-        self.watch_keys(bucket, ">").await
-    }
-
-    /// As [`Bus::watch`], for the keys that match `filter` (tokens, `*` and `>`).
-    pub async fn watch_keys(&self, bucket: Bucket, filter: &str) -> Result<Watch, StoreError> {
-        let failed = |source| server_error("watch", bucket, source);
-        let stream = self.context().get_stream(bucket.stream()).await;
-        let stream = stream.map_err(|e| failed(e.into()))?;
-        let incarnation = Incarnation(stream.cached_info().created);
-        let consumer = stream
-            .create_consumer(push::OrderedConfig {
-                deliver_subject: self.client().new_inbox(),
-                filter_subject: bucket.subject(&filter),
-                deliver_policy: DeliverPolicy::LastPerSubject,
-                ..push::OrderedConfig::default()
-            })
-            .await
-            .map_err(|e| failed(e.into()))?;
-        let backlog = consumer.cached_info().num_pending;
-        let messages = consumer.messages().await.map_err(|e| failed(e.into()))?;
-        let mut check = tokio::time::interval(RECREATED_CHECK);
-        check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let prefix = bucket.subject(&"").len();
-        let sync = if backlog == 0 {
-            Sync::Announce
-        } else {
-            Sync::Backlog
-        };
-        Ok(Watch {
-            bus: self.clone(),
-            bucket,
-            incarnation,
-            messages,
-            check,
-            prefix,
-            sync,
-        })
-    }
 }
 
-fn server_error(operation: &'static str, bucket: Bucket, source: async_nats::Error) -> StoreError {
+pub(crate) fn server_error(
+    operation: &'static str,
+    bucket: Bucket,
+    source: async_nats::Error,
+) -> StoreError {
     StoreError::Server {
         operation,
         bucket: bucket.name(),
@@ -273,124 +212,12 @@ fn server_error(operation: &'static str, bucket: Bucket, source: async_nats::Err
     }
 }
 
-fn millis(at: time::OffsetDateTime) -> UnixMillis {
+pub(crate) fn millis(at: time::OffsetDateTime) -> UnixMillis {
     UnixMillis(u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0))
 }
 
-fn is_deletion(headers: &HeaderMap) -> bool {
+pub(crate) fn is_deletion(headers: &HeaderMap) -> bool {
     headers
         .get(KV_OPERATION)
         .is_some_and(|op| matches!(op.as_str(), "DEL" | "PURGE"))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sync {
-    /// Messages from before the watch are still coming.
-    Backlog,
-    /// The last of them was told; [`Event::Synced`] is next.
-    Announce,
-    /// Live.
-    Done,
-}
-
-/// A running watch. After an error, open a new one: it begins with everything again.
-pub struct Watch {
-    bus: Bus,
-    bucket: Bucket,
-    incarnation: Incarnation,
-    messages: push::Ordered,
-    check: tokio::time::Interval,
-    prefix: usize,
-    sync: Sync,
-}
-
-impl std::fmt::Debug for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
-            .field("bucket", &self.bucket)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Watch {
-    /// Which making of the stream is followed: if it differs from the last watch's, all that was
-    /// known from that one is no longer in the bucket, whatever the last watch ended with.
-    pub const fn incarnation(&self) -> Incarnation {
-        self.incarnation
-    }
-
-    /// What comes next. Cancel-safe.
-    pub async fn next(&mut self) -> Result<Event, StoreError> {
-        if self.sync == Sync::Announce {
-            self.sync = Sync::Done;
-            return Ok(Event::Synced);
-        }
-        loop {
-            let message = tokio::select! {
-                biased;
-                message = self.messages.next() => Some(message),
-                _ = self.check.tick() => None,
-            };
-            match message {
-                Some(message) => return self.event(message),
-                None => still_the_same_stream(&self.bus, self.bucket, self.incarnation).await?,
-            }
-        }
-    }
-
-    fn event(
-        &mut self,
-        message: Option<Result<async_nats::jetstream::Message, push::OrderedError>>,
-    ) -> Result<Event, StoreError> {
-        let name = self.bucket.name();
-        let message = message
-            .ok_or(StoreError::Ended(name))?
-            .map_err(|e| server_error("watch", self.bucket, e.into()))?;
-        let info = message
-            .info()
-            .map_err(|e| server_error("watch", self.bucket, e))?;
-        let (sequence, received, left) =
-            (info.stream_sequence, millis(info.published), info.pending);
-        if self.sync == Sync::Backlog && left == 0 {
-            self.sync = Sync::Announce;
-        }
-        let key = message
-            .subject
-            .get(self.prefix..)
-            .unwrap_or_default()
-            .to_owned();
-        let (message, _) = message.split();
-        let headers = message.headers.unwrap_or_default();
-        if is_deletion(&headers) {
-            return Ok(Event::Deleted { key, sequence });
-        }
-        Ok(Event::Put(Stored {
-            key,
-            sequence,
-            received,
-            headers,
-            value: message.payload,
-        }))
-    }
-}
-
-/// An ordered consumer that recovers on a stream made anew waits for a sequence that will not
-/// come for long; the stream's creation time gives it away. While the server does not answer
-/// nothing is known, and the check comes again.
-async fn still_the_same_stream(
-    bus: &Bus,
-    bucket: Bucket,
-    incarnation: Incarnation,
-) -> Result<(), StoreError> {
-    let recreated = Err(StoreError::Recreated(bucket.name()));
-    match bus.context().get_stream(bucket.stream()).await {
-        Ok(stream) if Incarnation(stream.cached_info().created) == incarnation => Ok(()),
-        Ok(_) => recreated,
-        Err(e) if is_missing(&e.kind()) => recreated,
-        Err(_) => Ok(()),
-    }
-}
-
-fn is_missing(kind: &GetStreamErrorKind) -> bool {
-    matches!(kind, GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }

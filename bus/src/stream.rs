@@ -1,10 +1,11 @@
 //! The four buckets as streams. They are ordinary KV buckets to every NATS tool, but made by the
 //! stream API: a KV API would allow roll-ups, with which one write empties a whole bucket.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageType};
+use async_nats::jetstream::{Context, ErrorCode};
 use fleet_contracts::kv::Bucket;
 use fleet_contracts::subject;
 
@@ -136,18 +137,26 @@ pub async fn ensure(
     bucket: Bucket,
     settings: &StreamSettings,
 ) -> Result<Ensured, StreamError> {
-    let wanted = definition(bucket, settings);
+    let mut wanted = definition(bucket, settings);
     let stream = wanted.name.clone();
     let failed = |source: async_nats::Error| StreamError::Ensure {
         stream: stream.clone(),
         source,
     };
-    let found = context
-        .get_or_create_stream(wanted.clone())
-        .await
-        .map_err(|e| failed(e.into()))?
-        .cached_info()
-        .clone();
+    let made = Config {
+        first_sequence: Some(first_sequence(SystemTime::now())),
+        ..wanted.clone()
+    };
+    let found = match context.get_or_create_stream(made).await {
+        // Another replica made it in the same moment.
+        Err(error) if is_there(&error) => context
+            .get_stream(&stream)
+            .await
+            .map_err(|e| failed(e.into()))?,
+        found => found.map_err(|e| failed(e.into()))?,
+    };
+    let found = found.cached_info();
+    wanted.first_sequence = found.config.first_sequence;
     if found.config.storage != wanted.storage {
         return Err(StreamError::WrongStorage {
             stream,
@@ -156,7 +165,8 @@ pub async fn ensure(
         });
     }
     if same(&found.config, &wanted) {
-        let fresh = found.state.messages == 0 && found.state.last_sequence == 0;
+        let first = found.config.first_sequence.unwrap_or(1);
+        let fresh = found.state.messages == 0 && found.state.last_sequence < first;
         return Ok(if fresh {
             Ensured::Created
         } else {
@@ -168,6 +178,20 @@ pub async fn ensure(
         .await
         .map_err(|e| failed(e.into()))?;
     Ok(Ensured::Repaired)
+}
+
+/// From which sequence on a stream counts that is made now: microseconds of the wall clock.
+///
+/// A write that is conditional on a sequence of a stream that was lost, and that arrives late, must not
+/// meet by chance the same sequence in the stream made after it. No stream takes a message for each
+/// microsecond of its life, so its successor begins behind its end.
+fn first_sequence(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(1).max(1)
+}
+
+fn is_there(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NAME_EXIST)
 }
 
 /// Makes or repairs all four.

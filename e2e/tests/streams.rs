@@ -8,6 +8,7 @@ use fleet_bus::stream::{Ensured, definition, ensure, ensure_all};
 use fleet_bus::{Bus, Event, StoreError, StreamSettings, WriteError};
 use fleet_contracts::kv::Bucket;
 use fleet_testbed::Testbed;
+use futures::TryStreamExt as _;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -129,4 +130,29 @@ async fn a_watch_tells_what_is_there_then_what_comes_and_notices_the_loss_of_its
         ),
         "{lost:?}"
     );
+}
+
+#[tokio::test]
+async fn a_watch_that_hears_nothing_ends_instead_of_waiting_for_ever() {
+    let (_bed, bus) = bus("streams-deaf").await;
+    ensure_all(bus.context(), &StreamSettings::default())
+        .await
+        .expect("made");
+    let bucket = Bucket::DeviceInfo;
+    let mut watch = bus.watch(bucket).await.expect("watched");
+    assert!(matches!(watch.next().await, Ok(Event::Synced)));
+    // As one on a server that is away, but that it is still told that all is well.
+    let stream = bus.context().get_stream(bucket.stream()).await;
+    let stream = stream.expect("a stream");
+    let names: Vec<String> = stream.consumer_names().try_collect().await.expect("names");
+    let until = stream.cached_info().created + Duration::from_secs(3600);
+    for name in names {
+        stream.pause_consumer(&name, until).await.expect("paused");
+    }
+    bus.put(bucket, "dev-1", "1".into()).await.expect("stored");
+    let next = tokio::time::timeout(LIMIT, watch.next()).await;
+    let next = next.expect("noticed in time");
+    assert!(matches!(next, Err(StoreError::Deaf(_))), "{next:?}");
+    let mut again = bus.watch(bucket).await.expect("watched");
+    assert!(matches!(again.next().await, Ok(Event::Put(s)) if s.key == "dev-1"));
 }

@@ -125,13 +125,15 @@ impl Bus {
         }
     }
 
-    /// Makes a bucket if it is lost. Answers with its incarnation.
-    pub fn ensure(&mut self, bucket: Bucket) -> u64 {
+    /// Makes a bucket if it is lost, with sequences from the clock, as the operator does. Answers with
+    /// its incarnation.
+    pub fn ensure(&mut self, bucket: Bucket, now: u64) -> u64 {
         let Some(shelf) = self.shelves.get_mut(&bucket) else {
             return 0;
         };
         if !shelf.exists {
             shelf.exists = true;
+            shelf.last = now * 1_000;
             shelf.incarnation += 1;
         }
         shelf.incarnation

@@ -7,7 +7,6 @@
 //! replace each other. So a return to a given-up token, twice in a while, is the proof.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use data_encoding::HEXLOWER;
 use fleet_contracts::DeviceId;

@@ -180,10 +180,12 @@ fn events(
             loop {
                 match watch.next().await {
                     Ok(event) => return Some((Ok((bucket, event)), Some(watch))),
-                    Err(StoreError::Recreated(_)) => match bus.watch_keys(bucket, &filter).await {
-                        Ok(new) => watch = new,
-                        Err(error) => return Some((Err(error), None)),
-                    },
+                    Err(StoreError::Recreated(_) | StoreError::Deaf(_)) => {
+                        match bus.watch_keys(bucket, &filter).await {
+                            Ok(new) => watch = new,
+                            Err(error) => return Some((Err(error), None)),
+                        }
+                    }
                     Err(error) => return Some((Err(error), None)),
                 }
             }

@@ -95,11 +95,7 @@ impl Drop for Played {
 /// Hears manifests, over every loss of the bus.
 async fn listen(shared: Arc<Shared>) {
     loop {
-        if let Ok(mut watch) = shared
-            .bus
-            .watch_keys(Bucket::DesiredState, "*._manifest")
-            .await
-        {
+        if let Ok(mut watch) = shared.bus.watch(Bucket::DesiredState).await {
             shared.book().all_say_everything();
             shared.news.notify_one();
             while let Ok(event) = watch.next().await {

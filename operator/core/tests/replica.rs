@@ -4,18 +4,21 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use fleet_api::{DeploymentStatus, DeviceStatus};
 use fleet_contracts::UnixMillis;
+use fleet_contracts::payload::{DeviceInfo, Inventory};
 use fleet_contracts::signing::ManifestSigner;
 use fleet_operator_core::Replica;
 use fleet_operator_core::claims::Enrolments;
+use fleet_operator_core::follow::{Follower as _, InfoFollower};
 use fleet_operator_core::index::{Input, LivenessConfig};
 use fleet_operator_core::mirror::Mirror;
 use fleet_operator_core::replica::{DeploymentKnown, Source, Turn};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
-use support::{Object, device, reference, seen};
+use support::{Object, device, labels, reference, seen};
 
 const NOW: UnixMillis = UnixMillis(1_000);
 const UNTIL: UnixMillis = UnixMillis(11_000);
@@ -73,6 +76,53 @@ fn a_leader_that_slept_through_its_time_writes_nothing_before_it_is_told() {
 
     assert_eq!(replica.lead(None, later), Some(Turn::Ends));
     assert!(replica.queues.depths().iter().all(|(_, depth)| *depth == 0));
+}
+
+#[test]
+fn who_takes_over_waits_for_a_watch_that_ended_and_who_leads_does_not() {
+    let mut replica = leader();
+    replica.broke(Source::Info);
+    assert!(replica.is_active(NOW), "nobody else writes what it misses");
+    assert_eq!(replica.awaited(), []);
+
+    assert_eq!(replica.lead(None, NOW), Some(Turn::Ends));
+    assert_eq!(replica.awaited(), [Source::Info]);
+    assert_eq!(replica.lead(Some(UNTIL), NOW), None);
+    assert!(!replica.is_active(NOW), "others may have written meanwhile");
+    replica.unsynced(Source::Info, NOW);
+    let turn = replica.synced(Source::Info, NOW);
+    assert!(matches!(turn, Some(Turn::Begins { .. })), "{turn:?}");
+}
+
+#[test]
+fn what_a_device_said_before_its_bucket_was_lost_changes_no_object() {
+    let (mut replica, mut follower) = (leader(), InfoFollower::default());
+    let said = |region: &str| DeviceInfo {
+        schema_version: 1,
+        device: device("a"),
+        labels: labels(&[("region", region)]),
+        inventory: Inventory::default(),
+        at: NOW,
+    };
+    follower.begin(&mut replica, false);
+    let _ = follower.put(&mut replica, said("eu"), NOW);
+    device_told(&mut replica, &[]);
+    assert!(replica.device_object(&device("a")).is_some());
+
+    follower.begin(&mut replica, true);
+    let _ = follower.end(&mut replica, &HashSet::new(), NOW);
+    assert_eq!(
+        replica.device_object(&device("a")),
+        None,
+        "another may have heard something else meanwhile"
+    );
+    let _ = follower.put(&mut replica, said("us"), NOW);
+    let object = replica.device_object(&device("a")).expect("said again");
+    assert_eq!(
+        object.labels.get("region").map(String::as_str),
+        Some("us"),
+        "{object:?}"
+    );
 }
 
 #[test]

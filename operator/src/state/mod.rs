@@ -134,6 +134,11 @@ impl Shared {
         self.turn(|replica| replica.synced(source, clock::now()));
     }
 
+    /// The watch of a source ended.
+    pub fn broke(&self, source: Source) {
+        self.lock().broke(source);
+    }
+
     /// A source begins again.
     pub fn unsynced(&self, source: Source) {
         self.turn(|replica| replica.unsynced(source, clock::now()));
@@ -145,7 +150,7 @@ impl Shared {
         self.turn(|replica| replica.lead(until, clock::now()));
     }
 
-    /// The sources that have not told all they have.
+    /// The sources that have to tell all they have before this replica writes.
     pub fn awaited(&self) -> Vec<Source> {
         self.lock().awaited()
     }

@@ -36,6 +36,7 @@ pub async fn follow<F: Follower>(
             chain(&result.await)
         };
         let error = ended.await;
+        shared.broke(F::SOURCE);
         let bucket = F::BUCKET.name();
         tracing::warn!(bucket, error, "watch failed; opening it again");
         tokio::time::sleep(backoff.failed()).await;

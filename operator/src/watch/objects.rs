@@ -80,6 +80,7 @@ pub(super) async fn follow<K, O>(
                     "watch failed; opening it again"
                 );
                 if was_away(&error) {
+                    shared.broke(source);
                     events = list();
                 }
             }

@@ -34,6 +34,7 @@ impl World {
         };
         if matches!(told, Told::Broken) {
             operator.watches.remove(&line);
+            operator.replica.broke(line.source());
             let life = operator.life;
             let again = self.now + self.dice.between(50, 2_000);
             self.schedule.add(again, Event::Open(place, life, line));

@@ -117,7 +117,7 @@ impl World {
                 (0, all.map(|o| Told::Listed(Change::Device(o))).collect())
             }
             Line::Bucket(bucket) => {
-                let made = self.bus.ensure(bucket);
+                let made = self.bus.ensure(bucket, self.now);
                 let now = self.wall().0;
                 let shelf = self.bus.shelf(bucket);
                 let all = shelf.map(|shelf| shelf.list(bucket, now));

@@ -28,8 +28,12 @@ impl Follower for InfoFollower {
         Ok(info)
     }
 
-    fn begin(&mut self, _: &mut Replica, recreated: bool) {
+    fn begin(&mut self, replica: &mut Replica, recreated: bool) {
         self.present.begin(recreated);
+        if recreated {
+            let known = &mut replica.known;
+            known.doubted = known.infos.keys().cloned().collect();
+        }
     }
 
     fn put(
@@ -42,6 +46,7 @@ impl Follower for InfoFollower {
         self.present.insert(device.clone());
         let (name, info) = (device.clone(), Arc::new(info));
         let change = |known: &mut crate::replica::Known| {
+            known.doubted.remove(&name);
             known.infos.insert(name, info);
         };
         Ok(replica.describe_again(&device, change, now))
@@ -70,5 +75,6 @@ impl Follower for InfoFollower {
 
 fn gone(replica: &mut Replica, device: DeviceId, now: UnixMillis) -> Taken {
     replica.known.infos.remove(&device);
+    replica.known.doubted.remove(&device);
     replica.apply(Input::InfoGone(device), now)
 }

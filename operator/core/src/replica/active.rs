@@ -1,4 +1,7 @@
 //! When a replica writes: while it leads and every source has told all it has.
+//!
+//! A leader goes on when a watch of it ends: nobody else writes what it would have heard of. Who begins
+//! to lead waits for the watch: others may have written meanwhile, by what this one has not heard.
 
 use fleet_contracts::{DeploymentRef, UnixMillis};
 
@@ -21,7 +24,13 @@ impl Replica {
     /// A source has told all it has.
     pub fn synced(&mut self, source: Source, now: UnixMillis) -> Option<Turn> {
         self.synced.insert(source);
+        self.broken.remove(&source);
         self.settle(now)
+    }
+
+    /// The watch of a source ended; it will be opened again.
+    pub fn broke(&mut self, source: Source) {
+        self.broken.insert(source);
     }
 
     /// A source begins again.
@@ -46,10 +55,14 @@ impl Replica {
         self.settle(now)
     }
 
-    /// The sources that have not told all they have.
+    /// The sources that have to tell all they have before this replica writes.
     pub fn awaited(&self) -> Vec<Source> {
         let all = Source::ALL.into_iter();
-        all.filter(|s| !self.synced.contains(s)).collect()
+        all.filter(|source| self.awaits(*source)).collect()
+    }
+
+    fn awaits(&self, source: Source) -> bool {
+        !self.synced.contains(&source) || !self.active && self.broken.contains(&source)
     }
 
     /// Whether this replica writes. A process that slept through its time to lead hears of that
@@ -63,8 +76,7 @@ impl Replica {
     }
 
     fn settle(&mut self, now: UnixMillis) -> Option<Turn> {
-        let synced = Source::ALL.iter().all(|s| self.synced.contains(s));
-        let active = self.leads(now) && synced;
+        let active = self.leads(now) && self.awaited().is_empty();
         if active == self.active {
             return None;
         }

@@ -149,6 +149,9 @@ impl Replica {
 
     /// The `Device` object to apply, if it does not say what the device says.
     pub fn device_object(&self, device: &DeviceId) -> Option<DeviceObject> {
+        if self.known.doubted.contains(device) {
+            return None;
+        }
         let info = self.index.to_apply(device)?;
         let said = self.known.infos.get(device)?;
         Some(DeviceObject {

@@ -17,6 +17,9 @@ pub struct Known {
     pub devices: HashMap<DeviceId, DeviceKnown>,
     /// What devices say they are.
     pub infos: HashMap<DeviceId, Arc<DeviceInfo>>,
+    /// Of these it is what they said before the bucket was lost. They may have said something else since,
+    /// which another replica heard: no `Device` object is changed by it before they say it again.
+    pub doubted: BTreeSet<DeviceId>,
     /// What of it they may say.
     pub enrolments: Enrolments,
     /// Deployments that are being deleted and still have our finalizer.

@@ -41,6 +41,8 @@ pub struct Replica {
     /// What the objects say now, as far as writers need it.
     pub known: Known,
     synced: BTreeSet<Source>,
+    /// Whose watch ended since: what is known of them is as of then.
+    broken: BTreeSet<Source>,
     leads_until: Option<UnixMillis>,
     active: bool,
 }
@@ -86,6 +88,7 @@ impl Replica {
                 ..Known::default()
             },
             synced: BTreeSet::new(),
+            broken: BTreeSet::new(),
             leads_until: None,
             active: false,
         }

@@ -1,0 +1,270 @@
+//! Watching a bucket: what it holds, then every change, and an end where that cannot be had.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{DeliverPolicy, push};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use fleet_contracts::kv::Bucket;
+use futures::StreamExt as _;
+
+use crate::connect::Bus;
+use crate::store::{StoreError, Stored, is_deletion, millis, server_error};
+
+/// How often a watch makes sure that its stream is still the one it began with, and that it hears it.
+const CHECK: Duration = Duration::from_secs(3);
+/// After so many in a row that find more in the stream, while nothing comes, it hears nothing.
+const MISSED: u32 = 4;
+
+/// Which making of a stream a watch follows. A stream that was lost and made again has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incarnation(time::OffsetDateTime);
+
+/// What a watch tells.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A key has this value.
+    Put(Stored),
+    /// A key was deleted; its marker lies at this sequence.
+    Deleted {
+        /// The key.
+        key: String,
+        /// The marker's place in the stream.
+        sequence: u64,
+    },
+    /// All that the stream held when the watch began has been told.
+    Synced,
+}
+
+impl Bus {
+    /// Tells everything the bucket holds, then [`Event::Synced`], then every change.
+    pub async fn watch(&self, bucket: Bucket) -> Result<Watch, StoreError> {
+        self.watch_keys(bucket, ">").await
+    }
+
+    /// As [`Bus::watch`], for the keys that match `filter` (tokens, `*` and `>`).
+    pub async fn watch_keys(&self, bucket: Bucket, filter: &str) -> Result<Watch, StoreError> {
+        let failed = |source| server_error("watch", bucket, source);
+        let stream = self.context().get_stream(bucket.stream()).await;
+        let stream = stream.map_err(|e| failed(e.into()))?;
+        let info = stream.cached_info();
+        let (incarnation, last) = (Incarnation(info.created), info.state.last_sequence);
+        let consumer = stream
+            .create_consumer(push::OrderedConfig {
+                deliver_subject: self.client().new_inbox(),
+                filter_subject: bucket.subject(&filter),
+                deliver_policy: DeliverPolicy::LastPerSubject,
+                ..push::OrderedConfig::default()
+            })
+            .await
+            .map_err(|e| failed(e.into()))?;
+        let backlog = consumer.cached_info().num_pending;
+        let messages = consumer.messages().await.map_err(|e| failed(e.into()))?;
+        let mut check = tokio::time::interval(CHECK);
+        check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let prefix = bucket.subject(&"").len();
+        let sync = if backlog == 0 {
+            Sync::Announce
+        } else {
+            Sync::Backlog
+        };
+        Ok(Watch {
+            bus: self.clone(),
+            bucket,
+            incarnation,
+            messages,
+            check,
+            prefix,
+            sync,
+            hearing: (filter == ">").then(|| Hearing::since(last)),
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    /// Messages from before the watch are still coming.
+    Backlog,
+    /// The last of them was told; [`Event::Synced`] is next.
+    Announce,
+    /// Live.
+    Done,
+}
+
+/// A running watch. After an error, open a new one: it begins with everything again.
+pub struct Watch {
+    bus: Bus,
+    bucket: Bucket,
+    incarnation: Incarnation,
+    messages: push::Ordered,
+    check: tokio::time::Interval,
+    prefix: usize,
+    sync: Sync,
+    /// None where others' messages count too, and so nothing follows from a sequence.
+    hearing: Option<Hearing>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Which making of the stream is followed: if it differs from the last watch's, all that was
+    /// known from that one is no longer in the bucket, whatever the last watch ended with.
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// What comes next. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Event, StoreError> {
+        if self.sync == Sync::Announce {
+            self.sync = Sync::Done;
+            if let Some(hearing) = &mut self.hearing {
+                hearing.caught_up();
+            }
+            return Ok(Event::Synced);
+        }
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = self.messages.next() => Some(message),
+                _ = self.check.tick() => None,
+            };
+            match message {
+                Some(message) => return self.event(message),
+                None => self.look().await?,
+            }
+        }
+    }
+
+    /// An ordered consumer that recovers on a stream made anew would be told of that one as if it were
+    /// the old one; the stream's creation time gives it away. And one that recovers while a server is
+    /// away may be given to that server, and then waits until it is back: so it is not left to itself
+    /// for long. While the servers do not answer nothing is known, and the check comes again.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let name = self.bucket.name();
+        let stream = match self.bus.context().get_stream(self.bucket.stream()).await {
+            Ok(stream) => stream,
+            Err(e) if is_missing(&e.kind()) => return Err(StoreError::Recreated(name)),
+            Err(_) => return Ok(()),
+        };
+        let info = stream.cached_info();
+        if Incarnation(info.created) != self.incarnation {
+            return Err(StoreError::Recreated(name));
+        }
+        let last = info.state.last_sequence;
+        let mut hearing = self.hearing.as_mut();
+        let lost = hearing.as_mut().is_some_and(|it| it.is_lost(last));
+        if lost {
+            return Err(StoreError::Deaf(name));
+        }
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        message: Option<Result<async_nats::jetstream::Message, push::OrderedError>>,
+    ) -> Result<Event, StoreError> {
+        let name = self.bucket.name();
+        let message = message
+            .ok_or(StoreError::Ended(name))?
+            .map_err(|e| server_error("watch", self.bucket, e.into()))?;
+        let info = message
+            .info()
+            .map_err(|e| server_error("watch", self.bucket, e))?;
+        let (sequence, received, left) =
+            (info.stream_sequence, millis(info.published), info.pending);
+        if let Some(hearing) = &mut self.hearing {
+            hearing.heard = sequence;
+        }
+        if self.sync == Sync::Backlog && left == 0 {
+            self.sync = Sync::Announce;
+        }
+        let key = message
+            .subject
+            .get(self.prefix..)
+            .unwrap_or_default()
+            .to_owned();
+        let (message, _) = message.split();
+        let headers = message.headers.unwrap_or_default();
+        if is_deletion(&headers) {
+            return Ok(Event::Deleted { key, sequence });
+        }
+        Ok(Event::Put(Stored {
+            key,
+            sequence,
+            received,
+            headers,
+            value: message.payload,
+        }))
+    }
+}
+
+/// What a watch of a whole stream has heard of it.
+#[derive(Debug)]
+struct Hearing {
+    /// Where the stream ended when the watch began. Its last messages may have been purged.
+    begun: u64,
+    /// The last message that came.
+    heard: u64,
+    /// What that was when a check found more in the stream, and how many have since.
+    behind: Option<(u64, u32)>,
+}
+
+impl Hearing {
+    const fn since(begun: u64) -> Self {
+        Self {
+            begun,
+            heard: 0,
+            behind: None,
+        }
+    }
+
+    /// All from before the watch has come.
+    fn caught_up(&mut self) {
+        self.heard = self.heard.max(self.begun);
+    }
+
+    /// A check: the stream ends at `last`. Whether there was more to hear at [`MISSED`] in a row, and
+    /// nothing came in between.
+    fn is_lost(&mut self, last: u64) -> bool {
+        let before = self.behind.filter(|(heard, _)| *heard == self.heard);
+        let checks = before.map_or(1, |(_, checks)| checks + 1);
+        self.behind = (last > self.heard).then_some((self.heard, checks));
+        checks >= MISSED && self.behind.is_some()
+    }
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_lost_in_the_end(hearing: &mut Hearing, last: u64) -> bool {
+        (1..MISSED).for_each(|_| assert!(!hearing.is_lost(last), "too early"));
+        hearing.is_lost(last)
+    }
+
+    #[test]
+    fn a_watch_is_lost_that_misses_something_for_long_and_hears_nothing() {
+        let mut hearing = Hearing::since(10);
+        assert!(is_lost_in_the_end(&mut hearing, 10), "not even the backlog");
+        hearing.heard = 8;
+        assert!(!hearing.is_lost(10));
+        hearing.caught_up();
+        let lost = is_lost_in_the_end(&mut hearing, 10);
+        assert!(!lost, "what was last is purged, and there is no more");
+        for heard in 11..20 {
+            assert!(!hearing.is_lost(heard), "it comes late");
+            hearing.heard = heard;
+        }
+        assert!(is_lost_in_the_end(&mut hearing, 20));
+    }
+}
