@@ -157,9 +157,8 @@ impl Watch {
             return Err(StoreError::Recreated(name));
         }
         let last = info.state.last_sequence;
-        let mut hearing = self.hearing.as_mut();
-        let lost = hearing.as_mut().is_some_and(|it| it.is_lost(last));
-        if lost {
+        let hearing = self.hearing.as_mut();
+        if hearing.is_some_and(|hearing| hearing.is_lost(last)) {
             return Err(StoreError::Deaf(name));
         }
         Ok(())
