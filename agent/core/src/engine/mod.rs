@@ -6,6 +6,7 @@
 //! | `listing` | when to list the containers |
 //! | `outbox` | what the bus has to be told |
 //! | `vitals` | signs of life |
+//! | `settled` | whether there is anything to plan or to say |
 //! | `stages` | where the time went |
 //! | [`note`] | what is worth a line in the log |
 //!
@@ -17,6 +18,7 @@ mod follow;
 mod listing;
 pub mod note;
 mod outbox;
+mod settled;
 mod stages;
 mod timer;
 mod vitals;
@@ -38,7 +40,6 @@ pub use stages::{Timing, Took};
 use crate::desired::Problem;
 use crate::ledger::Content;
 use crate::plan::Busy;
-use crate::report::report;
 use crate::sync::{Doorbell, Fetched, Snapshot, SyncError};
 use crate::{
     Desired, Dice, Done, Lane, Memory, Observed, Outcome, ServiceKey, Step, Tick, backoff, plan,
@@ -246,18 +247,7 @@ impl Engine {
 
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, at: &mut Moment<'_>) {
-        self.unsettled |= match &input {
-            Input::Synced { .. } | Input::Stored(_) | Input::Listed { .. } | Input::Done { .. } => {
-                true
-            }
-            // They end in one of the others, or in something to be sent.
-            Input::Connected
-            | Input::Disconnected
-            | Input::Doorbell(_)
-            | Input::ContainersChanged
-            | Input::Inventory(_)
-            | Input::Sent { .. } => false,
-        };
+        self.unsettled |= input.unsettles();
         match input {
             Input::Connected => {
                 self.note(Note::Connected);
@@ -337,28 +327,6 @@ impl Engine {
             self.effects.push(Effect::Send(batch));
         }
         std::mem::take(&mut self.effects)
-    }
-
-    /// Whether time alone changes what to do or to say.
-    fn is_woken(&self, now: Tick) -> bool {
-        let moments = [self.wake, self.outbox.held_until()];
-        moments.into_iter().flatten().any(|at| at <= now)
-    }
-
-    /// Whether to plan and to report once more would change nothing. Debug builds ask after every
-    /// step, and so do all tests and simulations: what plan and report depend on is easily forgotten.
-    fn is_settled(&self, at: &Moment<'_>) -> bool {
-        let (Some(desired), true) = (&self.desired, self.listing.fresh) else {
-            return true;
-        };
-        let mut memory = self.memory.clone();
-        memory.observe(desired, &self.observed, at.now, &mut || 0.5);
-        let plan = plan(desired, &self.observed, &memory, &self.busy, at.now);
-        let may_run = |step: &Step| self.store.durable() || step.may_precede_ledger();
-        memory == self.memory
-            && plan.wake_at == self.wake
-            && !plan.steps.iter().any(may_run)
-            && self.is_said(&report(desired, &self.observed, &memory, None, at.wall))
     }
 
     fn plan(&mut self, at: &mut Moment<'_>) {

@@ -58,10 +58,10 @@ impl Replica {
     /// The sources that have to tell all they have before this replica writes.
     pub fn awaited(&self) -> Vec<Source> {
         let all = Source::ALL.into_iter();
-        all.filter(|source| self.awaits(*source)).collect()
+        all.filter(|source| self.lacks(*source)).collect()
     }
 
-    fn awaits(&self, source: Source) -> bool {
+    fn lacks(&self, source: Source) -> bool {
         !self.synced.contains(&source) || !self.active && self.broken.contains(&source)
     }
 
@@ -76,7 +76,8 @@ impl Replica {
     }
 
     fn settle(&mut self, now: UnixMillis) -> Option<Turn> {
-        let active = self.leads(now) && self.awaited().is_empty();
+        let lacking = Source::ALL.into_iter().any(|source| self.lacks(source));
+        let active = self.leads(now) && !lacking;
         if active == self.active {
             return None;
         }
