@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::report::{Connections, Credentials, Kill, Parameters, Scenario};
+use crate::report::{Connections, Credentials, HERTZ, Kill, Parameters, Scenario};
 
 /// A simulated fleet over the real platform.
 #[derive(Debug, Parser)]
@@ -86,7 +86,7 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Reports of each device in a second.
-    #[arg(long, default_value_t = 1.0, conflicts_with = "flat_out")]
+    #[arg(long, default_value_t = HERTZ, conflicts_with = "flat_out")]
     pub hertz: f64,
     /// Report as fast as the bus acknowledges instead; `churn` only.
     #[arg(long)]

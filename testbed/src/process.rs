@@ -242,10 +242,7 @@ impl Service {
             self.reap();
             return Ok(());
         }
-        Err(ProcessError::Stop {
-            name: self.name(),
-            source: io::ErrorKind::TimedOut.into(),
-        })
+        Err(self.not_stopped(io::ErrorKind::TimedOut.into()))
     }
 
     /// Freezes the process: it keeps its connections and answers nothing, as one that hangs.
@@ -260,10 +257,7 @@ impl Service {
         if wait::until(KILL_TIME, frozen).await {
             return Ok(());
         }
-        Err(ProcessError::Stop {
-            name: self.name(),
-            source: io::ErrorKind::TimedOut.into(),
-        })
+        Err(self.not_stopped(io::ErrorKind::TimedOut.into()))
     }
 
     /// Lets a frozen process go on.
@@ -282,10 +276,14 @@ impl Service {
         };
         match kill_process(pid, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(error) => Err(ProcessError::Stop {
-                name: self.name(),
-                source: error.into(),
-            }),
+            Err(error) => Err(self.not_stopped(error.into())),
+        }
+    }
+
+    fn not_stopped(&self, source: io::Error) -> ProcessError {
+        ProcessError::Stop {
+            name: self.name(),
+            source,
         }
     }
 

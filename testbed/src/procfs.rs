@@ -9,10 +9,9 @@ use std::path::Path;
 /// When the process started, in clock ticks since boot. With the process id this names a process
 /// for good: an id that was given to another process shows another start.
 pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may itself hold blanks and
-    // parentheses; field 3 follows the last one, and the start is field 22 (proc(5)).
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let stat = stat(Path::new(&format!("/proc/{pid}")))?;
+    // From the state on, which is field 3, the start is field 22 (proc(5)).
+    let mut fields = stat.split_whitespace();
     // A zombie has stopped in every sense but its parent's.
     if fields.next()? == "Z" {
         return None;
@@ -64,8 +63,8 @@ fn all() -> BTreeMap<u32, u32> {
 }
 
 fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let stat = stat(Path::new(&format!("/proc/{pid}")))?;
+    let mut fields = stat.split_whitespace();
     if fields.next()? == "Z" {
         return None;
     }
@@ -87,11 +86,16 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
         return false;
     };
     threads.flatten().all(|thread| {
-        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
         // A thread that ended while it was looked for has no state.
-        state.is_none_or(|state| state.starts_with('T'))
+        stat(&thread.path()).is_none_or(|stat| stat.trim_start().starts_with('T'))
     })
+}
+
+/// What `/proc` says of a process or a thread, from its state on. Before that is the program's name in
+/// parentheses, which may itself hold blanks and parentheses.
+fn stat(of: &Path) -> Option<String> {
+    let stat = fs::read_to_string(of.join("stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.to_owned())
 }
 
 fn parse_pid(name: &OsStr) -> Option<u32> {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{COSTS, Growth, counted};
-use crate::report::{Connections, Report};
+use crate::report::Report;
 
 /// Fleets that are looked ahead to.
 const AHEAD: [f64; 2] = [1e5, 1e6];
@@ -122,18 +122,11 @@ fn runs(counted: &[&Report]) -> String {
     let mut table = String::from("| run | commit | machine | passed |\n|---|---|---|---|\n");
     for report in counted {
         let (asked, machine) = (&report.parameters, &report.machine);
-        let each = match asked.connections {
-            Connections::Each => " --connections each",
-            Connections::Multiplexed => "",
-        };
         let passed = if report.passed() { "yes" } else { "no" };
         let _ = writeln!(
             table,
-            "| `{} --devices {} --deployments {} --seconds {}{each}` | `{}`{} | {}, {} cores, {} MiB | {passed} |",
-            asked.scenario,
-            asked.devices,
-            asked.deployments,
-            asked.seconds,
+            "| `{}` | `{}`{} | {}, {} cores, {} MiB | {passed} |",
+            asked.command(),
             machine.commit,
             if machine.uncommitted_changes {
                 " with changes"

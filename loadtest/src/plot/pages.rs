@@ -93,13 +93,10 @@ fn set_up(report: &Report) -> String {
 fn section(page: &mut String, report: &Report) {
     let (p, m) = (&report.parameters, &report.machine);
     let passed = if report.passed() { "passed" } else { "FAILED" };
-    let options = p.options().into_iter();
-    let options: Vec<_> = options.map(|(n, v)| format!(" --{n} {v}")).collect();
-    let options = options.concat();
     let _ = writeln!(
         page,
         "\n## {}: {} devices, {} Deployments\n\n{passed}. Commit `{}`{}, {} ({} cores, {} MiB), Linux {}.\n\n\
-         `fleet-loadtest run {} --devices {} --deployments {} --seconds {} --seed {}{options}`\n",
+         `{}`\n",
         p.scenario,
         p.devices,
         p.deployments,
@@ -113,11 +110,7 @@ fn section(page: &mut String, report: &Report) {
         m.cores,
         m.memory_mib,
         m.kernel,
-        p.scenario,
-        p.devices,
-        p.deployments,
-        p.seconds,
-        p.seed,
+        p.command(),
     );
     for what in &report.simulated {
         let _ = writeln!(page, "- not real: {what}");

@@ -75,6 +75,9 @@ pub enum Kill {
     Nats,
 }
 
+/// Reports of each device in a second, if nothing else is asked for.
+pub const HERTZ: f64 = 1.0;
+
 /// What reports have that were written before there was a choice.
 const fn one() -> usize {
     1
@@ -121,9 +124,27 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// What to type to have it again.
+    pub fn command(&self) -> String {
+        let (scenario, devices, deployments) = (self.scenario, self.devices, self.deployments);
+        let (seconds, seed) = (self.seconds, self.seed);
+        let options = self.options().into_iter();
+        let options: Vec<_> = options.map(|(n, v)| format!(" --{n} {v}")).collect();
+        let options = options.concat();
+        format!(
+            "fleet-loadtest run {scenario} --devices {devices} --deployments {deployments} \
+             --seconds {seconds} --seed {seed}{options}"
+        )
+    }
+
     /// The options that differ from what a run has that asks for none, after those of its size.
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let mut options = Vec::new();
+        if let Some(hertz) = self.hertz
+            && (hertz - HERTZ).abs() > f64::EPSILON
+        {
+            options.push(("hertz", hertz.to_string()));
+        }
         if self.connections == Connections::Each {
             options.push(("connections", name(&self.connections)));
         }
