@@ -28,18 +28,25 @@ phase() {
 	_phase_ended "$name" $((SECONDS - start)) "$result"
 }
 
-# beside <name> <command>...: the same on what the phases after it leave of the processor, until
-# `joined`; its output is shown then. Tests wait for much of their time.
-beside() {
+# together <name> <command>...: the same while the phases after it run, until `joined`; its output is
+# shown then. Tests wait for much of their time.
+together() {
 	local name=$1
 	shift
 	BESIDE+=("$name")
 	COMMANDS+=("$*")
 	{
 		local start=$SECONDS result=0
-		nice -n 19 "$@" </dev/null >"$(_log "$name")" 2>&1 || result=$?
+		"$@" </dev/null >"$(_log "$name")" 2>&1 || result=$?
 		echo "$((SECONDS - start)) $result" >"$(_log "$name").ended"
 	} &
+}
+
+# beside <name> <command>...: the same on what others leave of the processor.
+beside() {
+	local name=$1
+	shift
+	together "$name" nice -n 19 "$@"
 }
 
 # joined: waits for all of them.

@@ -6,6 +6,24 @@ cd "$(dirname "$0")/.."
 
 full=${1:-}
 
+# programs <file>...: options that choose the test programs with these main files, by name.
+programs() {
+	local file
+	for file; do
+		file=${file%/main.rs}
+		printf -- '--test %s\n' "$(basename "$file" .rs)"
+	done | sort -u
+}
+
+# Programs with the name of one of these run with these, wherever they are.
+of_platforms() {
+	programs e2e/tests/*.rs e2e/tests/*/main.rs
+}
+
+of_parts() {
+	programs {*,*/*}/tests/*.rs {*,*/*}/tests/*/main.rs | grep -vxF -f <(of_platforms)
+}
+
 everything() {
 	phase "system packages" tools/system-packages.sh || return
 	phase "third-party servers" cargo run --quiet --locked -p fleet-tools -- ensure || return
@@ -17,7 +35,13 @@ everything() {
 	beside "clippy" env CARGO_TARGET_DIR=target/beside cargo clippy --locked --workspace --all-targets -- -D warnings
 	beside "agent for aarch64" tools/cross-aarch64.sh
 	beside "licences and duplicates" tools/deny.sh
-	phase "tests" cargo test --locked --workspace --no-fail-fast
+	# Two at a time: each waits for its servers for more than half of its time. All of the workspace is
+	# chosen each time, for the features of its dependencies are those of what is chosen.
+	# shellcheck disable=SC2046 # one option, one value
+	together "tests of platforms" cargo test --locked --workspace --no-fail-fast $(of_platforms)
+	# shellcheck disable=SC2046
+	phase "tests of parts" cargo test --locked --workspace --no-fail-fast --lib --bins $(of_parts)
+	phase "examples in documents" cargo test --locked --workspace --no-fail-fast --doc
 	joined
 	[ "$full" != full ] || longer
 }

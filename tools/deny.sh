@@ -8,7 +8,8 @@ version=0.20.2
 root=$PWD/.cache/cargo-tools/cargo-deny-$version
 if ! "$root/bin/cargo-deny" --version >/dev/null 2>&1; then
 	echo "building cargo-deny $version (once)"
-	cargo install --quiet --locked --root "$root" "cargo-deny@$version"
+	# Unoptimized: it is built more often than it runs for long.
+	cargo install --quiet --debug --locked --root "$root" "cargo-deny@$version"
 fi
 
 deny() { "$root/bin/cargo-deny" --locked --log-level warn --workspace "$@"; }
