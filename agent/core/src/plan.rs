@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use fleet_contracts::Revision;
 use fleet_contracts::score::RestartPolicy;
 
 use crate::backoff::Tick;
@@ -61,12 +62,24 @@ impl Step {
     /// The service it is about.
     pub fn key(&self) -> &ServiceKey {
         match self {
+            Self::Remove { key, .. } => key,
             Self::EnsureImage(service)
             | Self::Run(service)
             | Self::Start { service, .. }
             | Self::Unpause { service, .. }
             | Self::Probe { service, .. } => &service.key,
-            Self::Remove { key, .. } => key,
+        }
+    }
+
+    /// The revision it is for; none where what runs is to be gone, for whichever it was.
+    pub fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Remove { .. } => None,
+            Self::EnsureImage(service)
+            | Self::Run(service)
+            | Self::Start { service, .. }
+            | Self::Unpause { service, .. }
+            | Self::Probe { service, .. } => Some(service.revision),
         }
     }
 

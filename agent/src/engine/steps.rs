@@ -9,6 +9,7 @@ use fleet_agent_core::{
 };
 use fleet_contracts::{DeviceReason, Revision};
 use tokio::sync::{Semaphore, mpsc};
+use tracing::Instrument as _;
 
 use crate::config::Config;
 use crate::files::Files;
@@ -47,7 +48,8 @@ impl Executor {
     /// Starts a step; its outcome comes as an event.
     pub(super) fn start(&self, step: Step, events: mpsc::Sender<Input>) {
         let parts = self.0.clone();
-        tokio::spawn(async move {
+        let span = span(&step);
+        let work = async move {
             tracing::debug!(service = %step.key(), step = name(&step), "step");
             let mut took = Took::new();
             let lane = (step.key().clone(), step.lane());
@@ -59,8 +61,16 @@ impl Executor {
                     took,
                 })
                 .await;
-        });
+        };
+        tokio::spawn(work.instrument(span));
     }
+}
+
+/// By these fields a change is found again in what the operator logs.
+fn span(step: &Step) -> tracing::Span {
+    let deployment = &step.key().deployment;
+    let revision = step.revision().map(|revision| revision.short());
+    tracing::info_span!("change", %deployment, revision)
 }
 
 fn name(step: &Step) -> &'static str {

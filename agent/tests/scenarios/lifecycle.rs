@@ -69,6 +69,16 @@ async fn an_unchanged_service_of_a_changed_deployment_is_left_alone() {
     fleet.until_running("shop.two", second).await;
     assert_eq!(fleet.container("shop.two.a").await, a);
     assert_ne!(fleet.container("shop.two.b").await, b);
+
+    // By what the operator calls it, each change is found in the device's log.
+    let log = fleet.device.agent_log();
+    for revision in [first, second] {
+        let revision = revision.short();
+        let change = |line: &&str| line.contains("shop.two") && line.contains(&revision);
+        let lines: Vec<_> = log.lines().filter(change).collect();
+        let says = |what: &str| lines.iter().any(|line| line.contains(what));
+        assert!(says("started") && says("applied"), "{lines:#?}");
+    }
 }
 
 #[tokio::test]
