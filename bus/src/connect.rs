@@ -1,12 +1,14 @@
 //! A connection that comes back by itself.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, Subject};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use tokio::sync::watch;
 
 /// The longest wait between two attempts to reconnect.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(10);
@@ -61,15 +63,31 @@ pub enum ConnectError {
 pub struct Bus {
     client: Client,
     context: Context,
+    /// How often the connection was lost.
+    losses: watch::Receiver<u64>,
 }
 
 impl Bus {
     /// Connects, and fails if that does not work now; afterwards it reconnects for ever.
     pub async fn connect(settings: &ConnectSettings) -> Result<Self, ConnectError> {
-        Ok(Self::over(dial(settings, |options| options).await?))
+        let (lost, losses) = watch::channel(0);
+        let lost = Arc::new(lost);
+        let counting = move |options: ConnectOptions| {
+            options.event_callback(move |event| {
+                let lost = Arc::clone(&lost);
+                async move {
+                    if event == Event::Disconnected {
+                        lost.send_modify(|losses| *losses += 1);
+                    }
+                    log_event(event).await;
+                }
+            })
+        };
+        let bus = Self::over(dial(settings, counting).await?);
+        Ok(Self { losses, ..bus })
     }
 
-    /// Over a connection that exists already.
+    /// Over a connection that exists already. Watches over it do not hear when it is lost.
     pub fn over(client: Client) -> Self {
         let context = jetstream::ContextBuilder::new()
             .timeout(Duration::from_secs(10))
@@ -77,7 +95,19 @@ impl Bus {
             .max_ack_inflight(4096)
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Self { client, context }
+        let (_, losses) = watch::channel(0);
+        Self {
+            client,
+            context,
+            losses,
+        }
+    }
+
+    /// Changes whenever the connection is lost from now on.
+    pub(crate) fn losses(&self) -> watch::Receiver<u64> {
+        let mut losses = self.losses.clone();
+        losses.mark_unchanged();
+        losses
     }
 
     /// The plain connection.

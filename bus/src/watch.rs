@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, push};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use fleet_contracts::kv::Bucket;
 use futures::StreamExt as _;
+use tokio::sync::watch;
 
 use crate::connect::Bus;
 use crate::store::{StoreError, Stored, is_deletion, millis, server_error};
@@ -34,6 +35,10 @@ pub enum Event {
     },
     /// All that the stream held when the watch began has been told.
     Synced,
+    /// The connection is lost, or was: there may be more than what was told. Of watches of a whole bucket.
+    Interrupted,
+    /// All that the stream held when it could be asked again has been told.
+    Resumed,
 }
 
 impl Bus {
@@ -45,6 +50,7 @@ impl Bus {
     /// As [`Bus::watch`], for the keys that match `filter` (tokens, `*` and `>`).
     pub async fn watch_keys(&self, bucket: Bucket, filter: &str) -> Result<Watch, StoreError> {
         let failed = |source| server_error("watch", bucket, source);
+        let losses = self.losses();
         let stream = self.context().get_stream(bucket.stream()).await;
         let stream = stream.map_err(|e| failed(e.into()))?;
         let info = stream.cached_info();
@@ -77,6 +83,7 @@ impl Bus {
             prefix,
             sync,
             hearing: (filter == ">").then(|| Hearing::since(last)),
+            losses,
         })
     }
 }
@@ -102,6 +109,8 @@ pub struct Watch {
     sync: Sync,
     /// None where others' messages count too, and so nothing follows from a sequence.
     hearing: Option<Hearing>,
+    /// Changes when the connection is lost.
+    losses: watch::Receiver<u64>,
 }
 
 impl std::fmt::Debug for Watch {
@@ -129,8 +138,17 @@ impl Watch {
             return Ok(Event::Synced);
         }
         loop {
+            if self.hearing.as_mut().is_some_and(Hearing::has_resumed) {
+                return Ok(Event::Resumed);
+            }
             let message = tokio::select! {
                 biased;
+                Ok(()) = self.losses.changed(), if self.hearing.is_some() => {
+                    if let Some(hearing) = &mut self.hearing {
+                        hearing.gap = Some(Gap::Unknown);
+                    }
+                    return Ok(Event::Interrupted);
+                }
                 message = self.messages.next() => Some(message),
                 _ = self.check.tick() => None,
             };
@@ -157,9 +175,14 @@ impl Watch {
             return Err(StoreError::Recreated(name));
         }
         let last = info.state.last_sequence;
-        let hearing = self.hearing.as_mut();
-        if hearing.is_some_and(|hearing| hearing.is_lost(last)) {
-            return Err(StoreError::Deaf(name));
+        if let Some(hearing) = &mut self.hearing {
+            if hearing.is_lost(last) {
+                return Err(StoreError::Deaf(name));
+            }
+            // Not by an answer from before another loss.
+            if hearing.gap == Some(Gap::Unknown) && !self.losses.has_changed().unwrap_or(false) {
+                hearing.gap = Some(Gap::Until(last));
+            }
         }
         Ok(())
     }
@@ -212,6 +235,17 @@ struct Hearing {
     heard: u64,
     /// What that was when a check found more in the stream, and how many have since.
     behind: Option<(u64, u32)>,
+    /// What may be missing since the connection was lost.
+    gap: Option<Gap>,
+}
+
+/// What a watch may not have heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    /// The stream was not looked at since.
+    Unknown,
+    /// What it held up to here.
+    Until(u64),
 }
 
 impl Hearing {
@@ -220,7 +254,17 @@ impl Hearing {
             begun,
             heard: 0,
             behind: None,
+            gap: None,
         }
+    }
+
+    /// Whether what was missing has come, for the first time.
+    fn has_resumed(&mut self) -> bool {
+        let resumed = matches!(self.gap, Some(Gap::Until(last)) if self.heard >= last);
+        if resumed {
+            self.gap = None;
+        }
+        resumed
     }
 
     /// All from before the watch has come.
@@ -265,5 +309,20 @@ mod tests {
             hearing.heard = heard;
         }
         assert!(is_lost_in_the_end(&mut hearing, 20));
+    }
+
+    #[test]
+    fn a_watch_has_resumed_when_what_the_stream_held_has_come() {
+        let mut hearing = Hearing::since(10);
+        hearing.caught_up();
+        assert!(!hearing.has_resumed(), "nothing was missing");
+        hearing.gap = Some(Gap::Unknown);
+        hearing.heard = 12;
+        assert!(!hearing.has_resumed(), "nobody knows what is missing");
+        hearing.gap = Some(Gap::Until(13));
+        assert!(!hearing.has_resumed());
+        hearing.heard = 13;
+        assert!(hearing.has_resumed());
+        assert!(!hearing.has_resumed(), "said once");
     }
 }

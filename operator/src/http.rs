@@ -40,6 +40,12 @@ impl Pages {
         self.bus.get().is_some_and(Bus::is_connected)
     }
 
+    /// Whether this replica could do the work of a leader now: nothing keeps it from being ready, and no
+    /// watch of it is broken.
+    pub fn is_able(&self) -> bool {
+        self.problems().is_empty() && self.shared.lock().hears()
+    }
+
     /// What keeps this replica from being ready: a reason, and what it means here.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.permissions.problems();

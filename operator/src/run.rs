@@ -108,15 +108,9 @@ impl RunError {
 /// Runs until `stop`, then ends in order.
 pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError> {
     let period = seconds("--heartbeat-period", args.heartbeat_period)?;
-    let stale = args.stale_after.map(|s| seconds("--stale-after", s));
-    let stale = stale.transpose()?.unwrap_or(period * 2);
-    let mirror = mirror(&args)?;
-    let liveness = LivenessConfig {
-        stale_after: millis(stale),
-    };
     let shared = Arc::new(Shared::new(
-        liveness,
-        mirror,
+        liveness(&args, period)?,
+        mirror(&args)?,
         Enrolments::new(args.unenrolled_labels.into()),
         Metrics::default(),
     ));
@@ -152,8 +146,12 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     tasks.add("ticker", tracker.spawn(tick(Arc::clone(&shared))));
     let writers = Writers::new(Arc::clone(&shared), bus, client.clone(), &settings.identity);
     writers.spawn(&tracker, |name, task| tasks.add(name, task));
+    let able = {
+        let pages = pages.clone();
+        move || pages.is_able()
+    };
     let leads = move |until| shared.leading(until);
-    let leading = tracker.spawn(lead(client, settings, leads, stop.clone()));
+    let leading = tracker.spawn(lead(client, settings, able, leads, stop.clone()));
     stop.cancelled().await;
     tracing::info!("stopping");
     // The lease is released before the rest ends, so that a standby takes over without waiting.
@@ -163,6 +161,14 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     tracker.wait().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn liveness(args: &RunArgs, heartbeat_period: Duration) -> Result<LivenessConfig, RunError> {
+    let stale = args.stale_after.map(|s| seconds("--stale-after", s));
+    let stale = stale.transpose()?.unwrap_or(heartbeat_period * 2);
+    Ok(LivenessConfig {
+        stale_after: millis(stale),
+    })
 }
 
 fn streams(args: &RunArgs, heartbeat_period: Duration) -> StreamSettings {

@@ -3,7 +3,9 @@
 
 mod support;
 
+use fleet_testbed::OperatorOptions;
 use serde_json::json;
+use support::wire::Wire;
 use support::{Stage, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,4 +67,58 @@ async fn a_standby_takes_over_from_one_that_stops_one_that_dies_and_one_that_han
         .await;
     stage.wait_runs("dev-1", &[("web", v5)]).await;
     stage.wait_leader(&second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_loses_the_bus_leaves_the_lease_to_a_standby_that_has_it() {
+    let stage = Stage::open("failover-bus").await;
+    let nats = stage.bed.nats().expect("nats").address();
+    let wires = [Wire::to(nats).await, Wire::to(nats).await];
+    let replica = |name: &str, wire: &Wire| {
+        let options = OperatorOptions::replica(name).args(["--lease-duration", "3"]);
+        let options = options.nats_url(wire.url());
+        stage.bed.start_operator(options).expect("started")
+    };
+    let first = replica("first", &wires[0]);
+    stage.wait_leader(&first).await;
+    let second = replica("second", &wires[1]);
+    eventually("the standby is ready", true, || async {
+        let page = second.page("/readyz").await;
+        page.is_some_and(|page| page.contains("200 OK"))
+    })
+    .await;
+    stage.announce("dev-1", &[("region", "eu")]).await;
+    let v1 = stage
+        .deploy("web", &json!({"region": "eu"}), "web:v1")
+        .await;
+    stage.wait_runs("dev-1", &[("web", v1)]).await;
+
+    wires[0].cut();
+    stage.wait_leader(&second).await;
+    let v2 = stage
+        .deploy("web", &json!({"region": "eu"}), "web:v2")
+        .await;
+    stage.wait_runs("dev-1", &[("web", v2)]).await;
+    assert!(first.log().contains("giving the lease up"));
+
+    // With nobody to take it over the Lease stays where it is.
+    wires[1].cut();
+    eventually(
+        "that it cannot do the work is on the Lease",
+        true,
+        || async {
+            let lease = stage.lease().await;
+            let annotations = lease.metadata.annotations.unwrap_or_default();
+            annotations.contains_key("fleet.nationtech.io/holder-unable")
+        },
+    )
+    .await;
+    wires[0].mend();
+    stage.wait_leader(&first).await;
+    let v3 = stage
+        .deploy("web", &json!({"region": "eu"}), "web:v3")
+        .await;
+    stage.wait_runs("dev-1", &[("web", v3)]).await;
+    let annotations = stage.lease().await.metadata.annotations;
+    assert_eq!(annotations.unwrap_or_default(), [].into());
 }

@@ -215,6 +215,7 @@ async fn stored(stage: &Stage) -> BTreeMap<String, Vec<(String, Revision)>> {
                 continue;
             }
             Event::Synced => return keys,
+            Event::Interrupted | Event::Resumed => continue,
         };
         let lines = match stored.key.parse().expect("no foreign key") {
             DesiredKey::Manifest(_) => {

@@ -28,17 +28,26 @@ pub struct LeadSettings {
     pub terms: LeaseTerms,
 }
 
-/// Takes part in the election until `stop`, then releases the Lease if it holds it. `leading` hears
-/// until when it leads, each time that changes; `None` while it does not.
+/// On the Lease: its holder says that it cannot do the work of a leader.
+const UNABLE: &str = "fleet.nationtech.io/holder-unable";
+/// On the Lease: who can, and asks for it. What `spec.preferredHolder` means, which needs a feature of the API
+/// server that is not on by default.
+const PREFERRED: &str = "fleet.nationtech.io/preferred-holder";
+
+/// Takes part in the election until `stop`, then releases the Lease if it holds it. `able` tells whether
+/// this replica could do the work of a leader now. `leading` hears until when it leads, each time that changes;
+/// `None` while it does not.
 pub async fn lead(
     client: Client,
     settings: LeadSettings,
-    leading: impl Fn(Option<Instant>) + Send,
+    able: impl Fn() -> bool + Send + Sync,
+    leading: impl Fn(Option<Instant>) + Send + Sync,
     stop: CancellationToken,
 ) {
     let api = Api::namespaced(client, &settings.namespace);
     let election = Election::new(settings.identity.clone(), settings.terms);
     let mut candidate = Candidate {
+        able,
         leading,
         api,
         settings,
@@ -56,7 +65,8 @@ pub async fn lead(
     candidate.release().await;
 }
 
-struct Candidate<L> {
+struct Candidate<A, L> {
+    able: A,
     leading: L,
     api: Api<Lease>,
     settings: LeadSettings,
@@ -64,7 +74,11 @@ struct Candidate<L> {
     led: Option<UnixMillis>,
 }
 
-impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
+impl<A, L> Candidate<A, L>
+where
+    A: Fn() -> bool + Send + Sync,
+    L: Fn(Option<Instant>) + Send + Sync,
+{
     /// One look at the Lease, and what follows from it.
     async fn round(&mut self) {
         // One that slept through its time says so before it waits for anything.
@@ -87,25 +101,49 @@ impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
         let found = self.api.get_opt(&self.settings.name).await?;
         let record = found.as_ref().map(record);
         let asked = now();
-        match self.election.look(record, asked) {
-            Step::Wait => Ok(()),
-            Step::Take | Step::Renew => {
-                let lease = self.lease(found.as_ref());
-                let params = PostParams::default();
-                let name = &self.settings.name;
-                let written = match found {
-                    None => self.api.create(&params, &lease).await,
-                    Some(_) => self.api.replace(name, &params, &lease).await,
-                };
-                match written {
-                    Ok(_) => self.election.wrote(asked),
-                    // Somebody was faster: the next look tells who.
-                    Err(kube::Error::Api(status)) if status.code == 409 => {}
-                    Err(error) => return Err(error),
+        let step = self.election.look(record.clone(), (self.able)(), asked);
+        if step == Step::Wait {
+            return Ok(());
+        }
+        let written = self.election.written(step, record.as_ref(), asked);
+        match (step, found) {
+            (Step::Ask, Some(found)) => {
+                let identity = self.election.identity();
+                tracing::info!(
+                    identity,
+                    "the leader cannot do its work; asking for the lease"
+                );
+                self.replace(&says(found, &written)).await?;
+            }
+            (Step::Yield, Some(found)) => {
+                let to = &written.asked_by;
+                tracing::warn!(to, "cannot do the work of a leader; giving the lease up");
+                // First of all, so that nothing is written when the other begins.
+                self.election.resign();
+                self.announce();
+                self.replace(&says(found, &written)).await?;
+            }
+            (_, found) => {
+                if self.hold(found, &written).await? {
+                    self.election.wrote(asked);
                 }
-                Ok(())
             }
         }
+        Ok(())
+    }
+
+    /// Writes this replica as the holder; false when somebody was faster. The next look tells who.
+    async fn hold(&self, found: Option<Lease>, written: &Record) -> Result<bool, kube::Error> {
+        let lease = says(self.lease(found.as_ref()), written);
+        if found.is_some() {
+            return self.replace(&lease).await;
+        }
+        unless_outrun(self.api.create(&PostParams::default(), &lease).await)
+    }
+
+    async fn replace(&self, lease: &Lease) -> Result<bool, kube::Error> {
+        let params = PostParams::default();
+        unless_outrun(self.api.replace(&self.settings.name, &params, lease).await)
     }
 
     fn announce(&mut self) {
@@ -137,8 +175,7 @@ impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
     fn lease(&self, found: Option<&Lease>) -> Lease {
         let old = found.and_then(|l| l.spec.clone()).unwrap_or_default();
         let now = MicroTime(Timestamp::now());
-        let identity = self.election.identity().to_owned();
-        let ours = old.holder_identity.as_ref() == Some(&identity);
+        let ours = old.holder_identity.as_deref() == Some(self.election.identity());
         let transitions = old.lease_transitions.unwrap_or_default();
         let seconds = self.settings.terms.duration.div_ceil(1_000);
         Lease {
@@ -147,10 +184,10 @@ impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
                 namespace: Some(self.settings.namespace.clone()),
                 // With the version that was read, a write that lost a race is refused.
                 resource_version: found.and_then(|l| l.metadata.resource_version.clone()),
+                annotations: found.and_then(|l| l.metadata.annotations.clone()),
                 ..ObjectMeta::default()
             },
             spec: Some(LeaseSpec {
-                holder_identity: Some(identity),
                 lease_duration_seconds: Some(i32::try_from(seconds).unwrap_or(i32::MAX)),
                 acquire_time: if ours {
                     old.acquire_time
@@ -177,10 +214,7 @@ impl<L: Fn(Option<Instant>) + Send> Candidate<L> {
                 && spec.holder_identity.as_deref() == Some(self.election.identity())
             {
                 spec.holder_identity = Some(String::new());
-                let params = PostParams::default();
-                self.api
-                    .replace(&self.settings.name, &params, &lease)
-                    .await?;
+                self.replace(&lease).await?;
             }
             Ok::<_, kube::Error>(())
         };
@@ -234,6 +268,37 @@ fn record(lease: &Lease) -> Record {
             .and_then(|s| s.holder_identity.clone())
             .unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
+        unable: !annotation(lease, UNABLE).is_empty(),
+        asked_by: annotation(lease, PREFERRED).to_owned(),
+    }
+}
+
+/// The Lease, and that it says this.
+fn says(mut lease: Lease, record: &Record) -> Lease {
+    lease.spec.get_or_insert_default().holder_identity = Some(record.holder.clone());
+    let annotations = lease.metadata.annotations.get_or_insert_default();
+    let unable = if record.unable { "true" } else { "" };
+    for (name, value) in [(UNABLE, unable), (PREFERRED, &record.asked_by)] {
+        if value.is_empty() {
+            annotations.remove(name);
+        } else {
+            annotations.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    lease
+}
+
+fn annotation<'a>(lease: &'a Lease, name: &str) -> &'a str {
+    let all = lease.metadata.annotations.as_ref();
+    all.and_then(|all| all.get(name)).map_or("", String::as_str)
+}
+
+/// Whether it was written; not so when somebody else wrote it since it was read.
+fn unless_outrun(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -199,15 +199,15 @@ impl Api {
     }
 
     /// Writes the Lease, if it still is the one that was read.
-    pub fn write_lease(&mut self, holder: &str, read: Option<&Record>) -> Result<(), Refusal> {
+    pub fn write_lease(&mut self, record: Record, read: Option<&Record>) -> Result<(), Refusal> {
         let version = |record: Option<&Record>| record.map(|record| record.version.clone());
         if version(self.lease.as_ref()) != version(read) {
             return Err(Refusal::Conflict);
         }
         self.made += 1;
         self.lease = Some(Record {
-            holder: holder.to_owned(),
             version: self.made.to_string(),
+            ..record
         });
         Ok(())
     }

@@ -46,8 +46,8 @@ pub enum Request {
     Get(DesiredKey),
     /// Read the Lease.
     ReadLease,
-    /// Write the Lease under this name, if it still is the one that was read.
-    WriteLease(String, Option<Record>),
+    /// Write the Lease, if it still is the second, which was read.
+    WriteLease(Record, Option<Record>),
     /// Put our finalizer on.
     Hold(DeploymentRef, String),
     /// Take our finalizer off.

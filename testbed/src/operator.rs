@@ -17,6 +17,8 @@ pub struct OperatorOptions {
     pub env: Vec<(String, String)>,
     /// Another program than the one cargo built.
     pub program: Option<PathBuf>,
+    /// Another way to the bus than the straight one.
+    pub nats_url: Option<String>,
 }
 
 impl Default for OperatorOptions {
@@ -26,6 +28,7 @@ impl Default for OperatorOptions {
             args: Vec::new(),
             env: Vec::new(),
             program: None,
+            nats_url: None,
         }
     }
 }
@@ -43,6 +46,13 @@ impl OperatorOptions {
     #[must_use]
     pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Goes another way to the bus, as `nats://host:port`.
+    #[must_use]
+    pub fn nats_url(mut self, url: impl Into<String>) -> Self {
+        self.nats_url = Some(url.into());
         self
     }
 

@@ -274,12 +274,13 @@ impl Testbed {
         let port = ports::free().map_err(Error::Port)?;
         let metrics_addr = SocketAddr::new(self.host_ip(), port);
         let nats = self.nats()?;
+        let nats_url = options.nats_url.unwrap_or_else(|| nats.urls());
         let program = match options.program {
             Some(program) => program,
             None => binaries::find("fleet-operator").map_err(Error::NotBuilt)?,
         };
         let spec = Spec::new(options.name.clone(), program, &self.folder.join("logs"))
-            .args(["run", "--nats-url", &nats.urls()])
+            .args(["run", "--nats-url", &nats_url])
             .args([
                 "--nats-seed-file".into(),
                 nats.operator_seed().into_os_string(),

@@ -117,6 +117,8 @@ pub async fn run(args: EnrolArgs, stop: CancellationToken) -> Result<(), EnrolEr
     let electing = lead(
         client,
         lead_settings(&args),
+        // What it provisions is read when it leads.
+        || true,
         move |until| {
             let leads = until.is_some();
             led.send_if_modified(|led| std::mem::replace(led, leads) != leads);

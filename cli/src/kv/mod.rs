@@ -90,6 +90,7 @@ async fn list(args: &KvListArgs) -> Result<(), KvError> {
             Event::Put(stored) => found.push(stored),
             Event::Deleted { key, .. } => found.retain(|stored| stored.key != key),
             Event::Synced => break,
+            Event::Interrupted | Event::Resumed => {}
         }
     }
     found.sort_by(|a, b| a.key.cmp(&b.key));
@@ -159,7 +160,7 @@ async fn watch(args: &KvListArgs) -> Result<(), KvError> {
             (bucket, Event::Deleted { key, sequence }) => {
                 emit(show::deletion(bucket, &key, sequence))?;
             }
-            (_, Event::Synced) => {}
+            (_, Event::Synced | Event::Interrupted | Event::Resumed) => {}
         }
     }
     Ok(())

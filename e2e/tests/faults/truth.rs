@@ -154,6 +154,7 @@ impl Stored {
                     continue;
                 }
                 Event::Synced => return Ok(all),
+                Event::Interrupted | Event::Resumed => continue,
             };
             match stored.key.parse() {
                 Ok(DesiredKey::Manifest(device)) => {

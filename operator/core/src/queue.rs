@@ -162,6 +162,13 @@ impl<K: Ord + Hash + Clone> Queue<K> {
         }
     }
 
+    /// What waits or is being written.
+    pub fn waiting(&self) -> impl Iterator<Item = &K> {
+        let wanted = self.keys.iter();
+        let wanted = wanted.filter(|(_, state)| state.running || state.due.is_some());
+        wanted.map(|(key, _)| key)
+    }
+
     /// Drops what waits, when another replica leads.
     pub fn clear(&mut self) {
         self.due.clear();

@@ -95,6 +95,38 @@ fn who_takes_over_waits_for_a_watch_that_ended_and_who_leads_does_not() {
 }
 
 #[test]
+fn who_could_work_is_who_has_heard_all_that_came_while_its_connection_was_lost() {
+    let mut replica = leader();
+    assert!(replica.hears());
+    replica.broke(Source::Reports);
+    assert!(!replica.hears());
+    assert!(replica.is_active(NOW), "the bus may be away for everybody");
+    replica.lead(None, NOW);
+    assert_eq!(replica.lead(Some(UNTIL), NOW), None);
+    let turn = replica.resumed(Source::Reports, NOW);
+    assert!(matches!(turn, Some(Turn::Begins { .. })), "{turn:?}");
+    assert!(replica.hears());
+}
+
+#[test]
+fn a_device_that_is_deleted_under_one_leader_is_forgotten_by_the_next() {
+    let mut replica = leader();
+    device_told(&mut replica, &[]);
+    replica.lead(None, NOW);
+    let _ = replica.device_gone(&device("a"), NOW);
+    replica.lead(Some(UNTIL), NOW);
+    assert!(replica.queues.forgotten.holds(&device("a")));
+
+    // Not after an hour: whoever led meanwhile has done it.
+    device_told(&mut replica, &[]);
+    replica.lead(None, NOW);
+    let _ = replica.device_gone(&device("a"), NOW);
+    let later = UnixMillis(NOW.0 + 3_600_000);
+    replica.lead(Some(UnixMillis(later.0 + 10_000)), later);
+    assert!(!replica.queues.forgotten.holds(&device("a")));
+}
+
+#[test]
 fn what_a_device_said_before_its_bucket_was_lost_changes_no_object() {
     let (mut replica, mut follower) = (leader(), InfoFollower::default());
     let said = |region: &str| DeviceInfo {

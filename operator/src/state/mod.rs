@@ -134,9 +134,14 @@ impl Shared {
         self.turn(|replica| replica.synced(source, clock::now()));
     }
 
-    /// The watch of a source ended.
+    /// The watch of a source ended, or may miss something.
     pub fn broke(&self, source: Source) {
         self.lock().broke(source);
+    }
+
+    /// What a watch may have missed has come.
+    pub fn resumed(&self, source: Source) {
+        self.turn(|replica| replica.resumed(source, clock::now()));
     }
 
     /// A source begins again.

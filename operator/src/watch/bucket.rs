@@ -71,15 +71,19 @@ async fn follow_once<F: Follower>(
             Ok(event) => event,
             Err(error) => return error,
         };
-        shared.metrics.event();
-        if let Event::Synced = event {
-            if let Some(listed) = listed.take() {
-                let taken = follower.end(&mut shared.lock(), &listed, clock::now());
-                shared.took(&taken);
+        match &event {
+            Event::Synced => {
+                if let Some(listed) = listed.take() {
+                    let taken = follower.end(&mut shared.lock(), &listed, clock::now());
+                    shared.took(&taken);
+                }
+                shared.synced(F::SOURCE);
+                delivered();
+                continue;
             }
-            shared.synced(F::SOURCE);
-            delivered();
-            continue;
+            Event::Interrupted => shared.broke(F::SOURCE),
+            Event::Resumed => shared.resumed(F::SOURCE),
+            Event::Put(_) | Event::Deleted { .. } => shared.metrics.event(),
         }
         if let (Event::Put(stored), Some(listed)) = (&event, &mut listed) {
             listed.insert(stored.key.clone());
@@ -97,7 +101,7 @@ async fn follow_once<F: Follower>(
 /// What is read is read before the lock is taken.
 fn take<F: Follower>(shared: &Shared, follower: &mut F, event: &Event) -> Result<Taken, Refused> {
     match event {
-        Event::Synced => Ok(Taken::default()),
+        Event::Synced | Event::Interrupted | Event::Resumed => Ok(Taken::default()),
         Event::Put(stored) => {
             let said = F::read(value(stored))?;
             follower.put(&mut shared.lock(), said, clock::now())
@@ -110,7 +114,7 @@ fn take<F: Follower>(shared: &Shared, follower: &mut F, event: &Event) -> Result
 
 fn key(event: &Event) -> &str {
     match event {
-        Event::Synced => "",
+        Event::Synced | Event::Interrupted | Event::Resumed => "",
         Event::Put(stored) => &stored.key,
         Event::Deleted { key, .. } => key,
     }

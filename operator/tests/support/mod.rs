@@ -8,6 +8,8 @@
     reason = "test code; each test binary uses its own part of it"
 )]
 
+pub mod wire;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +27,9 @@ use fleet_contracts::reason::DeviceReason;
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER, TrustedKey, verify};
 use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, Revision, UnixMillis};
 use fleet_testbed::{Builder, Operator, OperatorOptions, OperatorRights, Testbed};
-use kube::api::{DeleteParams, Patch, PatchParams};
-use kube::{Api, Client};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 /// How long anything may take on a busy machine.
@@ -277,6 +280,7 @@ impl Stage {
                     keys.remove(&key);
                 }
                 fleet_bus::Event::Synced => return keys,
+                fleet_bus::Event::Interrupted | fleet_bus::Event::Resumed => {}
             }
         }
     }
@@ -290,6 +294,13 @@ impl Stage {
                 .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
                 .sum(),
         )
+    }
+
+    pub async fn lease(&self) -> Lease {
+        let all: Api<Lease> = Api::all(self.client.clone());
+        let all = all.list(&ListParams::default()).await.expect("leases");
+        let ours = |lease: &Lease| lease.name_any().starts_with("fleet-operator");
+        all.into_iter().find(ours).expect("the operator's")
     }
 
     pub async fn wait_leader(&self, operator: &Operator) {

@@ -151,8 +151,8 @@ impl World {
     fn serve_api(&mut self, request: Request) -> Response {
         let changed = match request {
             Request::ReadLease => return Response::Lease(self.api.lease.clone()),
-            Request::WriteLease(holder, read) => {
-                return match self.api.write_lease(&holder, read.as_ref()) {
+            Request::WriteLease(record, read) => {
+                return match self.api.write_lease(record, read.as_ref()) {
                     Ok(()) => Response::Done,
                     Err(_) => Response::Conflict,
                 };

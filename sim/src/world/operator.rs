@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fleet_contracts::signing::ManifestSigner;
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
-use fleet_lease::{Election, LeaseTerms, Record, Step};
+use fleet_lease::{Election, LeaseTerms, Step};
 use fleet_operator_core::Replica;
 use fleet_operator_core::claims::Enrolments;
 use fleet_operator_core::follow::{
@@ -222,16 +222,23 @@ impl World {
         let Response::Lease(record) = response else {
             return self.looked(place);
         };
-        match operator.election.look(record.clone(), now) {
-            Step::Wait => self.looked(place),
-            Step::Take | Step::Renew => self.write_lease(place, record.clone(), now),
-        }
-    }
-
-    fn write_lease(&mut self, place: usize, read: Option<Record>, asked: UnixMillis) {
-        let name = self.operators[place].election.identity().to_owned();
-        let token = self.ask(Peer::Operator(place), Request::WriteLease(name, read));
-        self.expect(place, token, Pending::LeaseWritten(asked));
+        let able = operator.replica.hears();
+        let step = operator.election.look(record.clone(), able, now);
+        let then = match step {
+            Step::Wait => return self.looked(place),
+            Step::Take | Step::Renew => Pending::LeaseWritten(now),
+            Step::Ask => Pending::LeaseLeft,
+            Step::Yield => {
+                operator.election.resign();
+                operator.led = None;
+                let _ = operator.replica.lead(None, now);
+                Pending::LeaseLeft
+            }
+        };
+        let written = operator.election.written(step, record.as_ref(), now);
+        let write = Request::WriteLease(written, record.clone());
+        let token = self.ask(Peer::Operator(place), write);
+        self.expect(place, token, then);
     }
 
     pub(super) fn lease_written(&mut self, place: usize, asked: UnixMillis, response: &Response) {
@@ -242,7 +249,7 @@ impl World {
     }
 
     /// One look at the Lease is over: what follows from it, and when the next is due.
-    fn looked(&mut self, place: usize) {
+    pub(super) fn looked(&mut self, place: usize) {
         let operator = &mut self.operators[place];
         let now = operator.now(self.now);
         let until = operator.election.leads_until(now);

@@ -35,6 +35,8 @@ pub(super) struct Writing {
 pub(super) enum Pending {
     Lease,
     LeaseWritten(UnixMillis),
+    /// The same, and it says only who asks for it, or that nobody holds it any more.
+    LeaseLeft,
     Entry(u64, Put),
     Manifest(u64, Box<Manifest>),
     ManifestDeleted(u64, DeviceId),
@@ -52,7 +54,7 @@ pub(super) enum Pending {
 impl Pending {
     pub(super) const fn writing(&self) -> u64 {
         match self {
-            Self::Lease | Self::LeaseWritten(_) => 0,
+            Self::Lease | Self::LeaseWritten(_) | Self::LeaseLeft => 0,
             Self::Entry(writing, _)
             | Self::Manifest(writing, _)
             | Self::ManifestDeleted(writing, _)

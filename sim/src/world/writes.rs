@@ -244,6 +244,7 @@ impl World {
         match pending {
             Pending::Lease => return self.lease_read(place, response),
             Pending::LeaseWritten(asked) => return self.lease_written(place, asked, response),
+            Pending::LeaseLeft => return self.looked(place),
             _ => {}
         }
         let swept = matches!(pending, Pending::Swept(_));

@@ -55,7 +55,7 @@ async fn stored(platform: &Platform) -> Result<Book, Error> {
         let event = watch.next().await;
         match event.map_err(Error::bus("read device-state"))? {
             Event::Synced => return Ok(book),
-            Event::Deleted { .. } => {}
+            Event::Deleted { .. } | Event::Interrupted | Event::Resumed => {}
             Event::Put(stored) => {
                 if let (Ok(key), Some(said)) = (stored.key.parse(), Said::read(&stored.value)) {
                     let EntryKey { device, deployment } = key;

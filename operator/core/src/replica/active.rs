@@ -28,9 +28,15 @@ impl Replica {
         self.settle(now)
     }
 
-    /// The watch of a source ended; it will be opened again.
+    /// The watch of a source ended and will be opened again, or its connection is lost.
     pub fn broke(&mut self, source: Source) {
         self.broken.insert(source);
+    }
+
+    /// The watch of a source has told all that came while its connection was lost.
+    pub fn resumed(&mut self, source: Source, now: UnixMillis) -> Option<Turn> {
+        self.broken.remove(&source);
+        self.settle(now)
     }
 
     /// A source begins again.
@@ -61,6 +67,12 @@ impl Replica {
         all.filter(|source| self.lacks(*source)).collect()
     }
 
+    /// Whether every source has told all it has and goes on telling.
+    pub fn hears(&self) -> bool {
+        let mut all = Source::ALL.iter();
+        all.all(|source| self.synced.contains(source) && !self.broken.contains(source))
+    }
+
     fn lacks(&self, source: Source) -> bool {
         !self.synced.contains(&source) || !self.active && self.broken.contains(&source)
     }
@@ -83,6 +95,9 @@ impl Replica {
         }
         self.active = active;
         if !active {
+            let devices = self.queues.forgotten.waiting().cloned();
+            let reports = self.queues.reports.waiting().cloned();
+            self.unfinished.add(devices, reports, now);
             self.queues.clear();
             return Some(Turn::Ends);
         }
@@ -127,6 +142,8 @@ impl Replica {
             ..Dirty::default()
         };
         self.queues.mark(dirty, now);
+        let unfinished = self.unfinished.take(now);
+        self.queues.mark(unfinished, now);
         // What is written of a device that was forgotten meanwhile is in no list.
         self.queues.desired.mark_running();
         let deployments: Vec<_> = self.index.deployments().cloned().collect();

@@ -11,6 +11,7 @@ mod known;
 mod objects;
 mod queues;
 mod source;
+mod unfinished;
 
 pub use active::Turn;
 pub use documents::{DeviceObject, FinalizerStep, WantedDeviceStatus, WantedStatus};
@@ -28,6 +29,7 @@ use crate::claims::Enrolments;
 use crate::describe::describe;
 use crate::index::{Dirty, FleetIndex, Input, LivenessConfig, Passed, Reachability};
 use crate::mirror::{Epoch, Mirror};
+use unfinished::Unfinished;
 
 /// Everything one replica of the operator knows and has to do.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub struct Replica {
     broken: BTreeSet<Source>,
     leads_until: Option<UnixMillis>,
     active: bool,
+    unfinished: Unfinished,
 }
 
 /// What the shell has to know about an event that was taken in.
@@ -91,6 +94,7 @@ impl Replica {
             broken: BTreeSet::new(),
             leads_until: None,
             active: false,
+            unfinished: Unfinished::default(),
         }
     }
 
@@ -156,19 +160,12 @@ impl Replica {
     }
 
     /// Queues what an event made dirty. A standby queues nothing: on taking over it looks at
-    /// everything.
+    /// everything, but what is to be forgotten is in no object any more.
     fn mark(&mut self, dirty: Dirty, now: UnixMillis) {
         if self.active {
             self.queues.mark(dirty, now);
-        } else if self.leads_until.is_some() {
-            // A leader that waits for a watch looks at all objects afterwards, but what is to be
-            // forgotten is in no object any more.
-            let kept = Dirty {
-                forgotten: dirty.forgotten,
-                reports: dirty.reports,
-                ..Dirty::default()
-            };
-            self.queues.mark(kept, now);
+        } else {
+            self.unfinished.add(dirty.forgotten, dirty.reports, now);
         }
     }
 }

@@ -73,6 +73,11 @@ impl<K: Ord + Hash + Clone> Kind<K> {
         self.queue.is_empty()
     }
 
+    /// Those that are still to be written, or written again.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &K> {
+        self.queue.waiting()
+    }
+
     fn clear(&mut self) {
         self.queue.clear();
     }
