@@ -132,12 +132,11 @@ async fn deployments_for_one_device_and_for_all_are_right_after_every_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_is_kept_back_while_deployments_change_fails_the_run() {
-    // Long enough that a change is for the device that keeps it back.
     let rate = [
         "--seconds",
-        "10",
+        "4",
         "--changes",
-        "2",
+        "3",
         "--withhold",
         "sim-000003",
     ];

@@ -24,6 +24,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
         live.show(&mut agents, span),
     )?;
     reports.await?;
+    reports::keep_back(&live).await;
     spent.note(scene, platform).await;
     live.finish(platform, &[]).await
 }

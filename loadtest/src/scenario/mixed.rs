@@ -42,6 +42,7 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
         leaks.watch(span),
     )?;
     reports.await?;
+    reports::keep_back(&live).await;
     spent.note(scene, platform).await;
     let to = from + span.length;
     leaks.rises(from.as_secs_f64(), to.as_secs_f64());

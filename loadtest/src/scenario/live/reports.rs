@@ -1,12 +1,13 @@
 //! Devices report, each at its rate, on what they run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_contracts::payload::Phase;
 
 use super::super::drive::due;
 use super::{Live, Span};
 use crate::device::Order;
+use crate::fleet::{Census, Turn};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(5);
@@ -43,8 +44,7 @@ pub(in super::super) async fn report(live: Live, span: Span) {
             };
             last[device] = turn.number;
             if withheld == Some(device) {
-                let said = (turn.revision, Phase::Failed);
-                census.believe(device, turn.number, Some(said));
+                only_believed(&census, device, &turn);
                 continue;
             }
             let id = &scene.fleet.devices[device].id;
@@ -60,4 +60,31 @@ pub(in super::super) async fn report(live: Live, span: Span) {
         }
     }
     scene.record.count("reports_deferred", deferred);
+}
+
+/// After the last change, so that no report of the device's own sets right what is wrong: the device that is
+/// to keep something to itself does so once more. That there is something is a check.
+pub(in super::super) async fn keep_back(live: &Live) {
+    let Some(device) = live.scene.withheld() else {
+        return;
+    };
+    let (begun, patience) = (Instant::now(), live.scene.patience());
+    let turn = loop {
+        let turn = live.census.turn(device, 0);
+        if turn.is_some() || begun.elapsed() > patience {
+            break turn;
+        }
+        tokio::time::sleep(TICK).await;
+    };
+    if let Some(turn) = &turn {
+        only_believed(&live.census, device, turn);
+    }
+    let what = "a report was kept back";
+    let found = turn.map_or_else(String::new, |turn| turn.deployment.to_string());
+    live.scene.record.check(what, !found.is_empty(), found);
+}
+
+fn only_believed(census: &Census, device: usize, turn: &Turn) {
+    let said = (turn.revision, Phase::Failed);
+    census.believe(device, turn.number, Some(said));
 }
