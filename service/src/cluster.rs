@@ -5,14 +5,9 @@
 //! `proxy-url` of the kubeconfig itself counts.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
-
-/// A connection that carries nothing for longer is taken for dead. A watch is told at least a bookmark about every
-/// minute; on one that is cut without a word it would otherwise hear nothing for five.
-const SILENCE: Duration = Duration::from_secs(100);
 
 /// Why there is no way to an API server.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +40,6 @@ pub async fn client() -> Result<Client, ConfigError> {
 /// # Errors
 /// When a kubeconfig is not usable, or there is neither one nor a pod's service account.
 pub async fn config() -> Result<Config, ConfigError> {
-    let mut config = found().await?;
-    config.read_timeout = Some(SILENCE);
-    Ok(config)
-}
-
-async fn found() -> Result<Config, ConfigError> {
     let Some(kubeconfig) = kubeconfig()? else {
         return Config::incluster().map_err(ConfigError::Nothing);
     };
