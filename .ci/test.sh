@@ -35,7 +35,7 @@ everything() {
 	phase "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	beside "agent for aarch64" tools/cross-aarch64.sh
 	beside "licences and duplicates" tools/deny.sh
-	# Two at a time: each waits for its servers for more than half of its time. All of the workspace is
+	# Two at a time: each waits for its servers for much of its time. All of the workspace is
 	# chosen each time, for the features of its dependencies are those of what is chosen.
 	# shellcheck disable=SC2046 # one option, one value
 	together "tests of platforms" cargo test --locked --workspace --no-fail-fast $(of_platforms)

@@ -62,7 +62,8 @@ pub enum Step {
     Wait,
     /// The same, and it cannot do the work: write the Lease with this replica as the one that asks for it.
     Ask,
-    /// This replica holds it and cannot do the work, and another asks for it: write it with no holder.
+    /// This replica held it and cannot do the work, and another asks for it: it leads no longer. Write it with
+    /// no holder.
     Yield,
 }
 
@@ -108,8 +109,11 @@ impl Election {
         let since = self.seen.as_ref().map_or(now, |(_, at)| *at);
         let others = !record.asked_by.is_empty() && record.asked_by != self.identity;
         if record.holder == self.identity {
-            let yields = others && self.is_unable(now);
-            return if yields { Step::Yield } else { Step::Renew };
+            if others && self.is_unable(now) {
+                self.resign();
+                return Step::Yield;
+            }
+            return Step::Renew;
         }
         self.renewed = None;
         // What was given up for somebody is left to it for a while.

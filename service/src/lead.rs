@@ -119,7 +119,6 @@ where
                 let to = &written.asked_by;
                 tracing::warn!(to, "cannot do the work of a leader; giving the lease up");
                 // First of all, so that nothing is written when the other begins.
-                self.election.resign();
                 self.announce();
                 self.replace(&says(found, &written)).await?;
             }

@@ -229,13 +229,13 @@ impl World {
             Step::Take | Step::Renew => Pending::LeaseWritten(now),
             Step::Ask => Pending::LeaseLeft,
             Step::Yield => {
-                operator.election.resign();
-                operator.led = None;
-                let _ = operator.replica.lead(None, now);
+                self.announce(place);
                 Pending::LeaseLeft
             }
         };
-        let written = operator.election.written(step, record.as_ref(), now);
+        let written = self.operators[place]
+            .election
+            .written(step, record.as_ref(), now);
         let write = Request::WriteLease(written, record.clone());
         let token = self.ask(Peer::Operator(place), write);
         self.expect(place, token, then);
@@ -248,8 +248,8 @@ impl World {
         self.looked(place);
     }
 
-    /// One look at the Lease is over: what follows from it, and when the next is due.
-    pub(super) fn looked(&mut self, place: usize) {
+    /// The replica hears until when it leads, if that has changed.
+    fn announce(&mut self, place: usize) {
         let operator = &mut self.operators[place];
         let now = operator.now(self.now);
         let until = operator.election.leads_until(now);
@@ -258,7 +258,13 @@ impl World {
             let turn = operator.replica.lead(until, now);
             self.note(|| format!("operator {place} leads until {until:?}; {turn:?}"));
         }
+    }
+
+    /// One look at the Lease is over: what follows from it, and when the next is due.
+    pub(super) fn looked(&mut self, place: usize) {
+        self.announce(place);
         let operator = &self.operators[place];
+        let now = operator.now(self.now);
         let retry = operator.election.terms().retry;
         let left = operator
             .led
