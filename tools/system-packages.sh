@@ -82,6 +82,8 @@ has nft /usr/sbin/nft || need nftables nftables nftables
 # Programs with a wall clock of their own.
 has /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1 \
     /usr/lib/faketime/libfaketimeMT.so.1 || need libfaketime libfaketime libfaketime
+# Programs whose disk is slow.
+has strace || need strace strace strace
 # Tests that pull.
 has docker-registry registry /usr/libexec/docker-distribution/registry ||
     need docker-registry docker-distribution -

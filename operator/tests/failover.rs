@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::net::SocketAddr;
+
 use fleet_testbed::OperatorOptions;
 use serde_json::json;
 use support::wire::Wire;
@@ -121,4 +123,38 @@ async fn a_leader_that_loses_the_bus_leaves_the_lease_to_a_standby_that_has_it()
     stage.wait_runs("dev-1", &[("web", v3)]).await;
     let annotations = stage.lease().await.metadata.annotations;
     assert_eq!(annotations.unwrap_or_default(), [].into());
+}
+
+/// The kernel says nothing on a connection that carries nothing, so only who asks finds out.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_whose_connections_fall_silent_is_heard_again_within_a_minute() {
+    let stage = Stage::open("silent").await;
+    let wire = Wire::to(api_server(&stage)).await;
+    let kubeconfig = stage.bed.folder().join("through-the-wire.kubeconfig");
+    let direct = stage.bed.api_server().expect("an API server");
+    let text = std::fs::read_to_string(direct.operator_kubeconfig()).expect("a kubeconfig");
+    let through = text.replace(&api_server(&stage).to_string(), &wire.address().to_string());
+    assert_ne!(text, through);
+    std::fs::write(&kubeconfig, through).expect("written");
+    let options = OperatorOptions::replica("first").args(["--lease-duration", "3"]);
+    let options = options.env("KUBECONFIG", kubeconfig.display().to_string());
+    let operator = stage.bed.start_operator(options).expect("started");
+    stage.wait_leader(&operator).await;
+    stage.announce("dev-1", &[("region", "eu")]).await;
+    let v1 = stage
+        .deploy("web", &json!({"region": "eu"}), "web:v1")
+        .await;
+    stage.wait_runs("dev-1", &[("web", v1)]).await;
+
+    wire.forget_connections();
+    let v2 = stage
+        .deploy("web", &json!({"region": "eu"}), "web:v2")
+        .await;
+    stage.wait_runs("dev-1", &[("web", v2)]).await;
+}
+
+fn api_server(stage: &Stage) -> SocketAddr {
+    let url = stage.bed.api_server().expect("an API server").url();
+    let address = url.strip_prefix("https://").expect("an address");
+    address.parse().expect("an address")
 }

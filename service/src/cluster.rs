@@ -26,6 +26,11 @@ pub enum ConfigError {
     Client(#[source] Box<kube::Error>),
 }
 
+/// How many seconds a watch is asked to last; then it is opened again, from where it was. A connection
+/// that is lost without a word, such as behind a firewall that forgets it, looks like one on which
+/// nothing happens: kube gives a watch up five seconds after it should have ended, and no sooner.
+pub const WATCH_SECONDS: u32 = 25;
+
 /// A client with that configuration.
 ///
 /// # Errors

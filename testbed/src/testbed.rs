@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fleet_contracts::DeviceId;
 
@@ -29,6 +30,7 @@ use crate::process::{Service, Spec, lock};
 use crate::registry::Registry;
 use crate::runtime_folder::RuntimeFolder;
 use crate::signing_key::SigningKey;
+use crate::slow_disk::SlowDisk;
 use crate::{binaries, ports};
 
 /// A running platform. Dropping it stops all of it and removes its folder; when a test panics the
@@ -300,6 +302,16 @@ impl Testbed {
             service,
             metrics_addr,
         })
+    }
+
+    /// Every call of a server that waits for its disk takes so much longer from now on.
+    ///
+    /// # Errors
+    /// When the server does not run, or strace cannot be put over it.
+    pub async fn slow_disk(&self, server: &Service, delay: Duration) -> Result<SlowDisk, Error> {
+        let logs = self.folder.join("logs");
+        let disk = SlowDisk::under(server, delay, &logs, self.journal.clone());
+        Ok(disk.await?)
     }
 
     /// Starts a replica of the auth callout on a bus that asks one. It does not wait until that is

@@ -9,6 +9,7 @@ use fleet_api::condition::ConditionReason as Reason;
 use fleet_auth_core::enrol::{Blocked, Standing, holds};
 use fleet_contracts::enrolment::DenialReason;
 use fleet_service::chain;
+use fleet_service::cluster::WATCH_SECONDS;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -106,7 +107,8 @@ impl Provisioner {
 
     async fn work(self, stop: CancellationToken) {
         let api = self.registry.api.clone();
-        let controller = Controller::new(api, watcher::Config::default())
+        let watch = watcher::Config::default().timeout(WATCH_SECONDS);
+        let controller = Controller::new(api, watch)
             .with_config(Config::default().concurrency(CONCURRENCY))
             .graceful_shutdown_on(stop.cancelled_owned());
         let work = |object: Arc<DeviceEnrolment>, this: Arc<Self>| async move {

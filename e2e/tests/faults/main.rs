@@ -9,6 +9,7 @@ mod book;
 mod bus;
 mod clock;
 mod control_plane;
+mod disk;
 mod fleet;
 mod flood;
 mod garbage;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fleet_contracts::signing::ManifestSigner;
 use fleet_contracts::{Generation, UnixMillis};
 use fleet_operator_core::index::{Desired, LivenessConfig};
-use fleet_operator_core::mirror::{ManifestWrite, Message, Mirror, Plan};
+use fleet_operator_core::mirror::{ManifestWrite, Message, Mirror, Plan, Read};
 use fleet_operator_core::{FleetIndex, Input};
 use support::{Object, device, key, reference, seen};
 
@@ -76,7 +76,7 @@ impl Stream {
             signature: &signature,
             body,
         };
-        let news = self.mirror.put(message);
+        let news = self.mirror.put(Read::of(message));
         news.map(|device| device.is_some()).map_err(|e| e.reason())
     }
 }

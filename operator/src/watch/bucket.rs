@@ -103,7 +103,7 @@ fn take<F: Follower>(shared: &Shared, follower: &mut F, event: &Event) -> Result
     match event {
         Event::Synced | Event::Interrupted | Event::Resumed => Ok(Taken::default()),
         Event::Put(stored) => {
-            let said = F::read(value(stored))?;
+            let said = follower.read(value(stored))?;
             follower.put(&mut shared.lock(), said, clock::now())
         }
         Event::Deleted { key, sequence } => {

@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use crate::refusal::watch_reason;
 use crate::state::{Shared, Source};
 use fleet_service::chain;
+use fleet_service::cluster::WATCH_SECONDS;
 
 /// HTTP's "too many requests".
 const BUSY: u16 = 429;
@@ -41,7 +42,8 @@ pub(super) async fn follow<K, O>(
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
     O: Objects<K>,
 {
-    let list = || watcher::watcher(api.clone(), watcher::Config::default()).boxed();
+    let config = watcher::Config::default().timeout(WATCH_SECONDS);
+    let list = || watcher::watcher(api.clone(), config.clone()).boxed();
     let mut events = list();
     let mut backoff = Backoff::default();
     let mut roll = Roll::default();

@@ -197,7 +197,7 @@ impl Operator {
             },
             received: UnixMillis(message.received),
         };
-        let said = F::read(stored)?;
+        let said = follower.read(stored)?;
         follower.put(&mut self.replica, said, now).map(drop)
     }
 }

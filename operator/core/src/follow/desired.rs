@@ -1,38 +1,48 @@
 use std::collections::HashSet;
 
 use fleet_contracts::kv::Bucket;
+use fleet_contracts::signing::TrustedKey;
 use fleet_contracts::{DeviceId, UnixMillis};
 
 use super::{Follower, Refused, Stored};
-use crate::mirror::{ForeignError, Message};
+use crate::mirror::{ForeignError, Read};
 use crate::replica::{Replica, Source, Taken};
 
 /// `desired-state`: what we, or a leader before us, wrote.
 #[derive(Debug, Default)]
-pub struct DesiredFollower;
+pub struct DesiredFollower {
+    /// While a list is read there are no echoes of ours: every signature has to be looked at, with
+    /// this key, and that takes longer than all else.
+    listing: Option<TrustedKey>,
+}
 
 impl Follower for DesiredFollower {
     const BUCKET: Bucket = Bucket::DesiredState;
     const SOURCE: Source = Source::Desired;
-    /// The mirror reads it: the echo of our own manifest needs no verification.
-    type Said<'a> = Message<'a>;
+    type Said<'a> = Read<'a>;
 
-    fn read(stored: Stored<'_>) -> Result<Message<'_>, Refused> {
-        Ok(stored.message)
+    fn read<'a>(&self, stored: Stored<'a>) -> Result<Read<'a>, Refused> {
+        let read = Read::of(stored.message);
+        Ok(match &self.listing {
+            Some(key) => read.verified(key),
+            None => read,
+        })
     }
 
     fn begin(&mut self, replica: &mut Replica, _: bool) {
+        self.listing = Some(replica.mirror.trusted());
         replica.mirror.clear();
     }
 
     fn put(
         &mut self,
         replica: &mut Replica,
-        message: Message<'_>,
+        read: Read<'_>,
         now: UnixMillis,
     ) -> Result<Taken, Refused> {
-        let outcome = replica.mirror.put(message);
-        if let (Err(_), Some((device, _))) = (&outcome, message.key.split_once('.'))
+        let key = read.key();
+        let outcome = replica.mirror.put(read);
+        if let (Err(_), Some((device, _))) = (&outcome, key.split_once('.'))
             && let Ok(device) = device.parse()
         {
             // Not ours, under a key of ours: to be replaced.
@@ -53,6 +63,7 @@ impl Follower for DesiredFollower {
     }
 
     fn end(&mut self, _: &mut Replica, _: &HashSet<String>, _: UnixMillis) -> Taken {
+        self.listing = None;
         Taken::default()
     }
 }

@@ -23,7 +23,7 @@ impl Follower for HeartbeatFollower {
     /// The device, its words, and when the bus took them in.
     type Said<'a> = (Heartbeat, UnixMillis);
 
-    fn read(stored: Stored<'_>) -> Result<Self::Said<'_>, Refused> {
+    fn read<'a>(&self, stored: Stored<'a>) -> Result<Self::Said<'a>, Refused> {
         let device: DeviceId = stored.message.key.parse()?;
         let heartbeat: Heartbeat = decode(Self::BUCKET, stored.message.body)?;
         own_key(&device, &heartbeat.device)?;

@@ -21,7 +21,7 @@ impl Follower for InfoFollower {
     const SOURCE: Source = Source::Info;
     type Said<'a> = DeviceInfo;
 
-    fn read(stored: Stored<'_>) -> Result<DeviceInfo, Refused> {
+    fn read(&self, stored: Stored<'_>) -> Result<DeviceInfo, Refused> {
         let device: DeviceId = stored.message.key.parse()?;
         let info: DeviceInfo = decode(Self::BUCKET, stored.message.body)?;
         own_key(&device, &info.device)?;

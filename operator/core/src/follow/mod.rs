@@ -72,7 +72,7 @@ pub trait Follower: Default {
     type Said<'a>;
 
     /// Reads a value.
-    fn read(stored: Stored<'_>) -> Result<Self::Said<'_>, Refused>;
+    fn read<'a>(&self, stored: Stored<'a>) -> Result<Self::Said<'a>, Refused>;
     /// A list begins; `recreated` if the stream is another than the one of the list before.
     fn begin(&mut self, replica: &mut Replica, recreated: bool);
     /// A key has a value.

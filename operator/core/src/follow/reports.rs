@@ -20,7 +20,7 @@ impl Follower for ReportFollower {
     const SOURCE: Source = Source::Reports;
     type Said<'a> = (EntryKey, Report);
 
-    fn read(stored: Stored<'_>) -> Result<Self::Said<'_>, Refused> {
+    fn read<'a>(&self, stored: Stored<'a>) -> Result<Self::Said<'a>, Refused> {
         let key: EntryKey = stored.message.key.parse()?;
         let state: DeviceState = decode(Self::BUCKET, stored.message.body)?;
         Ok((key, Report::new(state, stored.received)))

@@ -7,22 +7,25 @@
 mod epoch;
 mod held;
 mod plan;
+mod read;
 
 pub use epoch::Epoch;
 pub use plan::{Batch, ManifestWrite, Plan, PlanError, Put};
+pub use read::Read;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use fleet_api::trace::WrittenStage;
-use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
-use fleet_contracts::payload::{PayloadError, decode};
-use fleet_contracts::signing::{ManifestSigner, verify};
+use fleet_contracts::kv::{DesiredKey, EntryKey};
+use fleet_contracts::payload::PayloadError;
+use fleet_contracts::signing::{ManifestSigner, TrustedKey};
 use fleet_contracts::{DeploymentRef, DeviceId, Generation, Manifest, Revision};
 
 use crate::body::print;
 use crate::slots::Slots;
 use held::{Entry, Held, content_print};
+use read::{Content, Told, is_signed};
 
 /// Generations that a device says it follows count below this, so that however many follow, there is
 /// a higher one.
@@ -121,16 +124,21 @@ impl Mirror {
         });
     }
 
+    /// The key that manifests are signed with.
+    pub fn trusted(&self) -> TrustedKey {
+        self.signer.trusted()
+    }
+
     /// Takes note of a message. Answers with the device whose keys are now different from what was
     /// known, which may need to be written again.
-    pub fn put(&mut self, message: Message<'_>) -> Result<Option<DeviceId>, ForeignError> {
-        self.told = self.told.max(message.sequence);
-        match message.key.parse()? {
-            DesiredKey::Entry(key) => {
-                let news = self.entry_stored(&key, message.sequence, print(message.body));
+    pub fn put(&mut self, read: Read<'_>) -> Result<Option<DeviceId>, ForeignError> {
+        self.told = self.told.max(read.message.sequence);
+        match read.content? {
+            Content::Entry(key) => {
+                let news = self.entry_stored(&key, read.message.sequence, read.print);
                 Ok(news.then_some(key.device))
             }
-            DesiredKey::Manifest(device) => self.manifest_seen(device, message),
+            Content::Manifest(told) => self.manifest_seen(read.message, read.print, told),
         }
     }
 
@@ -298,9 +306,11 @@ impl Mirror {
 
     fn manifest_seen(
         &mut self,
-        device: DeviceId,
         message: Message<'_>,
+        print: u64,
+        told: Told,
     ) -> Result<Option<DeviceId>, ForeignError> {
+        let device = told.device;
         let held = self.devices.entry(device.clone()).or_default();
         if held.manifest_sequence >= message.sequence {
             return Ok(None);
@@ -309,9 +319,13 @@ impl Mirror {
         held.content = None;
         held.stored = None;
         held.occupied = true;
-        let manifest: Manifest = decode(Bucket::DesiredState, message.body)?;
-        let ours = held.sent == Some(print(message.body));
-        if manifest.device != device || !(ours || self.is_signed(message)) {
+        let manifest = told.manifest?;
+        let ours = held.sent == Some(print);
+        let signed = || {
+            let signed = told.signed;
+            signed.unwrap_or_else(|| is_signed(message, &self.signer.trusted()))
+        };
+        if manifest.device != device || !(ours || signed()) {
             // No device follows it, so its generation counts for nothing: whoever wrote it could
             // drive ours to where nothing is left above, or far ahead of the clock, where a replica
             // that does not know of it does not go.
@@ -325,11 +339,6 @@ impl Mirror {
         held.content = latest.then(|| content_print(&manifest));
         self.name_lines(&device, &manifest);
         Ok((!ours || !latest).then_some(device))
-    }
-
-    fn is_signed(&self, message: Message<'_>) -> bool {
-        let trusted = [self.signer.trusted()];
-        verify(&trusted, message.key_id, message.signature, message.body).is_ok()
     }
 
     fn name_lines(&mut self, device: &DeviceId, manifest: &Manifest) {
