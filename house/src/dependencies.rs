@@ -11,12 +11,13 @@ const API: &str = "fleet-api";
 /// Permissions are data.
 const RBAC: &str = "fleet-rbac";
 /// Programs: they are run, never linked.
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
     "fleet-operator",
     "fleet-agent",
     "fleet-auth",
     "fleet-cli",
     "fleet-check",
+    "fleet-devices",
 ];
 /// What only tests and the demo may use.
 const TEST_ONLY: [&str; 4] = ["fleet-testbed", "fleet-tools", "fleet-e2e", "fleet-house"];
@@ -29,7 +30,7 @@ const TEST_CRATES: [&str; 4] = [
 ];
 
 /// Crates without I/O and without async, and which of ours each may use.
-fn pure_crates() -> [(&'static str, &'static [&'static str]); 8] {
+fn pure_crates() -> [(&'static str, &'static [&'static str]); 9] {
     [
         (CONTRACTS, &[]),
         (API, &[CONTRACTS]),
@@ -39,6 +40,7 @@ fn pure_crates() -> [(&'static str, &'static [&'static str]); 8] {
         ("fleet-agent-core", &[CONTRACTS, API]),
         ("fleet-auth-core", &[CONTRACTS, API, RBAC]),
         ("fleet-check-core", &[CONTRACTS, API, RBAC]),
+        ("fleet-devices-core", &[]),
     ]
 }
 

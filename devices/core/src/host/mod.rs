@@ -1,0 +1,31 @@
+//! A Linux host: what it must have to be a device, and the commands that give it that.
+//!
+//! | module | says |
+//! |---|---|
+//! | `command` | a program with arguments, never a line for a shell |
+//! | `ensured` | how something that has to be there is looked for, and brought about |
+//! | `distribution` | which Linux it is |
+//! | `device` | all that makes a device, in order |
+//! | `package`, `file`, `user`, `subordinate`, `linger`, `unit` | the things that have to be there |
+
+mod command;
+mod device;
+mod distribution;
+mod ensured;
+mod file;
+mod linger;
+mod package;
+mod subordinate;
+mod unit;
+mod user;
+
+pub use command::{As, Command, CommandError, Effect, Output};
+pub use device::{AGENT_PATH, AGENT_USER, DeviceSetup, Step};
+pub use distribution::{Distribution, DistributionError, Family};
+pub use ensured::{Change, Ensured, Unexpected};
+pub use file::{Content, File, Mode};
+pub use linger::Linger;
+pub use package::{Need, Packages};
+pub use subordinate::{Range, SubordinateError, Subordinates, next_range};
+pub use unit::{Manager, Unit};
+pub use user::User;

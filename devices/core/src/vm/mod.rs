@@ -1,0 +1,37 @@
+//! Virtual machines: what they are made of, and how they start for the first time.
+//!
+//! A [`VmDefinition`] and the [`HostFacts`] of where it is to run decide everything else: the domain
+//! that libvirt is given ([`domain`]), or the arguments of QEMU where there is no libvirt ([`qemu`]).
+//! Both start by UEFI ([`firmware`]) from a distribution's cloud image ([`image`]) and read who may
+//! log in from a `NoCloud` seed ([`seed`]).
+
+pub mod accelerator;
+pub mod budget;
+pub mod credential;
+pub mod definition;
+pub mod domain;
+pub mod firmware;
+#[cfg(test)]
+mod fixtures;
+pub mod image;
+pub mod name;
+pub mod ownership;
+pub mod path;
+pub mod qemu;
+pub mod seed;
+pub mod uuid;
+mod xml;
+
+pub use accelerator::Accelerator;
+pub use budget::boot_budget;
+pub use credential::{AuthorizedKey, CredentialError, HashedPassword};
+pub use definition::{DiskCache, Forward, HostFacts, VmDefinition, VmFiles, VmNetwork};
+pub use domain::{DomainXmlParams, resolve};
+pub use firmware::{Firmware, FirmwareError, Padded, Padding, padded_length};
+pub use image::{Checksum, ChecksumAlgorithm, CloudImage, Distribution, ImageError, Verification};
+pub use name::{InvalidVmName, VmName};
+pub use ownership::{Ownership, ownership};
+pub use path::{HostPath, InvalidHostPath};
+pub use qemu::PlainQemu;
+pub use seed::{AdminUser, Seed, SeedError, SeedFile};
+pub use uuid::{InvalidVmUuid, VmUuid};

@@ -1,0 +1,83 @@
+//! Names of virtual machines.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A virtual machine's name: libvirt's domain, the guest's host name and part of file names, so it
+/// is an RFC 1123 label.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VmName(String);
+
+/// A name that no virtual machine can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no name of a virtual machine: take 1 to 63 of a-z, 0-9 and '-', starting and ending \
+     with a letter or digit"
+)]
+pub struct InvalidVmName(String);
+
+impl InvalidVmName {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        "InvalidVmName"
+    }
+}
+
+impl VmName {
+    /// The longest name, in bytes.
+    pub const MAX: usize = 63;
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for VmName {
+    type Err = InvalidVmName;
+
+    fn from_str(given: &str) -> Result<Self, InvalidVmName> {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let edge = |b: Option<&u8>| b.is_some_and(|b| inner(*b) && *b != b'-');
+        let bytes = given.as_bytes();
+        let is_label = bytes.len() <= Self::MAX
+            && bytes.iter().all(|b| inner(*b))
+            && edge(bytes.first())
+            && edge(bytes.last());
+        if is_label {
+            Ok(Self(given.to_owned()))
+        } else {
+            Err(InvalidVmName(given.chars().take(100).collect()))
+        }
+    }
+}
+
+impl fmt::Display for VmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_names() {
+        for given in ["a", "0", "pi-5", &"x".repeat(63)] {
+            let name = given.parse::<VmName>();
+            assert_eq!(name.map(|name| name.to_string()), Ok(given.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_could_leave_a_folder_or_a_document_is_no_name() {
+        let long = "x".repeat(64);
+        for given in [
+            "", "-a", "a-", "A", "a.b", "a/b", "..", "a b", "a\n", "é", "<a>", &long,
+        ] {
+            let reason = given.parse::<VmName>().map_err(|error| error.reason());
+            assert_eq!(reason, Err("InvalidVmName"), "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+use std::time::{Duration, Instant};
+
+use fleet_devices_core::VmArchitecture;
+use fleet_devices_core::host::{Change, Command, Distribution, Ensured, Output};
+
+use super::error::HostError;
+use super::transport::Transport;
+
+/// How long what was asked for may take to be there: a service manager starts behind the back of who asked.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What came of making sure of something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was as it should be.
+    Unchanged,
+    /// It was not, and now it is.
+    Changed(Vec<String>),
+    /// It is not, and a plan leaves it so.
+    Planned(Vec<String>),
+}
+
+impl Outcome {
+    /// Whether something was done.
+    pub const fn is_change(&self) -> bool {
+        matches!(self, Self::Changed(_))
+    }
+}
+
+/// A Linux host, and the way to it.
+#[derive(Debug)]
+pub struct Linux<T> {
+    transport: T,
+    /// Which Linux it is.
+    pub distribution: Distribution,
+    /// Its processor.
+    pub architecture: VmArchitecture,
+}
+
+impl<T: Transport> Linux<T> {
+    /// Looks what host that is, and whether root can be had.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or no device can be made of it.
+    pub async fn meet(transport: T) -> Result<Self, HostError> {
+        let release = Command::look("cat", ["/etc/os-release"]);
+        let release = succeed(&transport, "the distribution", &release).await?;
+        let machine = Command::look("uname", ["-m"]);
+        let machine = succeed(&transport, "the architecture", &machine).await?;
+        let host = || transport.name();
+        let distribution =
+            Distribution::of(&release.text()).map_err(|source| HostError::Distribution {
+                host: host(),
+                source,
+            })?;
+        let architecture = machine.text().parse();
+        let architecture = architecture.map_err(|source| HostError::Architecture {
+            host: host(),
+            source,
+        })?;
+        let root = Command::look("true", [""; 0]).as_root();
+        succeed(&transport, "root", &root).await?;
+        Ok(Self {
+            transport,
+            distribution,
+            architecture,
+        })
+    }
+
+    /// The host, for messages.
+    pub fn name(&self) -> String {
+        self.transport.name()
+    }
+
+    /// Whether nothing is changed on it.
+    pub fn plans(&self) -> bool {
+        !self.transport.changes()
+    }
+
+    /// Looks, changes what is different, and looks again.
+    ///
+    /// # Errors
+    /// When a command fails, or what is different stays so.
+    pub async fn ensure(&self, wanted: &impl Ensured) -> Result<Outcome, HostError> {
+        let Some(change) = self.difference(wanted).await? else {
+            return Ok(Outcome::Unchanged);
+        };
+        if self.plans() {
+            return Ok(Outcome::Planned(change.difference));
+        }
+        for command in &change.commands {
+            if let Err(error) = self.run(&wanted.name(), command).await {
+                return Err(self.explained(wanted, error).await);
+            }
+        }
+        let deadline = Instant::now() + SETTLES_WITHIN;
+        while let Some(left) = self.difference(wanted).await? {
+            if Instant::now() >= deadline {
+                return Err(HostError::StillDifferent {
+                    host: self.name(),
+                    what: wanted.name(),
+                    difference: left.difference,
+                });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(Outcome::Changed(change.difference))
+    }
+
+    /// Runs a command that has to succeed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn run(&self, what: &str, command: &Command) -> Result<Output, HostError> {
+        succeed(&self.transport, what, command).await
+    }
+
+    /// The same failure, with what else there is to say about it.
+    async fn explained(&self, wanted: &impl Ensured, mut error: HostError) -> HostError {
+        let (Some(look), HostError::Failed { told, .. }) = (wanted.explains(), &mut error) else {
+            return error;
+        };
+        if let Ok(more) = self.run(&wanted.name(), &look).await {
+            *told = format!("{told}\n{}", more.text().trim());
+        }
+        error
+    }
+
+    async fn difference(&self, wanted: &impl Ensured) -> Result<Option<Change>, HostError> {
+        let mut answers = Vec::new();
+        for look in wanted.looks() {
+            answers.push(self.run(&wanted.name(), &look).await?);
+        }
+        let change = wanted.change(&answers);
+        change.map_err(|source| HostError::Unexpected {
+            host: self.name(),
+            source,
+        })
+    }
+}
+
+async fn succeed(
+    transport: &impl Transport,
+    what: &str,
+    command: &Command,
+) -> Result<Output, HostError> {
+    let output = transport.run(command).await?;
+    // A look may end with more than one status, but not because sudo said no.
+    let refused = output.errors.starts_with(b"sudo:");
+    if command.accepts.contains(&output.status) && !(refused && output.status != 0) {
+        return Ok(output);
+    }
+    Err(HostError::failed(transport.name(), what, command, &output))
+}

@@ -1,0 +1,26 @@
+//! A Linux host: narrow capabilities, each with what can deliver it.
+//!
+//! [`Transport`] runs commands: [`Ssh`] on a host far away, [`Local`] on this machine, [`Planned`] on either, but
+//! only those that look. Over any of them [`Linux`] has the five capabilities.
+
+mod address;
+mod capabilities;
+mod error;
+mod host_key;
+mod linux;
+mod local;
+mod planned;
+mod ssh;
+mod transport;
+
+pub use address::{Address, InvalidAddress};
+pub use capabilities::{
+    Doing, FileDelivery, HostReachable, LinuxHostConfiguration, PackageInstaller, SystemdManager,
+    UnixUserManager,
+};
+pub use error::HostError;
+pub use linux::{Linux, Outcome};
+pub use local::Local;
+pub use planned::Planned;
+pub use ssh::{ConnectError, Proof, Ssh, SshSettings};
+pub use transport::{Transport, TransportError};

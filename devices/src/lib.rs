@@ -1,0 +1,5 @@
+//! From a bare machine or virtual machine to an enrolled member of a fleet.
+
+pub mod cli;
+pub mod host;
+pub mod setup;

@@ -1,0 +1,48 @@
+#!/bin/sh
+# A root file system of Debian, made of Debian's packages alone, for machines that are to become devices:
+# virtual ones (tools/vm-image.sh) and containers with systemd and sshd, on which set-up is tried.
+# usage: tools/debian-root.sh x86_64|aarch64 DIRECTORY
+# Needs root and mmdebstrap; for another architecture qemu-user-static, too. Mounts nothing.
+set -eu
+
+arch=${1:?usage: $0 x86_64|aarch64 DIRECTORY}
+out=${2:?usage: $0 x86_64|aarch64 DIRECTORY}
+suite=bookworm
+case $arch in
+    x86_64) debian=amd64 ;;
+    aarch64) debian=arm64 ;;
+    *) echo "$0: unknown architecture $arch: x86_64 or aarch64" >&2; exit 2 ;;
+esac
+
+mkdir -p "$(dirname "$out")"
+work=$(mktemp -d "$out.work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export TMPDIR="$work"
+
+# What a device needs is left out on purpose: installing it is what set-up is tried with.
+# FLEET_VM_PACKAGES puts something in, separated by commas.
+packages=systemd-sysv,systemd-resolved,linux-image-cloud-$debian,openssh-server,cloud-init,netplan.io,sudo
+packages=$packages,python3,dbus,dbus-user-session,libpam-systemd,iproute2,ca-certificates,busybox-static
+packages=$packages,grub-efi-$debian-signed,systemd-timesyncd,${FLEET_VM_PACKAGES:-less}
+
+echo "debian-root: packages of Debian $suite for $debian ($(date +%T))" >&2
+mmdebstrap --quiet --mode=root --variant=minbase --architectures="$debian" \
+    --include="$packages" \
+    --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d"' \
+    --essential-hook='printf "MODULES=list\n" > "$1/etc/initramfs-tools/conf.d/fleet"' \
+    --essential-hook='printf "%s\n" virtio_pci virtio_blk virtio_scsi virtio_mmio ext4 > "$1/etc/initramfs-tools/modules"' \
+    "$suite" "$work/root.tar"
+mkdir "$work/root"
+tar -xf "$work/root.tar" -C "$work/root" --numeric-owner
+
+root="$work/root"
+echo 'LABEL=root / ext4 defaults,discard 0 1' > "$root/etc/fstab"
+echo fleet > "$root/etc/hostname"
+: > "$root/etc/machine-id"
+printf 'datasource_list: [ NoCloud ]\n' > "$root/etc/cloud/cloud.cfg.d/90-fleet.cfg"
+rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/resolv.conf"
+ln -s /run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+mv "$root" "$out"
