@@ -84,6 +84,8 @@ has /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.
     /usr/lib/faketime/libfaketimeMT.so.1 || need libfaketime libfaketime libfaketime
 # Programs whose disk is slow.
 has strace || need strace strace strace
+# Machines that are set up in tests.
+has mmdebstrap || need mmdebstrap - -
 # Tests that pull.
 has docker-registry registry /usr/libexec/docker-distribution/registry ||
     need docker-registry docker-distribution -

@@ -2,4 +2,5 @@
 
 pub mod cli;
 pub mod host;
+pub mod key_pair;
 pub mod setup;

@@ -175,11 +175,25 @@ impl Ssh {
         let mut session =
             connected.unwrap_or_else(|_| Err(ConnectError::Timeout(address.to_string())))?;
         log_in(&mut session, address, &settings.proof).await?;
-        Ok(Self {
+        let mut ssh = Self {
             address: address.clone(),
             session,
-            sudo_password: settings.sudo_password.clone(),
-        })
+            sudo_password: None,
+        };
+        if let Some(password) = &settings.sudo_password
+            && ssh.asks_for_a_password().await
+        {
+            ssh.sudo_password = Some(password.clone());
+        }
+        Ok(ssh)
+    }
+
+    /// Where sudo asks for none, a password would not be read by it but by the command, and could end in a
+    /// file.
+    async fn asks_for_a_password(&self) -> bool {
+        let asked = Command::look("sudo", ["-k", "-n", "--", "env", "LC_ALL=C", "true"]);
+        let asked = self.run(&asked).await;
+        asked.is_ok_and(|output| output.status != 0)
     }
 
     /// The line for the login's shell, and what the command reads.
@@ -189,11 +203,12 @@ impl Ssh {
             return Ok((format!("LC_ALL=C {line}"), command.input.clone()));
         }
         Ok(match &self.sudo_password {
-            // The password is the first line of what is read, and sudo reads no further.
+            // The password is the first line of what is read, and sudo reads no further. `-k`: it asks each
+            // time, and so leaves no password to the command.
             Some(password) => {
                 let mut input = format!("{password}\n").into_bytes();
                 input.extend_from_slice(&command.input);
-                (format!("sudo -S -p '' -- env LC_ALL=C {line}"), input)
+                (format!("sudo -k -S -p '' -- env LC_ALL=C {line}"), input)
             }
             None => (
                 format!("sudo -n -- env LC_ALL=C {line}"),
@@ -282,9 +297,15 @@ impl Transport for Ssh {
         let channel = channel.map_err(|_| lost())?;
         let (mut from, to) = channel.split();
         to.exec(true, line).await.map_err(|_| lost())?;
-        // At once: a command that prints much waits for us while we wait for it to read.
-        let (_, read) = tokio::join!(write_all(&to, &input), read_all(&mut from));
-        match read {
+        // At once: a command that prints much waits for us while we wait for it to read. And one that ended
+        // reads no more, so that what is left to write would wait for ever.
+        let (write, read) = (write_all(&to, &input), read_all(&mut from));
+        tokio::pin!(write, read);
+        let answer = tokio::select! {
+            answer = &mut read => answer,
+            _ = &mut write => read.await,
+        };
+        match answer {
             Answer::Ended(output) => Ok(output),
             Answer::Refused => Err(TransportError::Refused {
                 host: self.address.to_string(),

@@ -1,0 +1,189 @@
+//! A machine to be set up: Debian with systemd and sshd, in a container of its own.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use fleet_devices::host::{Address, ConnectError, Linux, Proof, Ssh, SshSettings};
+use fleet_devices::key_pair;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The machine; it ends with this.
+pub(crate) struct Machine {
+    name: String,
+    ip: String,
+    folder: TempDir,
+}
+
+fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("a workspace").to_owned()
+}
+
+/// Made once, by whoever comes first.
+fn root_file_system() -> PathBuf {
+    let (cache, script) = (
+        repository().join(".cache/vm"),
+        repository().join("tools/debian-root.sh"),
+    );
+    fs::create_dir_all(&cache).expect("a cache");
+    let text = fs::read(&script).expect("the script");
+    let sum = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let arch = std::env::consts::ARCH;
+    let root = cache.join(format!("root-{arch}-{sum:016x}"));
+    let lock = File::create(cache.join("root.lock")).expect("a lock");
+    lock.lock().expect("locked");
+    if !root.exists() {
+        let made = Command::new(script).arg(arch).arg(&root).status();
+        assert!(made.expect("it runs").success(), "a root file system");
+    }
+    root
+}
+
+impl Machine {
+    /// Why there can be none; `None` where there can.
+    pub(crate) fn impossible() -> Option<&'static str> {
+        if !rustix::process::geteuid().is_root() {
+            return Some("only root can start a machine");
+        }
+        let missing = |program: &str| {
+            let found = Command::new(program).arg("--version").output();
+            !found.is_ok_and(|output| output.status.success())
+        };
+        if missing("mmdebstrap") || missing("podman") {
+            return Some("mmdebstrap or podman is not installed");
+        }
+        None
+    }
+
+    /// Starts one, which lets `root` and `admin` in with the key, and waits until it answers.
+    pub(crate) async fn start() -> Self {
+        let root = root_file_system();
+        let folder = tempfile::tempdir().expect("a folder");
+        let public = key_pair::ensure(&folder.path().join("key")).expect("a key");
+        let mut machine = Self {
+            name: format!(
+                "fleet-host-{}-{:08x}",
+                std::process::id(),
+                fastrand::u32(..)
+            ),
+            ip: String::new(),
+            folder,
+        };
+        let rootfs = format!("{}:O", root.display());
+        // Limits that a container may have where the one around it has lower ones.
+        let options = [
+            "--ulimit",
+            "nofile=1024:1024",
+            "--ulimit",
+            "nproc=1024:1024",
+        ];
+        let started = Command::new("podman")
+            .args(["run", "--detach", "--rm", "--name", &machine.name])
+            // It ends by itself should nobody be left to end it.
+            .args(["--systemd=always", "--timeout", "900"])
+            .args(options)
+            .args(["--rootfs", &rootfs, "/sbin/init"])
+            .output()
+            .expect("podman runs");
+        assert!(started.status.success(), "{started:?}");
+        let mut inspect = Command::new("podman");
+        inspect.args(["inspect", "--format", "{{.NetworkSettings.IPAddress}}"]);
+        let found = inspect.arg(&machine.name).output().expect("podman runs");
+        String::from_utf8_lossy(&found.stdout)
+            .trim()
+            .clone_into(&mut machine.ip);
+        machine.sh("ssh-keygen -A && mkdir -p /root/.ssh && useradd -m -s /bin/bash admin && mkdir -p ~admin/.ssh");
+        machine.sh(&format!(
+            "echo '{public}' | tee /root/.ssh/authorized_keys > ~admin/.ssh/authorized_keys"
+        ));
+        machine.sh("chown -R admin: ~admin && systemctl restart ssh");
+        machine.answers().await;
+        machine
+    }
+
+    async fn answers(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = self.log_in("root").await {
+            assert!(Instant::now() < deadline, "{error:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Runs a script on it as root, from outside.
+    pub(crate) fn sh(&self, script: &str) -> String {
+        let output = self.try_sh(script);
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// The same; nobody waits for it.
+    pub(crate) fn in_background(&self, script: &str) {
+        let mut podman = Command::new("podman");
+        podman.args(["exec", "--detach", &self.name, "sh", "-euc", script]);
+        let status = podman.status().expect("podman runs");
+        assert!(status.success(), "{script}");
+    }
+
+    fn try_sh(&self, script: &str) -> Output {
+        let mut podman = Command::new("podman");
+        podman.args(["exec", &self.name, "sh", "-euc", script]);
+        podman.output().expect("podman runs")
+    }
+
+    pub(crate) fn address(&self, user: &str) -> Address {
+        Address {
+            user: user.to_owned(),
+            host: self.ip.clone(),
+            port: 22,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> SshSettings {
+        SshSettings {
+            proof: Proof::Key(self.folder.path().join("key")),
+            known_hosts: self.known_hosts(),
+            accept_new: true,
+            sudo_password: None,
+        }
+    }
+
+    pub(crate) fn known_hosts(&self) -> PathBuf {
+        self.folder.path().join("known_hosts")
+    }
+
+    pub(crate) async fn log_in(&self, user: &str) -> Result<Ssh, ConnectError> {
+        Ssh::connect(&self.address(user), &self.settings()).await
+    }
+
+    /// As root.
+    pub(crate) async fn host(&self) -> Linux<Ssh> {
+        let ssh = self.log_in("root").await.expect("let in");
+        Linux::meet(ssh).await.expect("a host")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let mut podman = Command::new("podman");
+        podman.args(["rm", "--force", "--time", "0", &self.name]);
+        let removed = podman.output();
+        if !removed.is_ok_and(|output| output.status.success()) {
+            eprintln!("container {} is left behind", self.name);
+        }
+    }
+}
+
+/// Says why a scenario did not run.
+pub(crate) fn skips(scenario: &str) -> bool {
+    let why = Machine::impossible();
+    if let Some(why) = why {
+        eprintln!("skipped: {scenario}: {why}");
+    }
+    why.is_some()
+}
