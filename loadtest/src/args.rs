@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::report::{Connections, Credentials, HERTZ, Kill, Parameters, Scenario};
+use crate::report::{CHANGES, Connections, Credentials, HERTZ, Kill, MOVES, Parameters, Scenario};
 
 /// A simulated fleet over the real platform.
 #[derive(Debug, Parser)]
@@ -98,10 +98,10 @@ pub struct RunArgs {
     #[arg(long, default_value = "target/loadtest")]
     pub out: PathBuf,
     /// Deployments created, changed or deleted in a second, in `many` and `mixed`.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = CHANGES)]
     pub changes: f64,
     /// Devices that change their labels in a second, in `labels` and `mixed`.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = MOVES)]
     pub moves: f64,
     /// How many servers the bus has, and copies each of its streams.
     #[arg(long, default_value = "1", value_parser = number_of(["1", "3"]))]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Error;
-pub use parameters::{Connections, Credentials, HERTZ, Kill, Parameters, Scenario};
+pub use parameters::{CHANGES, Connections, Credentials, HERTZ, Kill, MOVES, Parameters, Scenario};
 
 /// The version of [`Report`] that this program writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;

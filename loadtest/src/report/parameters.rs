@@ -77,6 +77,10 @@ pub enum Kill {
 
 /// Reports of each device in a second, if nothing else is asked for.
 pub const HERTZ: f64 = 1.0;
+/// Writes of Deployments in a second, unless asked otherwise.
+pub const CHANGES: f64 = 2.0;
+/// Devices that change their labels in a second, unless asked otherwise.
+pub const MOVES: f64 = 10.0;
 
 /// What reports have that were written before there was a choice.
 const fn one() -> usize {
@@ -140,10 +144,15 @@ impl Parameters {
     /// The options that differ from what a run has that asks for none, after those of its size.
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let mut options = Vec::new();
-        if let Some(hertz) = self.hertz
-            && (hertz - HERTZ).abs() > f64::EPSILON
-        {
-            options.push(("hertz", hertz.to_string()));
+        let rates = [
+            ("hertz", self.hertz, HERTZ),
+            ("changes", self.changes, CHANGES),
+            ("moves", self.moves, MOVES),
+        ];
+        for (name, asked, usual) in rates {
+            if let Some(asked) = asked.filter(|asked| (asked - usual).abs() > f64::EPSILON) {
+                options.push((name, asked.to_string()));
+            }
         }
         if self.connections == Connections::Each {
             options.push(("connections", name(&self.connections)));
