@@ -17,7 +17,8 @@ fn plain(text: &str) -> Value {
     // `inf` and `nan` without a dot are words in YAML, though Rust reads numbers from them.
     let numeric = digits.contains(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok();
     let special = matches!(number, ".inf" | ".nan") || number.starts_with("0x");
-    let dates = number.contains(|c: char| c.is_ascii_digit())
+    // A date begins with its year: `t0` is a word.
+    let dates = number.starts_with(|c: char| c.is_ascii_digit())
         && number
             .chars()
             .all(|c| c.is_ascii_digit() || "-:. tz+".contains(c));
