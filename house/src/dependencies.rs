@@ -40,7 +40,7 @@ fn pure_crates() -> [(&'static str, &'static [&'static str]); 9] {
         ("fleet-agent-core", &[CONTRACTS, API]),
         ("fleet-auth-core", &[CONTRACTS, API, RBAC]),
         ("fleet-check-core", &[CONTRACTS, API, RBAC]),
-        ("fleet-devices-core", &[]),
+        ("fleet-devices-core", &[CONTRACTS]),
     ]
 }
 

@@ -39,7 +39,7 @@ pub struct SetupArgs {
     #[arg(long = "agent", value_name = "FILE", required = true)]
     pub agents: Vec<PathBuf>,
 
-    /// The agent's configuration; without it, one that says no more than the labels
+    /// The agent's configuration; without it an empty one, for the enrolment says what an agent needs
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

@@ -9,11 +9,12 @@ pub use args::{Args, Command, SetupArgs};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use fleet_service::chain;
+use fleet_service::{LogFormat, chain};
 
 /// Runs what the command line asks for.
 pub async fn run() -> ExitCode {
     let args = Args::parse();
+    LogFormat::Text.init();
     let ended = match args.command {
         Command::Setup(args) => setup::run(&args).await,
         Command::Completion { shell } => {
@@ -22,11 +23,8 @@ pub async fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {}: {}", failure.reason(), chain(&failure));
-            ExitCode::FAILURE
-        }
-    }
+    fleet_service::ended(ended.map_err(|failure| {
+        let (reason, failure) = (failure.reason(), chain(&failure));
+        format!("{reason}: {failure}")
+    }))
 }

@@ -7,46 +7,42 @@ use super::error::HostError;
 use super::linux::{Linux, Outcome};
 use super::transport::Transport;
 
-/// What becomes of something to be done.
-pub type Doing<'a> =
-    std::pin::Pin<Box<dyn Future<Output = Result<Outcome, HostError>> + Send + 'a>>;
+type Made = Result<Outcome, HostError>;
 
 /// It can be reached.
 pub trait HostReachable {
-    /// The host, for messages.
-    fn host(&self) -> String;
     /// Whether it answers, and lets us be root.
-    fn reach(&self) -> Doing<'_>;
+    fn reach(&self) -> impl Future<Output = Result<(), HostError>> + Send;
 }
 
 /// It has a package manager.
 pub trait PackageInstaller {
     /// Makes sure that packages are installed.
-    fn ensure_packages<'a>(&'a self, packages: &'a Packages) -> Doing<'a>;
+    fn ensure_packages(&self, packages: &Packages) -> impl Future<Output = Made> + Send;
 }
 
 /// Files can be put there.
 pub trait FileDelivery {
     /// Makes sure that a file is there, whole and with these rights.
-    fn ensure_file<'a>(&'a self, file: &'a File) -> Doing<'a>;
+    fn ensure_file(&self, file: &File) -> impl Future<Output = Made> + Send;
 }
 
 /// It has users.
 pub trait UnixUserManager {
     /// Makes sure that there is a user.
-    fn ensure_user<'a>(&'a self, user: &'a User) -> Doing<'a>;
+    fn ensure_user(&self, user: &User) -> impl Future<Output = Made> + Send;
     /// Makes sure that a user has ids for containers.
-    fn ensure_subordinates<'a>(&'a self, subordinates: &'a Subordinates) -> Doing<'a>;
+    fn ensure_subordinates(&self, ids: &Subordinates) -> impl Future<Output = Made> + Send;
 }
 
 /// systemd runs there.
 pub trait SystemdManager {
     /// Makes sure that a user's service manager runs without the user.
-    fn ensure_linger<'a>(&'a self, linger: &'a Linger) -> Doing<'a>;
+    fn ensure_linger(&self, linger: &Linger) -> impl Future<Output = Made> + Send;
     /// Makes sure that a unit runs, now and after every boot.
-    fn ensure_unit<'a>(&'a self, unit: &'a Unit) -> Doing<'a>;
+    fn ensure_unit(&self, unit: &Unit) -> impl Future<Output = Made> + Send;
     /// Starts a unit again, with the files that are there now.
-    fn restart_unit<'a>(&'a self, unit: &'a Unit) -> Doing<'a>;
+    fn restart_unit(&self, unit: &Unit) -> impl Future<Output = Made> + Send;
 }
 
 /// All that it takes to make a device of a host. Whatever has the five has this.
@@ -61,56 +57,51 @@ impl<H> LinuxHostConfiguration for H where
 }
 
 impl<T: Transport> HostReachable for Linux<T> {
-    fn host(&self) -> String {
-        self.name()
-    }
-
-    fn reach(&self) -> Doing<'_> {
-        Box::pin(async move {
-            let root = fleet_devices_core::host::Command::look("true", [""; 0]).as_root();
-            self.run("root", &root).await?;
-            Ok(Outcome::Unchanged)
-        })
+    async fn reach(&self) -> Result<(), HostError> {
+        self.become_root().await
     }
 }
 
 impl<T: Transport> PackageInstaller for Linux<T> {
-    fn ensure_packages<'a>(&'a self, packages: &'a Packages) -> Doing<'a> {
-        Box::pin(self.ensure(packages))
+    async fn ensure_packages(&self, packages: &Packages) -> Made {
+        self.ensure(packages).await
     }
 }
 
 impl<T: Transport> FileDelivery for Linux<T> {
-    fn ensure_file<'a>(&'a self, file: &'a File) -> Doing<'a> {
-        Box::pin(self.ensure(file))
+    async fn ensure_file(&self, file: &File) -> Made {
+        self.ensure(file).await
     }
 }
 
 impl<T: Transport> UnixUserManager for Linux<T> {
-    fn ensure_user<'a>(&'a self, user: &'a User) -> Doing<'a> {
-        Box::pin(self.ensure(user))
+    async fn ensure_user(&self, user: &User) -> Made {
+        self.ensure(user).await
     }
 
-    fn ensure_subordinates<'a>(&'a self, subordinates: &'a Subordinates) -> Doing<'a> {
-        Box::pin(self.ensure(subordinates))
+    async fn ensure_subordinates(&self, ids: &Subordinates) -> Made {
+        self.ensure(ids).await
     }
 }
 
 impl<T: Transport> SystemdManager for Linux<T> {
-    fn ensure_linger<'a>(&'a self, linger: &'a Linger) -> Doing<'a> {
-        Box::pin(self.ensure(linger))
+    async fn ensure_linger(&self, linger: &Linger) -> Made {
+        self.ensure(linger).await
     }
 
-    fn ensure_unit<'a>(&'a self, unit: &'a Unit) -> Doing<'a> {
-        Box::pin(self.ensure(unit))
+    async fn ensure_unit(&self, unit: &Unit) -> Made {
+        self.ensure(unit).await
     }
 
-    fn restart_unit<'a>(&'a self, unit: &'a Unit) -> Doing<'a> {
-        Box::pin(async move {
-            for command in unit.restart() {
-                self.run(&unit.name, &command).await?;
-            }
-            Ok(Outcome::Changed(vec![format!("~ {} restarted", unit.name)]))
+    async fn restart_unit(&self, unit: &Unit) -> Made {
+        for command in unit.restart() {
+            self.run(&unit.name, &command).await?;
+        }
+        let difference = vec![format!("~ {} restarted", unit.name)];
+        Ok(if self.plans() {
+            Outcome::Planned(difference)
+        } else {
+            Outcome::Changed(difference)
         })
     }
 }

@@ -1,5 +1,5 @@
 use fleet_devices_core::architecture::UnknownArchitecture;
-use fleet_devices_core::host::{Command, DistributionError, Output, Unexpected};
+use fleet_devices_core::host::{Command, DistributionError, EnsureError, Output};
 
 use super::transport::TransportError;
 
@@ -47,13 +47,13 @@ pub enum HostError {
         /// What sudo said.
         told: String,
     },
-    /// An answer was not understood.
+    /// It cannot be said what to change.
     #[error("{host}: {source}")]
-    Unexpected {
+    Ensure {
         /// The host.
         host: String,
-        /// Which.
-        source: Unexpected,
+        /// Why.
+        source: EnsureError,
     },
     /// Everything was done, and nothing was gained.
     #[error("{what} of {host} is still not as it should be: {}", .difference.join("; "))]
@@ -91,7 +91,7 @@ impl HostError {
             Self::Failed { .. } => "CommandFailed",
             Self::NoSpace { .. } => "NoSpace",
             Self::NoSudo { .. } => "NoSudo",
-            Self::Unexpected { .. } => "UnexpectedAnswer",
+            Self::Ensure { source, .. } => source.reason(),
             Self::StillDifferent { .. } => "StillDifferent",
             Self::Distribution { source, .. } => source.reason(),
             Self::Architecture { .. } => "ArchitectureUnknown",
@@ -102,16 +102,11 @@ impl HostError {
     pub(super) fn failed(host: String, what: &str, command: &Command, output: &Output) -> Self {
         let told = String::from_utf8_lossy(&output.errors);
         let told = told.trim();
-        let start = told.len().saturating_sub(TOLD);
-        let start = (start..=told.len()).find(|at| told.is_char_boundary(*at));
-        let told = told.get(start.unwrap_or_default()..).unwrap_or_default();
-        let told = told.to_owned();
+        let start = told.ceil_char_boundary(told.len().saturating_sub(TOLD));
+        let told = told[start..].to_owned();
         if told.contains("No space left on device") {
             let what = what.to_owned();
             return Self::NoSpace { host, what, told };
-        }
-        if is_sudo(&told) {
-            return Self::NoSudo { host, told };
         }
         Self::Failed {
             host,
@@ -120,11 +115,4 @@ impl HostError {
             told,
         }
     }
-}
-
-/// sudo itself complains, and not what it was to run.
-fn is_sudo(told: &str) -> bool {
-    let mut lines = told.lines();
-    lines.any(|line| line.starts_with("sudo:") || line.contains("is not in the sudoers file"))
-        || told.contains("sudo: not found")
 }

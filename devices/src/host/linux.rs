@@ -59,13 +59,25 @@ impl<T: Transport> Linux<T> {
             host: host(),
             source,
         })?;
-        let root = Command::look("true", [""; 0]).as_root();
-        succeed(&transport, "root", &root).await?;
-        Ok(Self {
+        let host = Self {
             transport,
             distribution,
             architecture,
-        })
+        };
+        host.become_root().await?;
+        Ok(host)
+    }
+
+    /// Whether it answers, and lets us be root.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn become_root(&self) -> Result<(), HostError> {
+        let nothing = Command::look("true", [""; 0]).as_root();
+        match self.run("root", &nothing).await {
+            Err(HostError::Failed { host, told, .. }) => Err(HostError::NoSudo { host, told }),
+            answer => answer.map(drop),
+        }
     }
 
     /// The host, for messages.
@@ -133,7 +145,7 @@ impl<T: Transport> Linux<T> {
             answers.push(self.run(&wanted.name(), &look).await?);
         }
         let change = wanted.change(&answers);
-        change.map_err(|source| HostError::Unexpected {
+        change.map_err(|source| HostError::Ensure {
             host: self.name(),
             source,
         })
@@ -146,9 +158,7 @@ async fn succeed(
     command: &Command,
 ) -> Result<Output, HostError> {
     let output = transport.run(command).await?;
-    // A look may end with more than one status, but not because sudo said no.
-    let refused = output.errors.starts_with(b"sudo:");
-    if command.accepts.contains(&output.status) && !(refused && output.status != 0) {
+    if command.accepts.contains(&output.status) {
         return Ok(output);
     }
     Err(HostError::failed(transport.name(), what, command, &output))

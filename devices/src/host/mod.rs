@@ -15,7 +15,7 @@ mod transport;
 
 pub use address::{Address, InvalidAddress};
 pub use capabilities::{
-    Doing, FileDelivery, HostReachable, LinuxHostConfiguration, PackageInstaller, SystemdManager,
+    FileDelivery, HostReachable, LinuxHostConfiguration, PackageInstaller, SystemdManager,
     UnixUserManager,
 };
 pub use error::HostError;

@@ -1,4 +1,6 @@
-use fleet_devices_core::host::{AGENT_PATH, AGENT_USER, Command, Content, Effect, File};
+use fleet_devices_core::host::{
+    AGENT_PATH, AGENT_USER, Change, Command, Content, EnsureError, Ensured, File, Output,
+};
 
 /// Where the certificates of the enrolment service are kept.
 const CA_PATH: &str = "/etc/fleet-agent/enrolment-ca.crt";
@@ -37,14 +39,8 @@ impl Enrolment {
         Some(File::new(CA_PATH, ca))
     }
 
-    /// Whether it was done before.
-    pub fn done() -> Command {
-        let look = Command::look("test", ["-e", IDENTITY]).as_root();
-        look.accepting(&[0, 1])
-    }
-
     /// The agent's own: it makes the key, asks, and waits for the approval. It can be run again at any time.
-    pub fn ask(&self) -> Command {
+    fn ask(&self) -> Command {
         let ca = self.ca.as_ref().map(|_| ["--ca-file", CA_PATH]);
         let id = self.device_id.as_deref().map(|id| ["--device-id", id]);
         let labels = self.labels.iter().flat_map(|label| ["--label", label]);
@@ -52,10 +48,25 @@ impl Enrolment {
         let words = words.chain(["--url", &self.url, "--token-file", "-"]);
         let words = words.chain(ca.into_iter().flatten());
         let words = words.chain(id.into_iter().flatten()).chain(labels);
-        Command {
-            effect: Effect::Changes,
-            ..Command::look("runuser", words).as_root()
-        }
-        .reading(self.token.clone())
+        Command::change("runuser", words).reading(self.token.clone())
+    }
+}
+
+impl Ensured for Enrolment {
+    fn name(&self) -> String {
+        format!("enrolment at {}", self.url)
+    }
+
+    fn looks(&self) -> Vec<Command> {
+        let look = Command::look("test", ["-e", IDENTITY]).as_root();
+        vec![look.accepting(&[0, 1])]
+    }
+
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
+        let enrolled = answers.first().is_some_and(|answer| answer.status == 0);
+        Ok((!enrolled).then(|| Change {
+            difference: vec![format!("+ {AGENT_USER} has an identity")],
+            commands: vec![self.ask()],
+        }))
     }
 }

@@ -1,4 +1,4 @@
-use fleet_devices_core::host::{AGENT_USER, Content, DeviceSetup, Ensured, Step};
+use fleet_devices_core::host::{Content, DeviceSetup, Ensured as _, Step};
 
 use super::agent::{AgentError, AgentProgram};
 use super::enrol::Enrolment;
@@ -63,15 +63,10 @@ impl Setup {
             agent: agent.content.clone(),
             config: self.config.clone(),
         };
-        let mut changes = 0;
-        let mut anew = false;
         let mut steps = setup.steps();
-        steps.extend(
-            self.enrolment
-                .iter()
-                .filter_map(Enrolment::file)
-                .map(Step::File),
-        );
+        let certificates = self.enrolment.as_ref().and_then(Enrolment::file);
+        steps.extend(certificates.map(Step::File));
+        let (mut changes, mut anew) = (0, false);
         for step in &steps {
             let outcome = carry_out(host, step, progress).await?;
             let same = outcome == Outcome::Unchanged;
@@ -79,21 +74,16 @@ impl Setup {
             anew |= !same && matches!(step, Step::File(_));
         }
         if let Some(enrolment) = &self.enrolment {
-            changes += usize::from(enrol(host, enrolment, progress).await?);
+            let outcome = watched(progress, &enrolment.name(), host.ensure(enrolment)).await?;
+            changes += usize::from(outcome != Outcome::Unchanged);
         }
         let unit = DeviceSetup::agent_unit();
         let outcome = carry_out(host, &Step::Unit(unit.clone()), progress).await?;
-        let ran = outcome == Outcome::Unchanged;
-        changes += usize::from(!ran);
-        if ran && anew {
+        if outcome != Outcome::Unchanged {
+            changes += 1;
+        } else if anew {
             let what = format!("{} with what is new", unit.name);
-            progress.begins(&what);
-            let outcome = if host.plans() {
-                Outcome::Planned(vec![format!("~ {} restarted", unit.name)])
-            } else {
-                host.restart_unit(&unit).await?
-            };
-            progress.ended(&what, &outcome);
+            watched(progress, &what, host.restart_unit(&unit)).await?;
         }
         Ok(changes)
     }
@@ -104,45 +94,24 @@ async fn carry_out<H: LinuxHostConfiguration>(
     step: &Step,
     progress: &mut impl Progress,
 ) -> Result<Outcome, HostError> {
-    let what = match step {
-        Step::Packages(packages) => packages.name(),
-        Step::User(user) => Ensured::name(user),
-        Step::Subordinates(ids) => ids.name(),
-        Step::Linger(linger) => linger.name(),
-        Step::Unit(unit) => Ensured::name(unit),
-        Step::File(file) => file.name(),
-    };
-    progress.begins(&what);
-    let outcome = match step {
-        Step::Packages(packages) => host.ensure_packages(packages).await?,
-        Step::User(user) => host.ensure_user(user).await?,
-        Step::Subordinates(ids) => host.ensure_subordinates(ids).await?,
-        Step::Linger(linger) => host.ensure_linger(linger).await?,
-        Step::Unit(unit) => host.ensure_unit(unit).await?,
-        Step::File(file) => host.ensure_file(file).await?,
-    };
-    progress.ended(&what, &outcome);
-    Ok(outcome)
+    let what = step.name();
+    match step {
+        Step::Packages(packages) => watched(progress, &what, host.ensure_packages(packages)).await,
+        Step::User(user) => watched(progress, &what, host.ensure_user(user)).await,
+        Step::Subordinates(ids) => watched(progress, &what, host.ensure_subordinates(ids)).await,
+        Step::Linger(linger) => watched(progress, &what, host.ensure_linger(linger)).await,
+        Step::Unit(unit) => watched(progress, &what, host.ensure_unit(unit)).await,
+        Step::File(file) => watched(progress, &what, host.ensure_file(file)).await,
+    }
 }
 
-/// Says whether there was something to do.
-async fn enrol<T: Transport>(
-    host: &Linux<T>,
-    enrolment: &Enrolment,
+async fn watched(
     progress: &mut impl Progress,
-) -> Result<bool, HostError> {
-    let what = format!("enrolment at {}", enrolment.url);
-    progress.begins(&what);
-    let done = host.run(&what, &Enrolment::done()).await?.status == 0;
-    let difference = vec![format!("+ {AGENT_USER} has an identity")];
-    let outcome = match (done, host.plans()) {
-        (true, _) => Outcome::Unchanged,
-        (false, true) => Outcome::Planned(difference),
-        (false, false) => {
-            host.run(&what, &enrolment.ask()).await?;
-            Outcome::Changed(difference)
-        }
-    };
-    progress.ended(&what, &outcome);
-    Ok(!done)
+    what: &str,
+    doing: impl Future<Output = Result<Outcome, HostError>>,
+) -> Result<Outcome, HostError> {
+    progress.begins(what);
+    let outcome = doing.await?;
+    progress.ended(what, &outcome);
+    Ok(outcome)
 }

@@ -2,10 +2,10 @@
 
 use fleet_devices::host::{
     ConnectError, FileDelivery as _, HostError, Linux, Outcome, Proof, Ssh, SshSettings,
-    UnixUserManager as _,
+    Transport as _, UnixUserManager as _,
 };
 use fleet_devices::key_pair;
-use fleet_devices_core::host::{Content, Family, File, User};
+use fleet_devices_core::host::{Command, Content, Family, File, User};
 
 use crate::machine::{Machine, skips};
 
@@ -120,6 +120,27 @@ async fn who_may_not_be_root_is_told_so_and_a_password_helps() {
     assert!(host.ensure_file(&file).await.expect("made").is_change());
     assert_eq!(machine.sh("cat /etc/unasked"), "line");
     assert_eq!(machine.sh("cat /etc/by-sudo"), "line");
+}
+
+/// sudo warns where the host does not find its own name; that is no refusal, though what comes after it may
+/// rightly end with 1, such as a look for a file that is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sudo_only_warns_of_is_no_refusal() {
+    if skips("sudo's warnings") {
+        return;
+    }
+    let machine = Machine::start().await;
+    machine.sh("echo 'admin ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/admin; : > /etc/hosts; : > /etc/resolv.conf");
+    let ssh = machine.log_in("admin").await.expect("let in");
+    let looked = Command::look("test", ["-e", "/nowhere"]).as_root();
+    let warned = ssh.run(&looked).await.expect("an answer").errors;
+    assert!(
+        warned.starts_with(b"sudo: unable to resolve host"),
+        "{warned:?}"
+    );
+    let host = Linux::meet(ssh).await.expect("a host");
+    let file = File::new("/etc/warned", Content::new("line\n"));
+    assert!(host.ensure_file(&file).await.expect("made").is_change());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use fleet_devices::host::{Address, ConnectError, Linux, Proof, Ssh, SshSettings};
 use fleet_devices::key_pair;
+use fleet_devices_core::host::Content;
+use fleet_tools::Cache;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,18 +27,13 @@ fn repository() -> PathBuf {
 
 /// Made once, by whoever comes first.
 fn root_file_system() -> PathBuf {
-    let (cache, script) = (
-        repository().join(".cache/vm"),
-        repository().join("tools/debian-root.sh"),
-    );
+    let script = repository().join("tools/debian-root.sh");
+    let cache = Cache::from_env().root().to_owned();
     fs::create_dir_all(&cache).expect("a cache");
-    let text = fs::read(&script).expect("the script");
-    let sum = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let arch = std::env::consts::ARCH;
-    let root = cache.join(format!("root-{arch}-{sum:016x}"));
-    let lock = File::create(cache.join("root.lock")).expect("a lock");
+    let recipe = Content::new(fs::read(&script).expect("the script"));
+    let (arch, sum) = (std::env::consts::ARCH, &recipe.checksum()[..12]);
+    let root = cache.join(format!("debian-root-{arch}-{sum}"));
+    let lock = File::create(cache.join("debian-root.lock")).expect("a lock");
     lock.lock().expect("locked");
     if !root.exists() {
         let made = Command::new(script).arg(arch).arg(&root).status();

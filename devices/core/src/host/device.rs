@@ -1,4 +1,5 @@
 use super::distribution::Family;
+use super::ensured::Ensured;
 use super::file::{Content, File};
 use super::linger::Linger;
 use super::package::{Need, Packages};
@@ -40,6 +41,20 @@ pub enum Step {
     Unit(Unit),
     /// A file is there. Where it is not as it was, the agent has to start again.
     File(File),
+}
+
+impl Step {
+    /// What it is about, for messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Packages(packages) => packages.name(),
+            Self::User(user) => Ensured::name(user),
+            Self::Subordinates(subordinates) => subordinates.name(),
+            Self::Linger(linger) => linger.name(),
+            Self::Unit(unit) => Ensured::name(unit),
+            Self::File(file) => file.name(),
+        }
+    }
 }
 
 /// What makes a host a device, but for its enrolment.

@@ -1,4 +1,5 @@
 use super::command::{Command, Output};
+use super::subordinate::SubordinateError;
 
 /// A difference, and what makes it go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,19 +11,34 @@ pub struct Change {
     pub commands: Vec<Command>,
 }
 
-/// An answer that was not understood.
+/// Why it cannot be said what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{command} answered something that is not understood: {answer:?}")]
-pub struct Unexpected {
-    /// What was run.
-    pub command: String,
-    /// The beginning of what it printed.
-    pub answer: String,
+pub enum EnsureError {
+    /// An answer was not understood.
+    #[error("{command} answered something that is not understood: {answer:?}")]
+    Unexpected {
+        /// What was run.
+        command: String,
+        /// The beginning of what it printed.
+        answer: String,
+    },
+    /// No ids are left to give away.
+    #[error(transparent)]
+    Subordinates(#[from] SubordinateError),
 }
 
-impl Unexpected {
-    pub(super) fn of(command: &str, output: &Output) -> Self {
-        Self {
+impl EnsureError {
+    /// The stable reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unexpected { .. } => "UnexpectedAnswer",
+            Self::Subordinates(_) => "SubordinateIdsExhausted",
+        }
+    }
+
+    /// That answer, and not one that is understood.
+    pub fn unexpected(command: &str, output: &Output) -> Self {
+        Self::Unexpected {
             command: command.to_owned(),
             answer: output.text().chars().take(200).collect(),
         }
@@ -42,8 +58,8 @@ pub trait Ensured {
     /// nothing is.
     ///
     /// # Errors
-    /// When an answer is not understood.
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected>;
+    /// When an answer is not understood, or there is nothing left to give.
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError>;
 
     /// What says more where a change fails, such as a log.
     fn explains(&self) -> Option<Command> {

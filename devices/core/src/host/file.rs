@@ -1,9 +1,9 @@
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
 use super::command::{Command, Output};
-use super::ensured::{Change, Ensured, Unexpected};
+use super::ensured::{Change, EnsureError, Ensured};
 
 /// Permissions, as in `chmod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +26,7 @@ impl Content {
     /// These bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
-        let mut checksum = String::with_capacity(64);
-        for byte in Sha256::digest(&bytes) {
-            // Writing to a string cannot fail.
-            let _ = write!(checksum, "{byte:02x}");
-        }
+        let checksum = format!("{:x}", Sha256::digest(&bytes));
         Self { bytes, checksum }
     }
 
@@ -127,6 +123,10 @@ impl File {
         commands
     }
 
+    fn rights(&self) -> String {
+        format!("{} {} {}", self.mode, self.owner, self.group)
+    }
+
     fn set_rights(&self) -> Vec<Command> {
         let (owners, mode) = (
             format!("{}:{}", self.owner, self.group),
@@ -153,9 +153,9 @@ impl Ensured for File {
         looks.map(|look| look.as_root().accepting(&[0, 1])).into()
     }
 
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected> {
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
         let [sum, rights] = answers else {
-            return Err(Unexpected::of("sha256sum", &Output::default()));
+            return Err(EnsureError::unexpected("sha256sum", &Output::default()));
         };
         let (path, rights_wanted) = (&self.path, self.rights());
         if sum.status != 0 {
@@ -165,8 +165,9 @@ impl Ensured for File {
                 commands: self.replace(false),
             }));
         }
-        let found = checksum(sum).ok_or_else(|| Unexpected::of("sha256sum", sum))?;
-        let rights_found = read_rights(rights).ok_or_else(|| Unexpected::of("stat", rights))?;
+        let found = checksum(sum).ok_or_else(|| EnsureError::unexpected("sha256sum", sum))?;
+        let rights_found =
+            read_rights(rights).ok_or_else(|| EnsureError::unexpected("stat", rights))?;
         let (same, wanted) = (found == self.content.checksum, &self.content.checksum);
         let as_wanted = rights_found == rights_wanted;
         if same && as_wanted {
@@ -185,12 +186,6 @@ impl Ensured for File {
             difference,
             commands,
         }))
-    }
-}
-
-impl File {
-    fn rights(&self) -> String {
-        format!("{} {} {}", self.mode, self.owner, self.group)
     }
 }
 

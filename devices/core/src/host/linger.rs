@@ -1,5 +1,5 @@
 use super::command::{Command, Output};
-use super::ensured::{Change, Ensured, Unexpected};
+use super::ensured::{Change, EnsureError, Ensured};
 
 /// The service manager of a user, which has to run without the user being logged in: containers live there, and
 /// have to survive the end of a session and a boot.
@@ -30,9 +30,9 @@ impl Ensured for Linger {
         ]
     }
 
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected> {
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
         let [linger, manager] = answers else {
-            return Err(Unexpected::of("loginctl", &Output::default()));
+            return Err(EnsureError::unexpected("loginctl", &Output::default()));
         };
         let lingers = linger.text().trim() == "Linger=yes";
         let runs = matches!(manager.text().trim(), "running" | "degraded");

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Output};
 use super::distribution::Family;
-use super::ensured::{Change, Ensured, Unexpected};
+use super::ensured::{Change, EnsureError, Ensured};
 
 /// What a device needs of its distribution. The names of packages stand in [`Need::package`] and nowhere
 /// else.
@@ -132,7 +132,7 @@ impl Ensured for Packages {
         vec![look.accepting(&[0, 1])]
     }
 
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected> {
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
         let text = answers.first().map(Output::text).unwrap_or_default();
         let installed: BTreeSet<_> = text
             .lines()

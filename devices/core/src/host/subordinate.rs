@@ -1,16 +1,14 @@
 use super::command::{Command, Output};
-use super::ensured::{Change, Ensured, Unexpected};
+use super::ensured::{Change, EnsureError, Ensured};
 
 /// What containers of an ordinary user need at least: all ids that an image may use.
 const NEEDED: u64 = 65_536;
 
 /// Ids from the first on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// The first.
-    pub first: u64,
-    /// How many.
-    pub count: u64,
+struct Range {
+    first: u64,
+    count: u64,
 }
 
 impl Range {
@@ -74,9 +72,9 @@ impl Ensured for Subordinates {
         files.map(look).into()
     }
 
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected> {
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
         let [defaults, users, groups] = answers else {
-            return Err(Unexpected::of("cat", &Output::default()));
+            return Err(EnsureError::unexpected("cat", &Output::default()));
         };
         let (mut difference, mut commands) = (Vec::new(), Vec::new());
         for (kind, given) in [(USERS, users), (GROUPS, groups)] {
@@ -84,10 +82,7 @@ impl Ensured for Subordinates {
             if has_enough(&given, &self.user) {
                 continue;
             }
-            let range = free(kind, &defaults.text(), &given).map_err(|error| Unexpected {
-                command: "cat /etc/login.defs".to_owned(),
-                answer: error.to_string(),
-            })?;
+            let range = free(kind, &defaults.text(), &given)?;
             let (first, last) = (range.first, range.end().saturating_sub(1));
             difference.push(format!(
                 "+ {} {}:{first}:{}",
@@ -103,14 +98,7 @@ impl Ensured for Subordinates {
     }
 }
 
-/// The range that `useradd` would give next, by `/etc/login.defs` and what `/etc/subuid` has given away.
-///
-/// # Errors
-/// When there is none.
-pub fn next_range(defaults: &str, given: &str) -> Result<Range, SubordinateError> {
-    free(USERS, defaults, given)
-}
-
+/// The range that `useradd` would give next, by `/etc/login.defs` and what has been given away.
 fn free(kind: Kind, defaults: &str, given: &str) -> Result<Range, SubordinateError> {
     // The defaults of shadow's own.
     let limit = |name: &str, default| limit(defaults, kind.key, name).unwrap_or(default);
@@ -193,9 +181,9 @@ mod tests {
     #[test]
     fn the_limits_are_those_of_the_host() {
         let defaults = "# SUB_UID_MIN 5\nSUB_UID_MIN\t\t500000\nSUB_UID_MAX 600000\n";
-        let range = next_range(defaults, "").expect("room");
+        let range = free(USERS, defaults, "").expect("room");
         assert_eq!((range.first, range.count), (500_000, 65_536));
-        let full = next_range(defaults, "a:500000:65536\n").expect_err("full");
+        let full = free(USERS, defaults, "a:500000:65536\n").expect_err("full");
         assert!(full.to_string().contains("SUB_UID_MAX"));
     }
 
@@ -203,7 +191,7 @@ mod tests {
         #[test]
         fn nobodys_ids_overlap(given in prop::collection::vec((0_u64..2_000_000, 1_u64..200_000), 0..12)) {
             let lines: Vec<_> = given.iter().map(|(first, count)| format!("u:{first}:{count}")).collect();
-            let range = next_range("", &lines.join("\n")).expect("room");
+            let range = free(USERS, "", &lines.join("\n")).expect("room");
             for (first, count) in given {
                 prop_assert!(range.end() <= first || first + count <= range.first);
             }

@@ -1,5 +1,5 @@
 use super::command::{Command, Output};
-use super::ensured::{Change, Ensured, Unexpected};
+use super::ensured::{Change, EnsureError, Ensured};
 
 /// Which service manager a unit belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +84,9 @@ impl Ensured for Unit {
         ]
     }
 
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected> {
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
         let [enabled, active] = answers else {
-            return Err(Unexpected::of("systemctl", &Output::default()));
+            return Err(EnsureError::unexpected("systemctl", &Output::default()));
         };
         let (enabled, active) = (enabled.text(), active.text());
         let (enabled, active) = (enabled.trim(), active.trim());

@@ -1,6 +1,6 @@
 use super::command::{Command, Output};
 use super::distribution::Family;
-use super::ensured::{Change, Ensured, Unexpected};
+use super::ensured::{Change, EnsureError, Ensured};
 
 /// What `getent` answers where it knows no such name.
 const NOT_FOUND: u32 = 2;
@@ -42,7 +42,7 @@ impl Ensured for User {
         vec![look.accepting(&[0, NOT_FOUND])]
     }
 
-    fn change(&self, answers: &[Output]) -> Result<Option<Change>, Unexpected> {
+    fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError> {
         let answer = answers.first().cloned().unwrap_or_default();
         let Self { name, home, shell } = self;
         let wanted = format!("+ {name} {home} {shell}");
@@ -59,7 +59,7 @@ impl Ensured for User {
         let text = answer.text();
         let fields: Vec<_> = text.trim_end().split(':').collect();
         let [_, _, _, _, _, its_home, its_shell] = fields[..] else {
-            return Err(Unexpected::of("getent passwd", &answer));
+            return Err(EnsureError::unexpected("getent passwd", &answer));
         };
         if its_home == home && its_shell == shell {
             return Ok(None);

@@ -6,8 +6,8 @@ use super::accelerator::Accelerator;
 use crate::architecture::VmArchitecture;
 
 /// From the start of a virtual machine until its first boot is through: somebody can log in by SSH
-/// and cloud-init is done. On two busy processors without KVM, `x86_64` took 69 to 86 s until
-/// somebody could log in, and aarch64 89 to 143 s; its budget is for hosts far slower than that.
+/// and cloud-init is done. An emulated Arm takes longest, and its budget is for hosts far slower than
+/// those it was tried on.
 pub const fn boot_budget(architecture: VmArchitecture, accelerator: Accelerator) -> Duration {
     match (architecture, accelerator) {
         (VmArchitecture::Aarch64, Accelerator::Tcg) => Duration::from_secs(1800),

@@ -6,7 +6,7 @@ use crate::architecture::VmArchitecture;
 
 /// A release whose cloud image is known to become a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Distribution {
+pub enum Release {
     /// Debian 12, bookworm.
     Debian12,
     /// Debian 13, trixie.
@@ -15,7 +15,7 @@ pub enum Distribution {
     Ubuntu2404,
 }
 
-impl Distribution {
+impl Release {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Debian12, Self::Debian13, Self::Ubuntu2404];
 
@@ -52,7 +52,7 @@ impl Distribution {
     }
 }
 
-impl fmt::Display for Distribution {
+impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.describe())
     }
@@ -136,7 +136,7 @@ pub enum Verification {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudImage {
     /// The release it is of.
-    pub distribution: Distribution,
+    pub release: Release,
     /// The processor it is for.
     pub architecture: VmArchitecture,
     /// Where it is.
@@ -184,10 +184,10 @@ impl ImageError {
 
 impl CloudImage {
     /// The newest of a release.
-    pub fn newest(distribution: Distribution, architecture: VmArchitecture) -> Self {
-        let (place, file, checksum_algorithm) = distribution.place(architecture);
+    pub fn newest(release: Release, architecture: VmArchitecture) -> Self {
+        let (place, file, checksum_algorithm) = release.place(architecture);
         Self {
-            distribution,
+            release,
             architecture,
             url: format!("{place}/{file}"),
             verification: Verification::List {
@@ -199,13 +199,13 @@ impl CloudImage {
 
     /// One that somebody chose, and that stays the same.
     pub const fn pinned(
-        distribution: Distribution,
+        release: Release,
         architecture: VmArchitecture,
         url: String,
         checksum: Checksum,
     ) -> Self {
         Self {
-            distribution,
+            release,
             architecture,
             url,
             verification: Verification::Pinned(checksum),
@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn the_catalogue() {
         let mut shown = Vec::new();
-        for distribution in Distribution::ALL {
+        for release in Release::ALL {
             for architecture in VmArchitecture::ALL {
-                let image = CloudImage::newest(distribution, architecture);
+                let image = CloudImage::newest(release, architecture);
                 let Verification::List {
                     checksums_url,
                     checksum_algorithm,
@@ -269,7 +269,7 @@ mod tests {
                 };
                 assert!(checksums_url.ends_with(checksum_algorithm.list()));
                 assert!(image.file_name().contains(architecture.debian()));
-                shown.push(format!("{distribution} {architecture}"));
+                shown.push(format!("{release} {architecture}"));
                 shown.push(format!("  {}\n  {checksums_url}", image.url));
             }
         }
@@ -315,7 +315,7 @@ mod tests {
     fn a_pinned_image_needs_a_checksum_that_is_one() {
         let sum = Checksum::parse(&"0F".repeat(32)).expect("a checksum");
         let url = "https://mirror.example/disk.qcow2".to_owned();
-        let [release, ..] = Distribution::ALL;
+        let [release, ..] = Release::ALL;
         let image = CloudImage::pinned(release, VmArchitecture::X86_64, url, sum.clone());
         assert_eq!(image.verification, Verification::Pinned(sum));
         assert_eq!(image.file_name(), FILE);

@@ -28,7 +28,7 @@ pub use credential::{AuthorizedKey, CredentialError, HashedPassword};
 pub use definition::{DiskCache, Forward, HostFacts, VmDefinition, VmFiles, VmNetwork};
 pub use domain::{DomainXmlParams, resolve};
 pub use firmware::{Firmware, FirmwareError, Padded, Padding, padded_length};
-pub use image::{Checksum, ChecksumAlgorithm, CloudImage, Distribution, ImageError, Verification};
+pub use image::{Checksum, ChecksumAlgorithm, CloudImage, ImageError, Release, Verification};
 pub use name::{InvalidVmName, VmName};
 pub use ownership::{Ownership, ownership};
 pub use path::{HostPath, InvalidHostPath};

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use fleet_contracts::DeviceId;
+
 /// A virtual machine's name: libvirt's domain, the guest's host name and part of file names, so it
-/// is an RFC 1123 label.
+/// is an RFC 1123 label. It can be the id of the device that becomes of it, and has its rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VmName(String);
 
@@ -24,9 +26,6 @@ impl InvalidVmName {
 }
 
 impl VmName {
-    /// The longest name, in bytes.
-    pub const MAX: usize = 63;
-
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -37,14 +36,7 @@ impl FromStr for VmName {
     type Err = InvalidVmName;
 
     fn from_str(given: &str) -> Result<Self, InvalidVmName> {
-        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let edge = |b: Option<&u8>| b.is_some_and(|b| inner(*b) && *b != b'-');
-        let bytes = given.as_bytes();
-        let is_label = bytes.len() <= Self::MAX
-            && bytes.iter().all(|b| inner(*b))
-            && edge(bytes.first())
-            && edge(bytes.last());
-        if is_label {
+        if given.parse::<DeviceId>().is_ok() {
             Ok(Self(given.to_owned()))
         } else {
             Err(InvalidVmName(given.chars().take(100).collect()))
