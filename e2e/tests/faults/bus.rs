@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use fleet_testbed::wait;
-
 use crate::gate;
 use crate::scene::{Held, Scene};
 use crate::writes::Writes;
@@ -55,8 +53,7 @@ async fn a_bus_that_hangs_in_a_fan_out_delays_and_changes_nothing() {
         let frozen = Instant::now();
         // The newest word counts, whatever was under way.
         scene.deploy_all(DEPLOYMENTS, &format!("late-{seed}")).await;
-        let over = || async { frozen.elapsed() >= gate::outage() };
-        wait::until(gate::outage() * 2, over).await;
+        gate::sit_out(frozen).await;
         nats.service().thaw().expect("thawed");
         converged.push(scene.converged(Instant::now(), &[&operator]).await);
     }

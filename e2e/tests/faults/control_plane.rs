@@ -32,8 +32,7 @@ async fn an_api_server_that_is_away_takes_nothing_from_devices() {
     scene.played.book().all_say_everything();
     operator.kill().await.expect("killed");
     operator.start().expect("started");
-    let over = || async { stopped.elapsed() >= gate::outage() };
-    wait::until(gate::outage() * 2, over).await;
+    gate::sit_out(stopped).await;
     assert_eq!(Stored::read(&scene.bus).await.expect("read"), before);
 
     server.start().await.expect("started");

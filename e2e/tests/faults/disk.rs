@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fleet_testbed::{Service, SlowDisk, wait};
+use fleet_testbed::{Service, SlowDisk};
 
 use crate::gate;
 use crate::scene::{Held, Scene};
@@ -91,8 +91,7 @@ async fn a_bus_whose_disk_all_but_stands_still_goes_on_once_it_is_well() {
         let disk = scene.bed.slow_disk(nats, delay).await.expect("slow");
         let slow = Instant::now();
         scene.deploy_all(DEPLOYMENTS, &format!("seed-{seed}")).await;
-        let over = || async { slow.elapsed() >= gate::outage() };
-        wait::until(gate::outage() * 2, over).await;
+        gate::sit_out(slow).await;
         well_again(disk, seed).await;
         converged.push(scene.converged(Instant::now(), &[&operator]).await);
     }

@@ -1,7 +1,9 @@
 //! What runs by itself, and what only when asked for.
 
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use fleet_testbed::wait;
 
 /// Set by `make faults` to [`LONG`].
 const ASKED: &str = "FLEET_FAULTS";
@@ -23,6 +25,11 @@ pub(crate) fn skipped(scenario: &str, why: &str) {
 /// How long an outage lasts.
 pub(crate) fn outage() -> Duration {
     Duration::from_secs(if long() { 60 } else { 5 })
+}
+
+/// Until an outage that began then has lasted so long.
+pub(crate) async fn sit_out(begun: Instant) {
+    wait::until(outage() * 2, || async { begun.elapsed() >= outage() }).await;
 }
 
 /// The seeds of a scenario that draws its fault: one that was asked for, or this many.

@@ -69,8 +69,7 @@ async fn a_bus_without_a_quorum_takes_nothing_and_goes_on_when_it_has_one() {
     }
     let lost = Instant::now();
     scene.deploy_all(DEPLOYMENTS, "v1").await;
-    let over = || async { lost.elapsed() >= gate::outage() };
-    wait::until(gate::outage() * 2, over).await;
+    gate::sit_out(lost).await;
     for server in [1, 2] {
         nats.start_server(server).await.expect("started");
     }
