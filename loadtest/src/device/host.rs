@@ -158,8 +158,15 @@ impl Host {
             Order::Report {
                 unit,
                 deployment,
+                revision,
                 message,
             } => {
+                if !self.units[unit].follows(&deployment, revision) {
+                    // An order waits while devices have more to do. What it would say would replace what
+                    // the device itself has said since, and be believed for good.
+                    self.report_answered();
+                    return Ok(());
+                }
                 let purpose = Purpose::Report(deployment, message.1.clone());
                 let request = self.request(unit, purpose);
                 self.lane.send(unit, request, message).await
@@ -305,9 +312,7 @@ impl Host {
         }
         match purpose {
             Purpose::Report(..) => {
-                if let Ears::Census(census) = &self.ears {
-                    census.answer();
-                }
+                self.report_answered();
                 let reason = "report refused or not answered";
                 match stored {
                     Some(Stored::Yes) => self.record.time("report-stored", answer.took),
@@ -322,6 +327,12 @@ impl Host {
                 let parcel = (parcel.item, parcel.version);
                 self.stored(unit, parcel, stored).await
             }
+        }
+    }
+
+    fn report_answered(&self) {
+        if let Ears::Census(census) = &self.ears {
+            census.answer();
         }
     }
 

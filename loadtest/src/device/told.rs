@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use fleet_bus::async_nats::Subject;
-use fleet_contracts::{DeploymentRef, DeviceId};
+use fleet_contracts::{DeploymentRef, DeviceId, Revision};
 use tokio::sync::mpsc;
 
 use crate::fleet::Census;
@@ -21,12 +21,15 @@ pub enum Order {
         /// All of them.
         labels: BTreeMap<String, String>,
     },
-    /// It reports something that its own agent would not: nothing happens to containers in memory.
+    /// It reports something that its own agent would not: nothing happens to containers in memory. If it
+    /// follows another revision by now, it does not: its agent may have reported on that already.
     Report {
         /// The device's place on the lane.
         unit: usize,
         /// About what.
         deployment: DeploymentRef,
+        /// At which revision.
+        revision: Revision,
         /// The report.
         message: (Subject, Bytes),
     },

@@ -9,8 +9,8 @@ use fleet_agent_core::engine::{
 };
 use fleet_agent_core::sync::{Asking, Gathering, Snapshot};
 use fleet_agent_core::{Step, Tick};
-use fleet_contracts::UnixMillis;
 use fleet_contracts::payload::Inventory;
+use fleet_contracts::{DeploymentRef, Revision, UnixMillis};
 
 use super::runtime::Runtime;
 use super::unrest::Disturbed;
@@ -101,6 +101,12 @@ impl Unit {
     /// Whether the bus has all that it has to say.
     pub fn is_reported(&self) -> bool {
         self.engine.is_reported()
+    }
+
+    /// Whether it follows a Deployment at this revision now.
+    pub fn follows(&self, deployment: &DeploymentRef, revision: Revision) -> bool {
+        let content = self.engine.content();
+        content.and_then(|c| c.manifest.deployments.get(deployment)) == Some(&revision)
     }
 
     /// Takes in what happened, does all that needs nobody else, and gives the rest.
@@ -195,5 +201,70 @@ fn moment(born: Instant, dice: &mut dyn FnMut() -> f64) -> Moment<'_> {
         now: tick(born),
         wall: UnixMillis(u64::try_from(wall).unwrap_or(u64::MAX)),
         dice,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use fleet_agent_core::ledger::{Content, Signed};
+    use fleet_agent_core::sync::Fetched;
+    use fleet_contracts::{Generation, Manifest};
+
+    use super::*;
+
+    fn told(generation: u64, deployments: &[(DeploymentRef, Revision)]) -> Input {
+        let manifest = Manifest {
+            schema_version: 1,
+            device: device(),
+            generation: Generation(generation),
+            deployments: deployments.iter().cloned().collect(),
+            order: vec![],
+            announced_keys: vec![],
+            retired_keys: vec![],
+        };
+        let content = Content {
+            manifest,
+            signed: Signed::default(),
+            bodies: BTreeMap::new(),
+            learned: fleet_agent_core::trust::Learned::default(),
+            departed: BTreeSet::new(),
+        };
+        synced(Ok(Fetched {
+            content: Some(content),
+            refused: None,
+        }))
+    }
+
+    fn device() -> fleet_contracts::DeviceId {
+        "sim-1"
+            .parse()
+            .unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    #[test]
+    fn a_revision_is_followed_until_there_is_another() {
+        let born = Instant::now();
+        let settings = Settings {
+            device: device(),
+            labels: BTreeMap::new(),
+            trusted: vec![],
+            heartbeat: 1_000,
+            default_host_ip: None,
+        };
+        let fleet = crate::fleet::Fleet::new(40, 8, 7);
+        let fleet = fleet.unwrap_or_else(|error| unreachable!("{error}"));
+        let reference = fleet.workloads[0].reference.clone();
+        let (first, second) = (fleet.workloads[0].revision, fleet.workloads[1].revision);
+        let mut unit = Unit::new(settings, born);
+        assert!(!unit.follows(&reference, first));
+        unit.feed(Some(told(1, &[(reference.clone(), first)])), born);
+        assert!(unit.follows(&reference, first));
+        unit.feed(Some(told(2, &[(reference.clone(), second)])), born);
+        assert!(!unit.follows(&reference, first));
+        assert!(unit.follows(&reference, second));
+        unit.feed(Some(told(3, &[])), born);
+        assert!(!unit.follows(&reference, second));
     }
 }

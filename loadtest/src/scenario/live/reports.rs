@@ -55,6 +55,7 @@ pub(in super::super) async fn report(live: Live, span: Span) {
             orders.give(device, |unit| Order::Report {
                 unit,
                 deployment: turn.deployment,
+                revision: turn.revision,
                 message,
             });
         }
