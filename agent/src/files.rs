@@ -1,11 +1,11 @@
 //! Inline files: written to the state folder, mounted read-only, removed with their service.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fleet_agent_core::{DesiredService, ServiceKey};
+use fleet_files::private;
 
 /// Inline files cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,8 @@ impl Files {
         for (index, file) in service.spec.files.iter().enumerate() {
             // Numbered: the container sees its own path, and a name from outside never becomes ours.
             let path = folder.join(index.to_string());
-            replace(&path, file.content.as_bytes(), file.mode.bits()).map_err(error(&path))?;
+            let content = file.content.as_bytes();
+            private::replace_for(&path, content, file.mode.bits()).map_err(error(&path))?;
             paths.push(path);
         }
         Ok(paths)
@@ -68,19 +69,4 @@ impl Files {
             Err(_) => {}
         }
     }
-}
-
-fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content)?;
-    // Not left to `open`: the process's umask would take bits away.
-    file.set_permissions(fs::Permissions::from_mode(mode))
 }

@@ -1,5 +1,6 @@
 //! Watching a bucket: what it holds, then every change, and an end where that cannot be had.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
@@ -45,6 +46,11 @@ impl Bus {
     /// Tells everything the bucket holds, then [`Event::Synced`], then every change.
     pub async fn watch(&self, bucket: Bucket) -> Result<Watch, StoreError> {
         self.watch_keys(bucket, ">").await
+    }
+
+    /// What a bucket holds now, by key.
+    pub async fn held(&self, bucket: Bucket) -> Result<BTreeMap<String, Stored>, StoreError> {
+        self.watch(bucket).await?.held().await
     }
 
     /// As [`Bus::watch`], for the keys that match `filter` (tokens, `*` and `>`).
@@ -126,6 +132,20 @@ impl Watch {
     /// known from that one is no longer in the bucket, whatever the last watch ended with.
     pub const fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    /// What the bucket holds, by key: all that is told up to [`Event::Synced`]. To be asked first; what comes
+    /// then are changes of it.
+    pub async fn held(&mut self) -> Result<BTreeMap<String, Stored>, StoreError> {
+        let mut held = BTreeMap::new();
+        loop {
+            match self.next().await? {
+                Event::Put(stored) => drop(held.insert(stored.key.clone(), stored)),
+                Event::Deleted { key, .. } => drop(held.remove(&key)),
+                Event::Synced => return Ok(held),
+                Event::Interrupted | Event::Resumed => {}
+            }
+        }
     }
 
     /// What comes next. Cancel-safe.

@@ -201,39 +201,24 @@ async fn computed(stage: &Stage) -> BTreeMap<String, Vec<(String, Revision)>> {
 
 /// The same, from what the stream holds.
 async fn stored(stage: &Stage) -> BTreeMap<String, Vec<(String, Revision)>> {
-    let mut watch = stage
-        .bus
-        .watch(Bucket::DesiredState)
-        .await
-        .expect("a watch");
-    let mut keys = BTreeMap::new();
-    loop {
-        let stored = match watch.next().await.expect("an event") {
-            Event::Put(stored) => stored,
-            Event::Deleted { key, .. } => {
-                keys.remove(&key);
-                continue;
-            }
-            Event::Synced => return keys,
-            Event::Interrupted | Event::Resumed => continue,
-        };
-        let lines = match stored.key.parse().expect("no foreign key") {
-            DesiredKey::Manifest(_) => {
-                let manifest: Manifest = serde_json::from_slice(&stored.value).expect("a manifest");
-                let lines = manifest.deployments.into_iter();
-                lines
-                    .map(|(d, revision)| (d.to_string(), revision))
-                    .collect()
-            }
-            DesiredKey::Entry(key) => {
-                let entry: fleet_contracts::payload::DesiredEntry =
-                    serde_json::from_slice(&stored.value).expect("an entry");
-                let revision = Revision::of(&entry.score);
-                vec![(key.deployment.to_string(), revision)]
-            }
-        };
-        keys.insert(stored.key, lines);
-    }
+    let held = stage.bus.held(Bucket::DesiredState).await.expect("read");
+    let lines = |key: &str, value: &[u8]| match key.parse().expect("no foreign key") {
+        DesiredKey::Manifest(_) => {
+            let manifest: Manifest = serde_json::from_slice(value).expect("a manifest");
+            let lines = manifest.deployments.into_iter();
+            lines
+                .map(|(d, revision)| (d.to_string(), revision))
+                .collect()
+        }
+        DesiredKey::Entry(entry) => {
+            let body: fleet_contracts::payload::DesiredEntry =
+                serde_json::from_slice(value).expect("an entry");
+            vec![(entry.deployment.to_string(), Revision::of(&body.score))]
+        }
+    };
+    held.into_iter()
+        .map(|(key, stored)| (key.clone(), lines(&key, &stored.value)))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,21 @@ pub(crate) fn write_archive(path: &Path, reference: &str, body: &str) -> Result<
     save(path, reference, settings, layer)
 }
 
+/// Writes an archive with the same image for a machine of another architecture, whose static busybox has to be
+/// given.
+///
+/// # Errors
+/// When the reference is no full one, or the archive cannot be written.
+pub fn write_web_archive(
+    path: &Path,
+    reference: &str,
+    body: &str,
+    (architecture, busybox): (Architecture, Vec<u8>),
+) -> Result<(), ImageError> {
+    let contents = Contents::new(settings(), [layer(busybox, body)]);
+    save_for(path, reference, architecture, contents)
+}
+
 /// An image: busybox's `httpd` on port 80 serving `body`, and a shell for health checks.
 pub(crate) fn web(body: &str) -> Result<(Settings, Layer), ImageError> {
     Ok((settings(), layer(busybox()?, body)))
@@ -65,9 +80,18 @@ pub(crate) fn save(
     layer: Layer,
 ) -> Result<(), ImageError> {
     let here = Architecture::here().ok_or(ImageError::Architecture)?;
+    save_for(path, reference, here, Contents::new(settings, [layer]))
+}
+
+fn save_for(
+    path: &Path,
+    reference: &str,
+    architecture: Architecture,
+    contents: Contents,
+) -> Result<(), ImageError> {
     Image::new(reference.parse()?, Epoch::default())
         .compression(Compression::None)
-        .platform(here, Contents::new(settings, [layer]))
+        .platform(architecture, contents)
         .archive()?
         .save(path)?;
     Ok(())

@@ -150,11 +150,12 @@ pub use device::machine::MachineError;
 pub use device::{Device, DeviceError, Invitation};
 pub use enrolment::{ENROLMENT_USER, Enrolment, EnrolmentOptions};
 pub use error::Error;
+pub use fleet_images::oci::Architecture;
 pub use idp::{
     Administrator, ApiError, AssertionErrors, Code, Endpoint, Fault, Idp, IdpError, MachineKey,
     Minter, SigningError,
 };
-pub use images::{ImageError, busybox};
+pub use images::{ImageError, busybox, write_web_archive};
 pub use install::{InstallError, OperatorRights};
 pub use journal::JournalError;
 pub use keycloak::{AskError, ClientKey, DeviceClient, Keycloak, KeycloakError, Realm};

@@ -1,11 +1,7 @@
-//! Random tokens, and files that only their owner reads.
-
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+//! Random tokens.
 
 use aws_lc_rs::rand;
+pub(crate) use fleet_files::private::replace as write;
 
 /// A random token of 32 hexadecimal digits.
 pub(crate) fn token() -> String {
@@ -21,23 +17,6 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
         fastrand::fill(&mut bytes);
     }
     bytes
-}
-
-/// Writes a file with mode 0600, whole or not at all.
-pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let staged = path.with_extension("new");
-    if let Err(error) = fs::remove_file(&staged)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = File::options()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&staged)?;
-    file.write_all(content)?;
-    fs::rename(&staged, path)
 }
 
 /// Installs the one TLS provider of this workspace, once per process.

@@ -1,16 +1,16 @@
 //! What enrolment writes, and for whom.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use fleet_contracts::enrolment::EnrolmentToken;
+use fleet_files::private;
 
 use super::EnrolError;
 use crate::config::{Enrolled, EnrolmentFile, IdentityFiles};
 use crate::https::Trust;
-use crate::identity::key::replace;
 
 /// More than any token.
 const MAX_TOKEN_FILE: u64 = 4096;
@@ -45,8 +45,7 @@ pub(super) fn token(path: &Path) -> Result<EnrolmentToken, EnrolError> {
 /// not follow links that the agent's user may have laid.
 pub(super) fn prepare(files: &IdentityFiles) -> Result<(), EnrolError> {
     let folder = &files.folder;
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(error("create", folder))?;
+    private::folder(folder).map_err(error("create", folder))?;
     let me = rustix::process::geteuid().as_raw();
     let state_dir = files.folder.parent().unwrap_or(&files.folder);
     for path in [state_dir, folder] {
@@ -103,5 +102,5 @@ pub(super) fn keep_service_ca(files: &IdentityFiles, trust: &Trust) -> Result<bo
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), EnrolError> {
-    replace(path, content).map_err(error("write", path))
+    private::replace(path, content).map_err(error("write", path))
 }

@@ -1,10 +1,10 @@
 //! The device's key: made on the device, and never leaves it.
 
 use std::fmt::Debug;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -13,6 +13,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_contracts::enrolment::DevicePublicKey;
+use fleet_files::private;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
@@ -87,9 +88,12 @@ impl KeyFile {
         let pair = KeyPair::generate(size).map_err(|_| KeyError::Failed("made"))?;
         let der: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| KeyError::Failed("encoded"))?;
         let pem = pem(der.as_ref());
-        create(&self.0, pem.as_bytes()).map_err(|source| self.io("write", source))?;
-        // Another process may have been faster; what counts is what lies there.
-        self.pair().map(|_| true)
+        match private::create(&self.0, pem.as_bytes()) {
+            Ok(()) => self.pair().map(|_| true),
+            // Another process was faster; what counts is what lies there.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.pair().map(|_| false),
+            Err(source) => Err(self.io("write", source)),
+        }
     }
 
     fn io(&self, operation: &'static str, source: io::Error) -> KeyError {
@@ -156,57 +160,6 @@ fn pem(der: &[u8]) -> Zeroizing<String> {
     pem
 }
 
-/// How the extension of a file begins that is being written. One that stays is of a process that was
-/// killed.
-pub(crate) const UNFINISHED: &str = "new-";
-
-fn unfinished(path: &Path) -> PathBuf {
-    path.with_extension(format!("{UNFINISHED}{}", std::process::id()))
-}
-
-/// Writes a file that is there completely or not at all, for its owner alone, unless one of this
-/// name is there.
-fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = unfinished(path);
-    write_private(&temporary, content)?;
-    // A link fails where there is a file already; a rename would replace it. File systems without
-    // links get the rename: better a moment's race than no key.
-    if fs::hard_link(&temporary, path).is_ok() || path.exists() {
-        fs::remove_file(&temporary)?;
-    } else {
-        fs::rename(&temporary, path)?;
-    }
-    sync(path)
-}
-
-/// Replaces a file by another that is there completely or not at all, for its owner alone.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = unfinished(path);
-    write_private(&temporary, content)?;
-    fs::rename(&temporary, path)?;
-    sync(path)
-}
-
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn sync(path: &Path) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,7 +202,7 @@ mod tests {
             key.sign(b""),
             Err(KeyError::Exposed { mode: 0o640, .. })
         ));
-        replace(&key.0, b"-----BEGIN PRIVATE KEY-----\nAAAA\n").expect("written");
+        private::replace(&key.0, b"-----BEGIN PRIVATE KEY-----\nAAAA\n").expect("written");
         let refused = key.ensure(RsaBits::B2048).expect_err("refused");
         assert!(matches!(refused, KeyError::Malformed(_)));
         assert!(!refused.to_string().contains("AAAA"));

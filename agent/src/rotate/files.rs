@@ -9,12 +9,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fleet_files::private;
 use rustix::fs::{FlockOperation, flock};
 
 use super::RotateError;
 use crate::config::{EnrolmentFile, FIRST_KEY, IdentityFiles};
 use crate::enrol::service::Signer;
-use crate::identity::key::{DeviceKey, KeyFile, RsaBits, UNFINISHED, replace};
+use crate::identity::key::{DeviceKey, KeyFile, RsaBits};
 
 /// Held for as long as it is not dropped: two that replace one key would each take the other's for
 /// their own.
@@ -29,26 +30,14 @@ pub(super) fn lock(files: &IdentityFiles) -> Result<Lock, RotateError> {
     let file = file.open(&path).map_err(error("open", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
-            sweep(files)?;
+            // There may be a key in what a process left that was killed. Under the lock it is nobody's any more.
+            private::sweep(&files.folder)
+                .map_err(|(path, source)| error("remove", &path)(source))?;
             Ok(Lock { _file: file })
         }
         Err(rustix::io::Errno::WOULDBLOCK) => Err(RotateError::Busy),
         Err(source) => Err(error("lock", &path)(source.into())),
     }
-}
-
-/// Removes what a process left that was killed while it wrote: there may be a key in it. Only under the
-/// lock, so it is nobody's any more.
-fn sweep(files: &IdentityFiles) -> Result<(), RotateError> {
-    let folder = &files.folder;
-    for entry in fs::read_dir(folder).map_err(error("list", folder))? {
-        let path = entry.map_err(error("list", folder))?.path();
-        let extension = path.extension().unwrap_or_default().to_string_lossy();
-        if extension.starts_with(UNFINISHED) {
-            fs::remove_file(&path).map_err(error("remove", &path))?;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn load(files: &IdentityFiles) -> Result<EnrolmentFile, RotateError> {
@@ -60,7 +49,7 @@ pub(super) fn store(files: &IdentityFiles, file: &EnrolmentFile) -> Result<(), R
     let path = files.enrolment();
     let text = serde_json::to_vec_pretty(file).map_err(io::Error::other);
     let text = text.map_err(error("write", &path))?;
-    replace(&path, &text).map_err(error("write", &path))
+    private::replace(&path, &text).map_err(error("write", &path))
 }
 
 /// The key of a generation, if there is one.

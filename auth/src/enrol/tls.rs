@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
+use fleet_files::private;
 use http::Uri;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -135,7 +136,8 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, TlsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(folder).map_err(file("make", folder))?;
             let key = KeyPair::generate()?;
-            private(&key_file, &key.serialize_pem()).map_err(file("write", &key_file))?;
+            let pem = key.serialize_pem();
+            private::create(&key_file, pem.as_bytes()).map_err(file("write", &key_file))?;
             key
         }
         Err(error) => return Err(file("read", &key_file)(error)),
@@ -147,19 +149,6 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, TlsError> {
         fs::write(&certificate, made.pem()).map_err(file("write", &certificate))?;
     }
     Ok(Issuer::new(params, key))
-}
-
-fn private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 /// Accepts until `stop`; connections that are open then end with it.

@@ -4,14 +4,15 @@
 //! Whoever can write this file decides whose tokens are believed. So it is ours alone, it counts for one
 //! issuer and for a stated time only, and what is wrong with it makes it worth nothing.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fleet_auth_core::KeySet;
 use fleet_auth_core::jwk::KeySetError;
+use fleet_files::private;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
@@ -130,11 +131,7 @@ impl KeptKeys {
             path: self.path.clone(),
             source,
         })?;
-        // Beside it first: a half-written file is never read.
-        let staged = self.path.with_extension("new");
-        write(&staged, &text)
-            .and_then(|()| fs::rename(&staged, &self.path))
-            .map_err(|source| self.failed(source))
+        private::replace(&self.path, &text).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: io::Error) -> KeptError {
@@ -150,17 +147,4 @@ impl KeptKeys {
             problem,
         }
     }
-}
-
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    // One that a crash left may have other permissions.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }

@@ -7,11 +7,11 @@ mod kind;
 mod plan;
 mod saved;
 
-use std::fs::{self, DirBuilder, File};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use fleet_files::private;
 use fleet_keys::catalogue::{AUTHORITY_NAME, Name, OPENBAO_TLS_NAME, ZITADEL_NAME};
 use fleet_keys::identity::{ADMINISTRATOR_NAME, TOKEN_NAME};
 use kube::ResourceExt as _;
@@ -140,13 +140,8 @@ async fn all(
 
 /// For nobody but its owner: of the resources, too, nobody else needs to know.
 fn write(path: &Path, objects: &[DynamicObject]) -> Result<(), BackupError> {
-    let failed = FileError::of("write", path);
-    let mut options = File::options();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.map_err(&failed)?;
     let text = format!("{:#}\n", list(objects));
-    file.write_all(text.as_bytes()).map_err(&failed)?;
-    Ok(file.sync_all().map_err(&failed)?)
+    Ok(private::create(path, text.as_bytes()).map_err(FileError::of("write", path))?)
 }
 
 /// A file of objects.

@@ -1,15 +1,14 @@
 //! A folder of keys: secrets readable by their owner only, public halves beside them.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fleet_contracts::DeviceId;
 use fleet_contracts::signing::ManifestSigner;
+use fleet_files::private;
 use nkeys::{KeyPair, KeyPairType};
 
 use super::KeysError;
@@ -41,11 +40,7 @@ impl KeyFolder {
     /// The folder, made if it is not there.
     pub(super) fn create(path: &Path) -> Result<Self, KeysError> {
         let devices = path.join("devices");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&devices)
-            .map_err(FileError::of("create", &devices))?;
+        private::folder(&devices).map_err(FileError::of("create", &devices))?;
         Ok(Self::open(path))
     }
 
@@ -143,16 +138,7 @@ fn read_or_make(
         return Ok((read(path)?, Made::Before));
     }
     let text = make()?;
-    let written = File::options()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-        });
-    written.map_err(FileError::of("write", path))?;
+    private::create(path, text.as_bytes()).map_err(FileError::of("write", path))?;
     Ok((text, Made::Now))
 }
 

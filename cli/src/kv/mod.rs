@@ -83,17 +83,8 @@ async fn list(args: &KvListArgs) -> Result<(), KvError> {
     };
     let filter = filter::of(bucket, args.prefix.as_deref())?;
     let bus = connect(&args.bus).await?;
-    let mut found = vec![];
-    let mut watch = bus.watch_keys(bucket, &filter).await?;
-    loop {
-        match watch.next().await? {
-            Event::Put(stored) => found.push(stored),
-            Event::Deleted { key, .. } => found.retain(|stored| stored.key != key),
-            Event::Synced => break,
-            Event::Interrupted | Event::Resumed => {}
-        }
-    }
-    found.sort_by(|a, b| a.key.cmp(&b.key));
+    let held = bus.watch_keys(bucket, &filter).await?.held().await?;
+    let found: Vec<_> = held.into_values().collect();
     if found.is_empty() {
         eprintln!("No keys found in {}.", bucket.name());
         return Ok(());

@@ -1,11 +1,13 @@
 //! Where logins are kept: a file each below the user's state folder, for nobody else to read.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fleet_files::dirs::{Dirs, DirsError};
+use fleet_files::private;
 use tokio::time::Instant;
 
 use super::session::Session;
@@ -20,8 +22,8 @@ const LOCK_STEP: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nowhere to keep it.
-    #[error("no folder to keep logins in: set HOME or XDG_STATE_HOME")]
-    NoHome,
+    #[error(transparent)]
+    NoHome(#[from] DirsError),
     /// A file or folder.
     #[error(transparent)]
     File(#[from] FileError),
@@ -50,19 +52,14 @@ pub struct Held {
 }
 
 impl Store {
-    /// `$XDG_STATE_HOME/fleet/logins`; a state folder that is not absolute counts as unset, as the
-    /// specification says.
+    /// `logins` in the user's folder of states.
     pub fn of_user() -> Result<Self, StoreError> {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-        let state = state.filter(|path| path.is_absolute());
-        let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-        let state = state.or_else(|| Some(home()?.join(".local").join("state")));
-        Ok(Self::at(state.ok_or(StoreError::NoHome)?.as_path()))
+        Ok(Self::at(Dirs::of_user()?.state()))
     }
 
     fn at(state: &Path) -> Self {
         Self {
-            folder: state.join("fleet").join("logins"),
+            folder: state.join("logins"),
         }
     }
 
@@ -74,7 +71,7 @@ impl Store {
         }
     }
 
-    /// Forgets all; how many there were.
+    /// Forgets all, and what was left of a login by a process that was killed; how many there were.
     pub fn clear(&self) -> Result<usize, StoreError> {
         let failed = FileError::of("read", &self.folder);
         let entries = match fs::read_dir(&self.folder) {
@@ -88,6 +85,7 @@ impl Store {
                 forgotten += 1;
             }
         }
+        private::sweep(&self.folder).map_err(|(path, e)| FileError::of("remove", &path)(e))?;
         Ok(forgotten)
     }
 }
@@ -105,16 +103,10 @@ impl Slot {
 
     /// Replaces the login at once, so that whoever reads without the lock sees one or the other.
     pub fn write(&self, session: &Session, _held: &Held) -> Result<(), StoreError> {
-        let next = self.file.with_extension("next");
-        let failed = FileError::of("write", &next);
-        // Left by a process that was killed, perhaps with other permissions.
-        remove(&next)?;
+        let failed = FileError::of("write", &self.file);
         let text = serde_json::to_vec(session).map_err(|e| failed(e.into()))?;
-        let mut file = options().create_new(true).open(&next).map_err(&failed)?;
-        file.write_all(&text).map_err(&failed)?;
         // A refresh token that is good once must not be lost to a power cut.
-        file.sync_all().map_err(&failed)?;
-        Ok(fs::rename(&next, &self.file).map_err(FileError::of("write", &self.file))?)
+        Ok(private::replace(&self.file, &text).map_err(failed)?)
     }
 
     /// Forgets the login; whether there was one.
@@ -126,10 +118,11 @@ impl Slot {
     pub async fn lock(&self) -> Result<Held, StoreError> {
         let failed = FileError::of("lock", &self.lock);
         if let Some(folder) = self.lock.parent() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(FileError::of("create", folder))?;
+            private::folder(folder).map_err(FileError::of("create", folder))?;
         }
-        let file = options().create(true).truncate(false).open(&self.lock);
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&self.lock);
         let file = file.map_err(&failed)?;
         let deadline = Instant::now() + LOCK_TIME;
         loop {
@@ -143,12 +136,6 @@ impl Slot {
             }
         }
     }
-}
-
-fn options() -> fs::OpenOptions {
-    let mut options = File::options();
-    options.write(true).mode(0o600);
-    options
 }
 
 fn remove(path: &Path) -> Result<bool, StoreError> {
@@ -203,13 +190,17 @@ mod tests {
     #[tokio::test]
     async fn what_is_damaged_or_left_over_is_no_login() {
         let home = tempfile::tempdir().expect("folder");
-        let slot = Store::at(home.path()).slot("a");
+        let store = Store::at(home.path());
+        let slot = store.slot("a");
         let held = slot.lock().await.expect("locks");
+        let left = slot.file.with_extension("json.new-1");
         fs::write(&slot.file, "{\"issuer\":").expect("written");
-        fs::write(slot.file.with_extension("next"), "half").expect("written");
+        fs::write(&left, "half").expect("written");
         assert!(slot.read().expect("reads").is_none());
         slot.write(&session("one"), &held).expect("writes");
         assert_eq!(mode(&slot.file), 0o600);
+        assert_eq!(store.clear().expect("clears"), 1);
+        assert!(!left.exists(), "a killed process may have left a token");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_api::{Deployment, Device};
-use fleet_bus::{Bus, Event, StoreError};
+use fleet_bus::{Bus, StoreError};
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{DesiredEntry, Phase};
 use fleet_contracts::{DeploymentRef, DeviceId, Manifest, Revision};
@@ -144,19 +144,9 @@ pub(crate) struct Stored {
 impl Stored {
     /// Keys that are none of ours are left aside: the operator names them and nobody reads them.
     pub(crate) async fn read(bus: &Bus) -> Result<Self, StoreError> {
-        let mut watch = bus.watch(Bucket::DesiredState).await?;
         let mut all = Self::default();
-        loop {
-            let stored = match watch.next().await? {
-                Event::Put(stored) => stored,
-                Event::Deleted { key, .. } => {
-                    all.forget(&key);
-                    continue;
-                }
-                Event::Synced => return Ok(all),
-                Event::Interrupted | Event::Resumed => continue,
-            };
-            match stored.key.parse() {
+        for (name, stored) in bus.held(Bucket::DesiredState).await? {
+            match name.parse() {
                 Ok(DesiredKey::Manifest(device)) => {
                     let manifest = serde_json::from_slice::<Manifest>(&stored.value);
                     let lines = manifest.map(|m| m.deployments).unwrap_or_default();
@@ -172,16 +162,8 @@ impl Stored {
                 }
                 Err(_) => continue,
             }
-            all.sequences.insert(stored.key, stored.sequence);
+            all.sequences.insert(name, stored.sequence);
         }
-    }
-
-    fn forget(&mut self, key: &str) {
-        self.sequences.remove(key);
-        match key.parse() {
-            Ok(DesiredKey::Manifest(device)) => drop(self.manifests.remove(&device)),
-            Ok(DesiredKey::Entry(key)) => drop(self.entries.remove(&key)),
-            Err(_) => {}
-        }
+        Ok(all)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fleet_bus::{Bus, Event};
+use fleet_bus::Bus;
 use fleet_contracts::kv::Bucket;
 use fleet_testbed::wait;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ pub(crate) struct Writes {
 impl Writes {
     pub(crate) async fn count(bus: &Bus) -> Self {
         let mut watch = bus.watch(Bucket::DesiredState).await.expect("a watch");
-        while !matches!(watch.next().await.expect("an event"), Event::Synced) {}
+        watch.held().await.expect("read");
         let seen = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&seen);
         let task = tokio::spawn(async move {

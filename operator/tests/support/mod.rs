@@ -269,20 +269,9 @@ impl Stage {
 
     /// Every key of `desired-state`.
     pub async fn desired_keys(&self) -> BTreeMap<String, u64> {
-        let mut watch = self.bus.watch(Bucket::DesiredState).await.expect("a watch");
-        let mut keys = BTreeMap::new();
-        loop {
-            match watch.next().await.expect("an event") {
-                fleet_bus::Event::Put(stored) => {
-                    keys.insert(stored.key, stored.sequence);
-                }
-                fleet_bus::Event::Deleted { key, .. } => {
-                    keys.remove(&key);
-                }
-                fleet_bus::Event::Synced => return keys,
-                fleet_bus::Event::Interrupted | fleet_bus::Event::Resumed => {}
-            }
-        }
+        let held = self.bus.held(Bucket::DesiredState).await.expect("read");
+        let keys = held.into_iter();
+        keys.map(|(key, stored)| (key, stored.sequence)).collect()
     }
 
     /// The sum of all metrics whose line begins so.

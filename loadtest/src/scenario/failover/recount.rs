@@ -1,6 +1,5 @@
 //! Statuses and the bus against what devices know to be stored.
 
-use fleet_bus::Event;
 use fleet_contracts::kv::{Bucket, EntryKey};
 use fleet_contracts::{DeploymentRef, Revision};
 
@@ -48,20 +47,11 @@ pub(super) async fn lost(platform: &Platform, unrest: &Unrest) -> Result<usize, 
 
 /// All reports that the bus holds.
 async fn stored(platform: &Platform) -> Result<Book, Error> {
-    let watch = platform.bus.watch(Bucket::DeviceState).await;
-    let mut watch = watch.map_err(Error::bus("read device-state"))?;
-    let mut book = Book::new();
-    loop {
-        let event = watch.next().await;
-        match event.map_err(Error::bus("read device-state"))? {
-            Event::Synced => return Ok(book),
-            Event::Deleted { .. } | Event::Interrupted | Event::Resumed => {}
-            Event::Put(stored) => {
-                if let (Ok(key), Some(said)) = (stored.key.parse(), Said::read(&stored.value)) {
-                    let EntryKey { device, deployment } = key;
-                    book.insert((device, deployment), said);
-                }
-            }
-        }
-    }
+    let held = platform.bus.held(Bucket::DeviceState).await;
+    let held = held.map_err(Error::bus("read device-state"))?;
+    let said = held.into_iter().filter_map(|(key, stored)| {
+        let EntryKey { device, deployment } = key.parse().ok()?;
+        Some(((device, deployment), Said::read(&stored.value)?))
+    });
+    Ok(said.collect())
 }
