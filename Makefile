@@ -104,6 +104,11 @@ test: ## Everything that every change must pass
 test-full: ## The same, and what takes longer: outages of ten minutes, the benchmarks
 	.ci/test.sh full
 
+.PHONY: test-devices
+test-devices: ## How machines become devices: hosts in containers, virtual machines on QEMU; a part of `make test`
+	tools/system-packages.sh --with-machines
+	cargo test --locked -p fleet-devices-core -p fleet-devices
+
 # Each world from its seed; SEEDS of them, from FROM on.
 SEEDS ?= 2000
 FROM ?= 0

@@ -20,12 +20,17 @@ of_platforms() {
 	programs e2e/tests/*.rs e2e/tests/*/main.rs
 }
 
+# A virtual machine without KVM takes all there is of the processor for minutes, and has a budget for that.
+of_machines() {
+	programs devices/tests/machines/main.rs
+}
+
 of_parts() {
-	programs {*,*/*}/tests/*.rs {*,*/*}/tests/*/main.rs | grep -vxF -f <(of_platforms)
+	programs {*,*/*}/tests/*.rs {*,*/*}/tests/*/main.rs | grep -vxF -f <(of_platforms; of_machines)
 }
 
 everything() {
-	phase "system packages" tools/system-packages.sh || return
+	phase "system packages" tools/system-packages.sh --with-machines || return
 	phase "third-party servers" cargo run --quiet --locked -p fleet-tools -- ensure || return
 	# One build for programs and tests: scenarios start the programs, and `cargo test` alone would
 	# build only some of them.
@@ -43,6 +48,8 @@ everything() {
 	phase "tests of parts" cargo test --locked --workspace --no-fail-fast --lib --bins $(of_parts)
 	phase "examples in documents" cargo test --locked --workspace --no-fail-fast --doc
 	joined
+	# shellcheck disable=SC2046
+	phase "tests of virtual machines" cargo test --locked --workspace --no-fail-fast $(of_machines)
 	[ "$full" != full ] || longer
 }
 

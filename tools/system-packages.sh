@@ -1,16 +1,19 @@
 #!/bin/sh
 # The system packages that demo and tests need: says nothing when all are there, installs what is
 # missing when root, and otherwise prints the command to run and exits with 1.
-# `--check` never installs. `--with-gitops` asks for what the tests of Argo CD need, too.
+# `--check` never installs. `--with-gitops` asks for what the tests of Argo CD need, too, `--with-machines` for what those
+# of virtual machines do.
 set -eu
 
 mode=install
 gitops=
+machines=
 for argument; do
     case $argument in
         install | --check) mode=$argument ;;
         --with-gitops) gitops=yes ;;
-        *) echo "usage: $0 [--check] [--with-gitops]" >&2; exit 2 ;;
+        --with-machines) machines=yes ;;
+        *) echo "usage: $0 [--check] [--with-gitops] [--with-machines]" >&2; exit 2 ;;
     esac
 done
 
@@ -97,6 +100,20 @@ if [ -n "$gitops" ]; then
     # Argo CD's parts tell each other what they know through it.
     has redis-server || need redis-server redis redis
     has git || need git git git
+fi
+if [ -n "$machines" ]; then
+    # Virtual machines, and the image they start from. Firmware is where a distribution puts it.
+    has qemu-system-x86_64 || need qemu-system-x86 qemu-system-x86 qemu-system-x86
+    has qemu-system-aarch64 || need qemu-system-arm qemu-system-aarch64 qemu-system-aarch64
+    has qemu-img || need qemu-utils qemu-img qemu-img
+    has /usr/share/OVMF/OVMF_VARS_4M.fd /usr/share/edk2/ovmf/OVMF_VARS.fd /usr/share/edk2/x64/OVMF_VARS.4m.fd ||
+        need ovmf edk2-ovmf edk2-ovmf
+    has /usr/share/AAVMF/AAVMF_VARS.fd /usr/share/edk2/aarch64/QEMU_EFI-pflash.raw \
+        /usr/share/edk2/aarch64/QEMU_VARS.fd || need qemu-efi-aarch64 edk2-aarch64 edk2-aarch64
+    has mkfs.vfat /usr/sbin/mkfs.vfat || need dosfstools dosfstools dosfstools
+    has mcopy || need mtools mtools mtools
+    has mke2fs /usr/sbin/mke2fs || need e2fsprogs e2fsprogs e2fsprogs
+    has sfdisk /usr/sbin/sfdisk || need fdisk util-linux util-linux
 fi
 
 [ -n "$missing" ] || exit 0

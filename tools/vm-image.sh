@@ -22,7 +22,8 @@ export TMPDIR="$work"
 
 progress() { echo "vm-image: $1 ($(date +%T))" >&2; }
 
-"$(dirname "$0")/debian-root.sh" "$arch" "$work/root"
+# growpart: the file system takes all of the disk at the first boot.
+FLEET_VM_PACKAGES="${FLEET_VM_PACKAGES:-less},cloud-guest-utils" "$(dirname "$0")/debian-root.sh" "$arch" "$work/root"
 root="$work/root"
 
 progress "file systems"

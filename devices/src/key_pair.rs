@@ -62,10 +62,7 @@ pub fn ensure(path: &Path) -> Result<String, KeyPairError> {
         })?;
         return Ok(key.public_key().to_openssh()?);
     }
-    let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).map_err(|_| KeyPairError::Random)?;
-    let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
-    let key = PrivateKey::new(pair, "fleet-devices")?;
+    let key = generate()?;
     let text = key.to_openssh(LineEnding::LF)?;
     let write = || {
         if let Some(folder) = path.parent() {
@@ -85,6 +82,21 @@ pub fn ensure(path: &Path) -> Result<String, KeyPairError> {
         source,
     })?;
     Ok(key.public_key().to_openssh()?)
+}
+
+/// The public half of a key that is kept nowhere: for plans, where there is none yet.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn throwaway() -> Result<String, KeyPairError> {
+    Ok(generate()?.public_key().to_openssh()?)
+}
+
+fn generate() -> Result<PrivateKey, KeyPairError> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|_| KeyPairError::Random)?;
+    let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
+    Ok(PrivateKey::new(pair, "fleet-devices")?)
 }
 
 #[cfg(test)]

@@ -4,3 +4,4 @@ pub mod cli;
 pub mod host;
 pub mod key_pair;
 pub mod setup;
+pub mod vm;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::vm::VmCommand;
 use crate::host::Address;
 
 /// Machines, from bare to members of a fleet.
@@ -21,6 +22,9 @@ pub enum Command {
     /// Looks first and changes only what is different; it can be run again at any time, and goes on where it
     /// failed. With --plan it only looks, and says what it would change.
     Setup(Box<SetupArgs>),
+    /// Virtual machines that become devices
+    #[command(subcommand)]
+    Vm(VmCommand),
     /// Print a completion script
     Completion {
         /// For which shell

@@ -3,8 +3,10 @@
 mod args;
 mod setup;
 mod shown;
+mod vm;
 
 pub use args::{Args, Command, SetupArgs};
+pub use vm::VmCommand;
 
 use std::process::ExitCode;
 
@@ -15,16 +17,21 @@ use fleet_service::{LogFormat, chain};
 pub async fn run() -> ExitCode {
     let args = Args::parse();
     LogFormat::Text.init();
+    // Reason and causes, of whichever subcommand it was.
     let ended = match args.command {
-        Command::Setup(args) => setup::run(&args).await,
+        Command::Setup(args) => {
+            let ended = setup::run(&args).await;
+            ended.map_err(|failure| format!("{}: {}", failure.reason(), chain(&failure)))
+        }
+        Command::Vm(command) => {
+            let ended = vm::run(&command).await;
+            ended.map_err(|failure| format!("{}: {}", failure.reason(), chain(&failure)))
+        }
         Command::Completion { shell } => {
             let (mut command, mut out) = (Args::command(), std::io::stdout());
             clap_complete::generate(shell, &mut command, "fleet-devices", &mut out);
             return ExitCode::SUCCESS;
         }
     };
-    fleet_service::ended(ended.map_err(|failure| {
-        let (reason, failure) = (failure.reason(), chain(&failure));
-        format!("{reason}: {failure}")
-    }))
+    fleet_service::ended(ended)
 }

@@ -78,8 +78,10 @@ impl DeviceSetup {
             Step::User(User::system(AGENT_USER, AGENT_HOME, self.family)),
             Step::Subordinates(Subordinates { user: user.clone() }),
             Step::Linger(Linger { user }),
-            Step::File(File::new(STORAGE_PATH, Content::new(STORAGE))),
+            // Makes the user's own ~/.config; by a file of root's it would be root's, and no unit could be enabled
+            // there. The socket starts podman when somebody connects, which is the agent.
             Step::Unit(Unit::of_user(AGENT_USER, PODMAN_SOCKET)),
+            Step::File(File::new(STORAGE_PATH, Content::new(STORAGE))),
             Step::File(
                 File::new(AGENT_PATH, self.agent.clone())
                     .mode(0o755)
@@ -124,7 +126,7 @@ mod tests {
         assert!(user < at(|step| matches!(step, Step::Subordinates(_))));
         assert!(user < at(|step| matches!(step, Step::File(file) if file.owner == AGENT_USER)));
         let socket = at(|step| matches!(step, Step::Unit(_)));
-        assert!(at(|step| matches!(step, Step::File(file) if file.path == STORAGE_PATH)) < socket);
+        assert!(socket < at(|step| matches!(step, Step::File(file) if file.path == STORAGE_PATH)));
         let linger = at(|step| matches!(step, Step::Linger(_)));
         assert!(linger < socket);
     }

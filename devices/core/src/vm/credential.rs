@@ -129,6 +129,59 @@ impl fmt::Debug for HashedPassword {
     }
 }
 
+/// The key by which a machine proves to be itself: made before it exists, so that nobody has to believe it
+/// at first sight. It does not show its private half.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HostKey {
+    private: String,
+    public: AuthorizedKey,
+}
+
+impl HostKey {
+    /// An Ed25519 key in OpenSSH's form, and its public half.
+    ///
+    /// # Errors
+    /// When the first is no private key, or the second no public one of that kind.
+    pub fn ed25519(private: &str, public: &str) -> Result<Self, CredentialError> {
+        let public: AuthorizedKey = public.parse()?;
+        let kind = public.as_str().starts_with("ssh-ed25519 ");
+        let private_half = private.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+            && private.is_ascii()
+            && private.chars().all(|c| c == '\n' || is_readable(c));
+        if !kind || !private_half {
+            return Err(CredentialError::InvalidKey);
+        }
+        Ok(Self {
+            private: private.to_owned(),
+            public,
+        })
+    }
+
+    /// The private half.
+    pub(super) fn private(&self) -> &str {
+        &self.private
+    }
+
+    /// The public half.
+    pub(super) fn public(&self) -> &str {
+        self.public.as_str()
+    }
+
+    /// The line of `known_hosts` for a machine that answers at this port of the loopback address.
+    pub fn known_hosts_line(&self, port: u16) -> String {
+        let mut words = self.public.as_str().split_ascii_whitespace();
+        let (kind, key) = (words.next(), words.next());
+        let (kind, key) = (kind.unwrap_or_default(), key.unwrap_or_default());
+        format!("[127.0.0.1]:{port} {kind} {key}\n")
+    }
+}
+
+impl fmt::Debug for HostKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HostKey").field(&self.public).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::expect_used, reason = "test code")]
@@ -161,6 +214,20 @@ mod tests {
             assert_eq!(error.reason(), "InvalidKey");
             assert!(!error.to_string().contains("PRIVATE"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_host_key_shows_its_public_half_only() {
+        let private =
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n";
+        let key = HostKey::ed25519(private, KEY).expect("a key");
+        assert!(!format!("{key:?}").contains("c2VjcmV0"), "{key:?}");
+        let line = key.known_hosts_line(2222);
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let expected: Vec<_> = KEY.split_ascii_whitespace().take(2).collect();
+        assert_eq!((words[0], &words[1..]), ("[127.0.0.1]:2222", &expected[..]));
+        assert!(HostKey::ed25519(KEY, KEY).is_err());
+        assert!(HostKey::ed25519(&format!("{private}\t"), KEY).is_err());
     }
 
     #[test]

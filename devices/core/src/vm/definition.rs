@@ -57,6 +57,13 @@ impl DiskCache {
             Self::Unsafe => "unsafe",
         }
     }
+
+    /// The opposite of [`DiskCache::as_str`].
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Writeback, Self::Unsafe]
+            .into_iter()
+            .find(|cache| cache.as_str() == name)
+    }
 }
 
 /// How libvirt connects a virtual machine.

@@ -1,6 +1,7 @@
 //! Paths of files that a virtual machine is given.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 /// An absolute path on the host. libvirt refuses relative ones, and QEMU leaves its working
@@ -30,6 +31,17 @@ impl HostPath {
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A file in this folder.
+    pub fn file(&self, name: &str) -> Result<Self, InvalidHostPath> {
+        format!("{}/{name}", self.0.trim_end_matches('/')).parse()
+    }
+}
+
+impl AsRef<Path> for HostPath {
+    fn as_ref(&self) -> &Path {
+        Path::new(&self.0)
     }
 }
 

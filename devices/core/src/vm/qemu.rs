@@ -10,8 +10,11 @@ use crate::architecture::VmArchitecture;
 /// What QEMU has to be told beyond what the virtual machine is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainQemu {
-    /// The socket of its monitor.
+    /// The socket of its monitor, which speaks QMP.
     pub monitor: HostPath,
+    /// The socket of its first serial port. What is written to it is in the log, too, whether somebody
+    /// listens or not.
+    pub console: HostPath,
     /// Where it writes its process id.
     pub pidfile: HostPath,
     /// The host's port that leads to the guest's SSH.
@@ -32,17 +35,25 @@ impl PlainQemu {
             "none".to_owned(),
             "-no-user-config".to_owned(),
             "-nodefaults".to_owned(),
+            "-chardev".to_owned(),
+            self.console(definition),
             "-serial".to_owned(),
-            // The one value that is taken as it stands.
-            format!("file:{}", definition.files.serial_log),
-            "-monitor".to_owned(),
-            format!("unix:{},server,nowait", escape_value(&self.monitor)),
+            "chardev:console".to_owned(),
+            "-qmp".to_owned(),
+            format!("unix:{},server=on,wait=off", escape_value(&self.monitor)),
             "-pidfile".to_owned(),
+            // The one value that is taken as it stands.
             self.pidfile.to_string(),
             "-daemonize".to_owned(),
         ];
         let devices = devices(definition, host, &self.netdev());
         board.into_iter().chain(process).chain(devices).collect()
+    }
+
+    fn console(&self, definition: &VmDefinition) -> String {
+        let socket = escape_value(&self.console);
+        let log = escape_value(&definition.files.serial_log);
+        format!("socket,id=console,path={socket},server=on,wait=off,logfile={log},logappend=off")
     }
 
     fn netdev(&self) -> String {
@@ -51,6 +62,42 @@ impl PlainQemu {
         let rules = rules.collect::<String>();
         format!("user,id=n0,hostfwd=tcp:127.0.0.1:{}-:22{rules}", self.ssh)
     }
+}
+
+/// Whether a process is the one that was started with these arguments' pidfile, by its command line as
+/// `/proc/<pid>/cmdline` has it: a process id is given to somebody else sooner or later, and a pidfile
+/// outlives a host that falls.
+pub fn is_machine_of(pidfile: &HostPath, command_line: &[u8]) -> bool {
+    let words: Vec<_> = command_line.split(|byte| *byte == 0).collect();
+    let ours = [b"-pidfile".as_slice(), pidfile.as_str().as_bytes()];
+    words.windows(2).any(|pair| pair == ours)
+}
+
+/// The arguments in a command line as `/proc/<pid>/cmdline` has it.
+pub fn arguments_of(command_line: &[u8]) -> Vec<String> {
+    let words = command_line.strip_suffix(b"\0").unwrap_or(command_line);
+    let words = words.split(|byte| *byte == 0).skip(1);
+    words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
+}
+
+/// What runs the guest of a QEMU that was started with these.
+pub fn accelerator_of(arguments: &[String]) -> Option<Accelerator> {
+    let at = arguments.iter().position(|word| word == "-accel")?;
+    match arguments.get(at + 1)?.split(',').next()? {
+        "kvm" => Some(Accelerator::Kvm),
+        "tcg" => Some(Accelerator::Tcg),
+        _ => None,
+    }
+}
+
+/// What differs between two lines of arguments, for people.
+pub fn argument_difference(before: &[String], after: &[String]) -> Vec<String> {
+    let gone = before.iter().filter(|word| !after.contains(word));
+    let come = after.iter().filter(|word| !before.contains(word));
+    let gone = gone.map(|word| format!("- {word}"));
+    gone.chain(come.map(|word| format!("+ {word}"))).collect()
 }
 
 /// A path inside an option of several values: a comma begins the next one, two are one comma.
@@ -134,6 +181,7 @@ mod tests {
     fn plain() -> PlainQemu {
         PlainQemu {
             monitor: path("/run/fleet/pi-1/monitor.sock"),
+            console: path("/run/fleet/pi-1/console.sock"),
             pidfile: path("/run/fleet/pi-1/pid"),
             ssh: port(2222),
             forwards: vec![],
@@ -191,6 +239,40 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_known_by_the_pidfile_it_was_started_with() {
+        let arguments = plain().arguments(&definition(X86), &host(X86, X86));
+        let line = ["qemu-system-x86_64"].into_iter();
+        let line = line.chain(arguments.iter().map(String::as_str));
+        let line = line.flat_map(|word| word.bytes().chain([0]));
+        let line: Vec<u8> = line.collect();
+        assert!(is_machine_of(&path("/run/fleet/pi-1/pid"), &line));
+        assert_eq!(arguments_of(&line), arguments);
+        assert_eq!(accelerator_of(&arguments), Some(Accelerator::Kvm));
+        assert!(!is_machine_of(&path("/run/fleet/pi-1/pi"), &line));
+        assert!(!is_machine_of(&path("/run/fleet/pi-2/pid"), &line));
+        assert!(!is_machine_of(
+            &path("/run/fleet/pi-1/pid"),
+            b"cat\0/run/fleet/pi-1/pid\0"
+        ));
+        assert!(!is_machine_of(&path("/run/fleet/pi-1/pid"), b""));
+    }
+
+    #[test]
+    fn other_arguments_are_told_by_those_that_differ() {
+        let arguments = plain().arguments(&definition(X86), &host(X86, X86));
+        assert_eq!(argument_difference(&arguments, &arguments), [""; 0]);
+        let slow = HostFacts {
+            kvm_usable: false,
+            ..host(X86, X86)
+        };
+        let emulated = plain().arguments(&definition(X86), &slow);
+        assert_eq!(accelerator_of(&emulated), Some(Accelerator::Tcg));
+        let difference = argument_difference(&arguments, &emulated);
+        let expected = ["- kvm", "- host", "+ tcg,thread=multi,tb-size=512", "+ max"];
+        assert_eq!(difference, expected);
+    }
+
+    #[test]
     fn commas_stay_in_their_paths() {
         let mut definition = definition(X86);
         definition.files.disk = path("/a,b");
@@ -200,6 +282,7 @@ mod tests {
         let mut plain = plain();
         plain.monitor = path("/h,i");
         plain.pidfile = path("/j,k");
+        plain.console = path("/n,o");
         let mut host = host(X86, X86);
         host.firmware_code = path("/l,m");
         let arguments = plain.arguments(&definition, &host);
@@ -208,8 +291,8 @@ mod tests {
             "if=none,id=seed,format=raw,readonly=on,file=/c,,readonly=off",
             "if=pflash,unit=1,format=raw,file=/d,,,,e",
             "if=pflash,unit=0,format=raw,readonly=on,file=/l,,m",
-            "unix:/h,,i,server,nowait",
-            "file:/f,g",
+            "unix:/h,,i,server=on,wait=off",
+            "socket,id=console,path=/n,,o,server=on,wait=off,logfile=/f,,g,logappend=off",
             "/j,k",
         ] {
             let found = arguments.iter().any(|argument| argument == expected);

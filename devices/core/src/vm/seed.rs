@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::credential::{AuthorizedKey, HashedPassword};
+use super::credential::{AuthorizedKey, HashedPassword, HostKey};
 use super::name::VmName;
 
 /// The label that a seed's file system must have: cloud-init finds it by that.
@@ -91,6 +91,16 @@ impl AdminUser {
         &self.name
     }
 
+    /// Keys that log in.
+    pub fn authorized_keys(&self) -> &[AuthorizedKey] {
+        &self.authorized_keys
+    }
+
+    /// The password, hashed.
+    pub(super) const fn password(&self) -> Option<&HashedPassword> {
+        self.password.as_ref()
+    }
+
     fn user_data(&self) -> Value {
         let keys: Vec<_> = self
             .authorized_keys
@@ -120,6 +130,7 @@ pub struct Seed {
     hostname: VmName,
     instance_id: String,
     admin: AdminUser,
+    host_key: Option<HostKey>,
 }
 
 /// A file at the top of a seed's file system. Its content may hold a password's hash, so it does not
@@ -151,7 +162,17 @@ impl Seed {
             hostname,
             instance_id: instance_id.to_owned(),
             admin,
+            host_key: None,
         })
+    }
+
+    /// For a guest that proves by this key who it is, instead of making one.
+    #[must_use]
+    pub fn with_host_key(self, key: HostKey) -> Self {
+        Self {
+            host_key: Some(key),
+            ..self
+        }
     }
 
     /// `user-data`, `meta-data` and `network-config`, in this order.
@@ -177,7 +198,7 @@ impl Seed {
     }
 
     fn user_data(&self) -> Value {
-        json!({
+        let mut data = json!({
             "hostname": self.hostname.as_str(),
             "manage_etc_hosts": true,
             // Every image has it. With any other, cloud-init fails where locales are left out.
@@ -187,7 +208,14 @@ impl Seed {
             "package_update": false,
             "package_upgrade": false,
             "users": [self.admin.user_data()],
-        })
+        });
+        if let Some(key) = &self.host_key {
+            data["ssh_keys"] = json!({
+                "ed25519_private": key.private(),
+                "ed25519_public": key.public(),
+            });
+        }
+        data
     }
 }
 
@@ -210,6 +238,12 @@ mod tests {
         Seed::new(name, "pi-1-3f2a", admin).expect("a seed")
     }
 
+    fn host_key() -> HostKey {
+        let private =
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n";
+        HostKey::ed25519(private, KEY).expect("a key")
+    }
+
     fn shown(seed: &Seed) -> String {
         let files = seed.files();
         let show = |file: &SeedFile| format!("=== {}\n{}", file.name, file.content);
@@ -229,10 +263,17 @@ mod tests {
     }
 
     #[test]
+    fn with_a_key_of_the_host() {
+        let seed = seed(&[KEY], None).with_host_key(host_key());
+        insta::assert_snapshot!(shown(&seed));
+    }
+
+    #[test]
     fn nobody_shows_the_password() {
-        let seed = seed(&[KEY], Some(HASH));
+        let seed = seed(&[KEY], Some(HASH)).with_host_key(host_key());
         let shown = format!("{seed:?} {:?}", seed.files());
         assert!(!shown.contains("$6$"), "{shown}");
+        assert!(!shown.contains("PRIVATE"), "{shown}");
     }
 
     #[test]

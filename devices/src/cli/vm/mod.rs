@@ -1,0 +1,80 @@
+//! `fleet-devices vm`.
+
+mod args;
+mod console;
+mod create;
+mod list;
+
+pub use args::VmCommand;
+
+use fleet_devices_core::vm::SeedError;
+use fleet_files::dirs::DirsError;
+
+use self::args::NameArgs;
+use crate::key_pair::KeyPairError;
+use crate::vm::{BootError, Folders, PlainQemuHost, VirtualMachineHost as _, VmError};
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Folders(#[from] DirsError),
+    #[error(transparent)]
+    Vm(#[from] VmError),
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    #[error(transparent)]
+    KeyPair(#[from] KeyPairError),
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    #[error("cannot use the public key {path}: {told}")]
+    PublicKey {
+        path: std::path::PathBuf,
+        told: String,
+    },
+    #[error(
+        "{name} is off, and nobody answers on its console; `fleet-devices vm create` starts it"
+    )]
+    Off { name: String },
+    #[error("failed to use the console of {name}")]
+    Console {
+        name: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot write to standard output")]
+    Output(#[source] std::io::Error),
+}
+
+impl Failure {
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Folders(error) => error.reason(),
+            Self::Vm(error) => error.reason(),
+            Self::Boot(error) => error.reason(),
+            Self::KeyPair(error) => error.reason(),
+            Self::Seed(error) => error.reason(),
+            Self::PublicKey { .. } => "InvalidKey",
+            Self::Off { .. } => "Off",
+            Self::Console { .. } => "Console",
+            Self::Output(_) => "Output",
+        }
+    }
+}
+
+pub(super) async fn run(command: &VmCommand) -> Result<(), Failure> {
+    let folders = Folders::of_user()?;
+    // The one there is. libvirt comes behind the same trait.
+    let host = PlainQemuHost::new(&folders)?;
+    match command {
+        VmCommand::Create(args) => create::create(&host, &folders, args).await,
+        VmCommand::PowerCycle(args) => create::power_cycle(&host, &folders, args).await,
+        VmCommand::List(args) => list::run(&host, args).await,
+        VmCommand::Console(args) => console::run(&host, args).await,
+        VmCommand::Delete(NameArgs { name }) => {
+            host.delete(name).await?;
+            println!("{:<10} machine {name}", "deleted");
+            Ok(())
+        }
+    }
+}

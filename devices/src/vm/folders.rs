@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+use fleet_files::dirs::{Dirs, DirsError};
+
+/// Where things of this user lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// What must not be lost: machines, keys.
+    pub data: PathBuf,
+    /// What can be made again.
+    pub cache: PathBuf,
+}
+
+impl Folders {
+    /// Those of the user who runs this process.
+    ///
+    /// # Errors
+    /// When the environment names no place.
+    pub fn of_user() -> Result<Self, DirsError> {
+        let dirs = Dirs::of_user()?;
+        Ok(Self {
+            data: dirs.data().to_owned(),
+            cache: dirs.cache().to_owned(),
+        })
+    }
+
+    /// Where virtual machines are, a folder each.
+    pub fn machines(&self) -> PathBuf {
+        self.data.join("machines")
+    }
+
+    /// The key that logs in to machines that we made.
+    pub fn identity(&self) -> PathBuf {
+        self.data.join("keys").join("id_ed25519")
+    }
+}
