@@ -89,6 +89,9 @@ has /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.
 has strace || need strace strace strace
 # Machines that are set up in tests.
 has mmdebstrap || need mmdebstrap - -
+# Signed lists of cloud images: verified by the one, signed in tests by the other.
+has gpgv || need gpgv gnupg2 gnupg
+has gpg || need gpg gnupg2 gnupg
 # Tests that pull.
 has docker-registry registry /usr/libexec/docker-distribution/registry ||
     need docker-registry docker-distribution -
@@ -114,6 +117,14 @@ if [ -n "$machines" ]; then
     has mcopy || need mtools mtools mtools
     has mke2fs /usr/sbin/mke2fs || need e2fsprogs e2fsprogs e2fsprogs
     has sfdisk /usr/sbin/sfdisk || need fdisk util-linux util-linux
+    # libvirt with its schema and what reads that, its driver for QEMU, its network and who gives addresses there.
+    has virt-xml-validate || need libvirt-clients libvirt-client libvirt
+    has xmllint || need libxml2-utils libxml2 libxml2
+    has /etc/libvirt/qemu.conf || need libvirt-daemon-system libvirt-daemon-kvm libvirt
+    has /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so /usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so ||
+        need libvirt-daemon-driver-qemu libvirt-daemon-driver-qemu libvirt
+    has /usr/share/libvirt/networks/default.xml || need libvirt-daemon-config-network libvirt-daemon-config-network libvirt
+    has dnsmasq /usr/sbin/dnsmasq || need dnsmasq-base dnsmasq dnsmasq
 fi
 
 [ -n "$missing" ] || exit 0

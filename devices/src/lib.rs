@@ -2,6 +2,9 @@
 
 pub mod cli;
 pub mod host;
+pub mod image;
 pub mod key_pair;
+pub mod kvm;
+pub mod preflight;
 pub mod setup;
 pub mod vm;

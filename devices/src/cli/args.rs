@@ -2,7 +2,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::vm::VmCommand;
+use super::image::ImageArgs;
+use super::preflight::PreflightArgs;
+use super::promote::PromoteArgs;
+use super::vm::VmArgs;
 use crate::host::Address;
 
 /// Machines, from bare to members of a fleet.
@@ -22,9 +25,19 @@ pub enum Command {
     /// Looks first and changes only what is different; it can be run again at any time, and goes on where it
     /// failed. With --plan it only looks, and says what it would change.
     Setup(Box<SetupArgs>),
+    /// Cloud images for virtual machines
+    Image(ImageArgs),
+    /// Whether this machine, or a libvirt, can run virtual machines, and what to do if not
+    ///
+    /// Changes nothing. Exits with 1 where something is missing.
+    Preflight(PreflightArgs),
+    /// Make a host of virtual machines of a Linux host: QEMU, firmware, libvirt and its network
+    ///
+    /// Looks first and changes only what is different; it can be run again at any time. With --plan it only
+    /// looks, and says what it would change.
+    Promote(PromoteArgs),
     /// Virtual machines that become devices
-    #[command(subcommand)]
-    Vm(VmCommand),
+    Vm(VmArgs),
     /// Print a completion script
     Completion {
         /// For which shell
@@ -109,10 +122,10 @@ fn ssh_folder() -> PathBuf {
     std::env::home_dir().unwrap_or_default().join(".ssh")
 }
 
-fn default_key() -> PathBuf {
+pub(super) fn default_key() -> PathBuf {
     ssh_folder().join("id_ed25519")
 }
 
-fn default_known_hosts() -> PathBuf {
+pub(super) fn default_known_hosts() -> PathBuf {
     ssh_folder().join("known_hosts")
 }

@@ -11,8 +11,8 @@ use crate::host::{
 use crate::setup::{AgentError, AgentProgram, Enrolment, Setup, SetupError};
 
 /// Passwords come by the environment: others on this machine can read a command line.
-const SSH_PASSWORD: &str = "FLEET_SSH_PASSWORD";
-const SUDO_PASSWORD: &str = "FLEET_SUDO_PASSWORD";
+pub(super) const SSH_PASSWORD: &str = "FLEET_SSH_PASSWORD";
+pub(super) const SUDO_PASSWORD: &str = "FLEET_SUDO_PASSWORD";
 
 /// Why a host was not set up.
 #[derive(Debug, thiserror::Error)]

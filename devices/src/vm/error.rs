@@ -29,6 +29,24 @@ pub enum VmError {
         /// How that is known.
         source: RecordError,
     },
+    /// Somebody else's domain has that name.
+    #[error(
+        "the name {name} is taken by a domain of {connection} that fleet-devices did not make; take another name"
+    )]
+    DomainTaken {
+        /// Which.
+        name: String,
+        /// Where.
+        connection: String,
+    },
+    /// Machines would run where their files are not.
+    #[error(
+        "machines are made by the libvirt of this machine, and {connection} is another's: run fleet-devices there"
+    )]
+    Elsewhere {
+        /// The connection.
+        connection: String,
+    },
     /// Ours, and its record cannot be used.
     #[error("cannot use {path}: {source}; put it right, or delete the machine and create it anew")]
     Record {
@@ -187,7 +205,8 @@ impl VmError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "NotFound",
-            Self::NameTaken { .. } => "NameTaken",
+            Self::NameTaken { .. } | Self::DomainTaken { .. } => "NameTaken",
+            Self::Elsewhere { .. } => "Elsewhere",
             Self::Record { .. } => "RecordInvalid",
             Self::Redefine(error) => error.reason(),
             Self::Folder(error) => error.reason(),

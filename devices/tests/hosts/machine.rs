@@ -26,7 +26,7 @@ fn repository() -> PathBuf {
 }
 
 /// Made once, by whoever comes first.
-fn root_file_system() -> PathBuf {
+pub(crate) fn root_file_system() -> PathBuf {
     let script = repository().join("tools/debian-root.sh");
     let cache = Cache::from_env().root().to_owned();
     fs::create_dir_all(&cache).expect("a cache");
@@ -60,6 +60,11 @@ impl Machine {
 
     /// Starts one, which lets `root` and `admin` in with the key, and waits until it answers.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with further options of podman.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let root = root_file_system();
         let folder = tempfile::tempdir().expect("a folder");
         let public = key_pair::ensure(&folder.path().join("key")).expect("a key");
@@ -85,6 +90,7 @@ impl Machine {
             // It ends by itself should nobody be left to end it.
             .args(["--systemd=always", "--timeout", "900"])
             .args(options)
+            .args(more)
             .args(["--rootfs", &rootfs, "/sbin/init"])
             .output()
             .expect("podman runs");

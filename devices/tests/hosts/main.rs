@@ -3,5 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod failures;
+mod kvm;
 mod machine;
+mod seed;
 mod things;

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use super::command::{Command, Output};
 use super::distribution::Family;
 use super::ensured::{Change, EnsureError, Ensured};
+use crate::architecture::VmArchitecture;
 
 /// What a device needs of its distribution. The names of packages stand in [`Need::package`] and nowhere
 /// else.
@@ -26,6 +27,22 @@ pub enum Need {
     PacketFilter,
     /// What certificates are trusted.
     Certificates,
+    /// Emulates or runs guests of this processor.
+    Emulator(VmArchitecture),
+    /// UEFI of such guests.
+    Firmware(VmArchitecture),
+    /// Makes disks of guests.
+    QemuTools,
+    /// Keeps guests.
+    Libvirt,
+    /// The part of it that runs QEMU.
+    LibvirtQemu,
+    /// Asks it.
+    LibvirtClient,
+    /// Its network `default`.
+    LibvirtNetwork,
+    /// Gives guests of that network their addresses.
+    Dhcp,
 }
 
 impl Need {
@@ -41,6 +58,25 @@ impl Need {
         Self::PacketFilter,
         Self::Certificates,
     ];
+
+    /// All of libvirt.
+    pub const LIBVIRT: &[Self] = &[
+        Self::Libvirt,
+        Self::LibvirtQemu,
+        Self::LibvirtClient,
+        Self::LibvirtNetwork,
+        Self::Dhcp,
+    ];
+
+    /// All of a host of virtual machines with libvirt, for guests of this processor.
+    pub fn of_kvm_host(guests: VmArchitecture) -> impl Iterator<Item = Self> {
+        let qemu = [
+            Self::Emulator(guests),
+            Self::Firmware(guests),
+            Self::QemuTools,
+        ];
+        qemu.into_iter().chain(Self::LIBVIRT.iter().copied())
+    }
 
     /// The package that has it; `None` where another that is needed anyway brings it along.
     pub const fn package(self, family: Family) -> Option<&'static str> {
@@ -60,7 +96,44 @@ impl Need {
             (Self::PacketFilter, Family::Fedora) => Some("iptables-nft"),
             (Self::PacketFilter, _) => Some("iptables"),
             (Self::Certificates, _) => Some("ca-certificates"),
+            (Self::Emulator(guest), _) => Some(emulator(guest, family)),
+            (Self::Firmware(guest), _) => Some(firmware(guest, family)),
+            (Self::QemuTools, Family::Debian) => Some("qemu-utils"),
+            (Self::QemuTools, _) => Some("qemu-img"),
+            (Self::Libvirt, Family::Debian) => Some("libvirt-daemon-system"),
+            (Self::Libvirt, Family::Fedora) => Some("libvirt-daemon-kvm"),
+            (Self::Libvirt, Family::Alpine) => Some("libvirt-daemon"),
+            (Self::Libvirt | Self::LibvirtClient, Family::Arch) => Some("libvirt"),
+            // Debian only recommends it; elsewhere the daemon brings it, and mostly the network, too.
+            (Self::LibvirtQemu, Family::Debian) => Some("libvirt-daemon-driver-qemu"),
+            (Self::LibvirtClient, Family::Debian) => Some("libvirt-clients"),
+            (Self::LibvirtClient, Family::Fedora | Family::Alpine) => Some("libvirt-client"),
+            (Self::LibvirtNetwork, Family::Debian | Family::Fedora) => {
+                Some("libvirt-daemon-config-network")
+            }
+            (Self::LibvirtQemu | Self::LibvirtNetwork, _) => None,
+            (Self::Dhcp, Family::Debian) => Some("dnsmasq-base"),
+            (Self::Dhcp, _) => Some("dnsmasq"),
         }
+    }
+}
+
+const fn emulator(guest: VmArchitecture, family: Family) -> &'static str {
+    match (guest, family) {
+        (VmArchitecture::X86_64, Family::Alpine) => "qemu-system-x86_64",
+        (VmArchitecture::X86_64, _) => "qemu-system-x86",
+        (VmArchitecture::Aarch64, Family::Debian) => "qemu-system-arm",
+        (VmArchitecture::Aarch64, _) => "qemu-system-aarch64",
+    }
+}
+
+const fn firmware(guest: VmArchitecture, family: Family) -> &'static str {
+    match (guest, family) {
+        (VmArchitecture::X86_64, Family::Debian | Family::Alpine) => "ovmf",
+        (VmArchitecture::X86_64, _) => "edk2-ovmf",
+        (VmArchitecture::Aarch64, Family::Debian) => "qemu-efi-aarch64",
+        (VmArchitecture::Aarch64, Family::Alpine) => "aavmf",
+        (VmArchitecture::Aarch64, _) => "edk2-aarch64",
     }
 }
 
@@ -194,6 +267,10 @@ mod tests {
         for family in FAMILIES {
             for need in Need::DEVICE {
                 assert!(need.package(family).is_some(), "{need:?} of {family:?}");
+            }
+            for guests in VmArchitecture::ALL {
+                let host = Packages::of(family, Need::of_kvm_host(guests));
+                assert!(host.names.len() >= 5, "{}", host.install_line());
             }
             let all = Packages::of(family, Need::DEVICE);
             assert!(

@@ -7,13 +7,13 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::accelerator::Accelerator;
 use super::definition::{DiskCache, HostFacts, VmDefinition, VmNetwork};
 use super::name::VmName;
 use super::ownership::NAMESPACE;
 use super::path::HostPath;
-use super::uuid::VmUuid;
 use super::xml::escape;
 use crate::architecture::VmArchitecture;
 
@@ -23,7 +23,7 @@ pub struct DomainXmlParams {
     /// The domain's name.
     pub name: VmName,
     /// Its identity.
-    pub uuid: VmUuid,
+    pub uuid: Uuid,
     /// What runs its instructions, which is the domain's type.
     pub runs_on: Accelerator,
     /// Its processor.
@@ -52,12 +52,14 @@ pub struct DomainXmlParams {
     pub serial_log: HostPath,
     /// The element `interface`.
     pub network_xml: String,
+    /// Where the first serial port is, as the type and the inside of the elements `serial` and `console`.
+    pub console: (&'static str, String),
     /// Arguments of QEMU that libvirt has no words for.
     pub qemu_args: Vec<String>,
 }
 
 /// What a definition comes to on a host. A domain that exists keeps its `uuid`.
-pub fn resolve(definition: &VmDefinition, host: &HostFacts, uuid: VmUuid) -> DomainXmlParams {
+pub fn resolve(definition: &VmDefinition, host: &HostFacts, uuid: Uuid) -> DomainXmlParams {
     let architecture = definition.architecture;
     let runs_on = host.accelerator(architecture);
     let files = definition.files.clone();
@@ -81,6 +83,7 @@ pub fn resolve(definition: &VmDefinition, host: &HostFacts, uuid: VmUuid) -> Dom
         seed: files.seed,
         serial_log: files.serial_log,
         network_xml: interface(&definition.network),
+        console: ("pty", String::new()),
         qemu_args: emulated_cpu(architecture, runs_on),
     }
 }
@@ -115,6 +118,14 @@ impl DomainXmlParams {
         self.runs_on.describe()
     }
 
+    /// The same, with a socket as the other end of the first serial port.
+    #[must_use]
+    pub fn with_console(mut self, socket: &HostPath) -> Self {
+        let socket = escape(socket.as_str());
+        self.console = ("unix", format!("<source mode='bind' path='{socket}'/>"));
+        self
+    }
+
     /// SHA-256 of the document, in hexadecimal. It does not depend on the domain's UUID: whether a
     /// domain has to be defined anew can be told without knowing it.
     pub fn fingerprint(&self) -> String {
@@ -125,6 +136,15 @@ impl DomainXmlParams {
     /// The document that libvirt is given.
     pub fn to_xml(&self) -> String {
         self.document(&self.uuid.to_string(), &self.fingerprint())
+    }
+
+    /// The first serial port, which is the console, too.
+    fn serial(&self) -> String {
+        let ((kind, end), log) = (&self.console, escape(self.serial_log.as_str()));
+        format!(
+            "<serial type='{kind}'>{end}<log file='{log}' append='off'/><target port='0'/></serial>
+    <console type='{kind}'>{end}<target type='serial' port='0'/></console>"
+        )
     }
 
     fn document(&self, uuid: &str, fingerprint: &str) -> String {
@@ -158,8 +178,7 @@ impl DomainXmlParams {
       <source file='{}'/><target dev='vdb' bus='virtio'/><readonly/>
     </disk>
     {}
-    <serial type='pty'><log file='{}' append='off'/><target port='0'/></serial>
-    <console type='pty'><target type='serial' port='0'/></console>
+    {}
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
   </devices>
   <qemu:commandline>{}</qemu:commandline>
@@ -179,7 +198,7 @@ impl DomainXmlParams {
             escape(self.disk.as_str()),
             escape(self.seed.as_str()),
             self.network_xml,
-            escape(self.serial_log.as_str()),
+            self.serial(),
             self.qemu_args
                 .iter()
                 .map(|arg| argument(arg))
@@ -197,16 +216,16 @@ mod tests {
     #![allow(clippy::expect_used, reason = "test code")]
 
     use proptest::prelude::*;
+    use roxmltree::Document;
 
     use super::super::fixtures::{definition, host, path};
     use super::super::ownership::{Ownership, ownership};
-    use super::super::xml::{Tag, tags};
     use super::*;
 
     const X86: VmArchitecture = VmArchitecture::X86_64;
     const ARM: VmArchitecture = VmArchitecture::Aarch64;
 
-    fn uuid() -> VmUuid {
+    fn uuid() -> Uuid {
         let uuid = "0d3a5f2e-6f0b-4a53-9d4c-0c8f2b7a9e11".parse();
         uuid.expect("a UUID")
     }
@@ -261,7 +280,7 @@ mod tests {
         };
         assert_eq!(ownership(&domain.to_xml()), ours);
         let under_another_uuid = DomainXmlParams {
-            uuid: VmUuid::from_random([7; 16]),
+            uuid: Uuid::from_bytes([7; 16]),
             ..domain.clone()
         };
         assert_eq!(under_another_uuid.fingerprint(), fingerprint);
@@ -284,21 +303,19 @@ mod tests {
             text in "[<>&\"'/ a-z\\]\\[!-]{0,30}",
             network in any::<String>(),
         ) {
-            let plain: Vec<_> = tags(&on(X86, X86).to_xml()).map(|tag| name(&tag)).collect();
+            let plain = elements(&on(X86, X86).to_xml());
             let mut definition = definition(X86);
             definition.files.disk = path(&format!("/{text}"));
             definition.files.vars = path(&format!("/{text}"));
             definition.network = VmNetwork::Libvirt(network);
             let document = resolve(&definition, &host(X86, X86), uuid()).to_xml();
-            let odd: Vec<_> = tags(&document).map(|tag| name(&tag)).collect();
-            prop_assert_eq!(odd, plain);
+            prop_assert_eq!(elements(&document), plain);
         }
     }
 
-    fn name(tag: &Tag<'_>) -> String {
-        match tag {
-            Tag::Open(element) | Tag::Empty(element) => element.name.to_owned(),
-            Tag::Close(name) => format!("/{name}"),
-        }
+    fn elements(document: &str) -> Vec<String> {
+        let document = Document::parse(document).expect("XML");
+        let elements = document.descendants().filter(roxmltree::Node::is_element);
+        elements.map(|it| it.tag_name().name().to_owned()).collect()
     }
 }

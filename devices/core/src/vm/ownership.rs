@@ -1,6 +1,6 @@
 //! Whose domain it is, and whether it is still the one that was defined.
 
-use super::xml::{Element, Tag, tags};
+use roxmltree::Document;
 
 /// The namespace of what we write into a domain's metadata, which libvirt keeps and hands back.
 pub const NAMESPACE: &str = "https://fleet.nationtech.io/devices/1";
@@ -21,39 +21,22 @@ pub enum Ownership {
 
 /// Whose domain it is that libvirt describes so. What cannot be read is somebody else's.
 pub fn ownership(existing: &str) -> Ownership {
-    let mut around: Vec<Element<'_>> = Vec::new();
-    for tag in tags(existing) {
-        if let Tag::Open(element) | Tag::Empty(element) = &tag
-            && around.iter().map(|it| it.name).eq(["domain", "metadata"])
-            && is_ours(element, &around)
-        {
-            let fingerprint = element.attribute("fingerprint").unwrap_or_default();
-            return Ownership::Ours {
-                fingerprint: fingerprint.to_owned(),
-            };
-        }
-        match tag {
-            Tag::Open(element) => around.push(element),
-            Tag::Empty(_) => {}
-            Tag::Close(name) => {
-                if around.pop().is_none_or(|element| element.name != name) {
-                    return Ownership::Foreign;
-                }
-            }
-        }
-    }
-    Ownership::Foreign
-}
-
-/// Whichever prefix the namespace goes by: libvirt may write it another way than it was given.
-fn is_ours(element: &Element<'_>, around: &[Element<'_>]) -> bool {
-    let (declaration, local) = match element.name.split_once(':') {
-        Some((prefix, local)) => (format!("xmlns:{prefix}"), local),
-        None => ("xmlns".to_owned(), element.name),
+    let Ok(document) = Document::parse(existing) else {
+        return Ownership::Foreign;
     };
-    let mut scopes = std::iter::once(element).chain(around.iter().rev());
-    let namespace = scopes.find_map(|scope| scope.attribute(&declaration));
-    local == "device" && namespace == Some(NAMESPACE)
+    // Whichever prefix the namespace goes by: libvirt may write it another way than it was given.
+    let domain = document.root_element();
+    let metadata = domain.children().filter(|it| it.has_tag_name("metadata"));
+    let mut inside = metadata.flat_map(|it| it.children());
+    match inside.find(|it| it.has_tag_name((NAMESPACE, "device"))) {
+        Some(device) if domain.has_tag_name("domain") => Ownership::Ours {
+            fingerprint: device
+                .attribute("fingerprint")
+                .unwrap_or_default()
+                .to_owned(),
+        },
+        _ => Ownership::Foreign,
+    }
 }
 
 #[cfg(test)]

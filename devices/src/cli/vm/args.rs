@@ -4,7 +4,22 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::architecture::UnknownArchitecture;
-use fleet_devices_core::vm::{Forward, VmName};
+use fleet_devices_core::vm::{Forward, ImageReference, KvmHost, VmName};
+
+use crate::cli::image::Verified;
+
+/// Virtual machines.
+#[derive(Debug, Args)]
+pub struct VmArgs {
+    /// Have this libvirt run them, instead of starting QEMU: `qemu:///system`, where they have addresses of their
+    /// own, or `qemu:///session`
+    #[arg(long, value_name = "URI", global = true)]
+    pub libvirt: Option<KvmHost>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: VmCommand,
+}
 
 /// What to do with virtual machines.
 #[derive(Debug, Subcommand)]
@@ -33,9 +48,14 @@ pub struct CreateArgs {
     #[arg(value_name = "NAME")]
     pub name: VmName,
 
-    /// The disk image to begin with, qcow2 or raw, with cloud-init; it is read and never changed
-    #[arg(long, value_name = "FILE")]
-    pub image: PathBuf,
+    /// The disk image to begin with: a name of `fleet-devices image list`, https://…, or a file, qcow2 or raw,
+    /// with cloud-init; it is read and never changed
+    #[arg(long, value_name = "IMAGE")]
+    pub image: ImageReference,
+
+    /// What the image must be
+    #[command(flatten)]
+    pub verified: Verified,
 
     /// The processor: `x86_64` or `aarch64`; `auto` is this machine's own
     #[arg(long, default_value = "auto")]
@@ -94,6 +114,17 @@ pub enum Arch {
     Auto,
     /// This one.
     Is(VmArchitecture),
+}
+
+impl Arch {
+    /// The processor that is meant.
+    pub(super) const fn resolved(self) -> VmArchitecture {
+        match self {
+            Self::Is(architecture) => architecture,
+            Self::Auto if cfg!(target_arch = "aarch64") => VmArchitecture::Aarch64,
+            Self::Auto => VmArchitecture::X86_64,
+        }
+    }
 }
 
 impl std::str::FromStr for Arch {

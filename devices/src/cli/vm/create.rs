@@ -1,15 +1,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fleet_devices_core::VmArchitecture;
+use fleet_devices_core::vm::preflight::{Backend, Wanted};
 use fleet_devices_core::vm::{
     Accelerator, AdminUser, AuthorizedKey, DiskCache, VmName, VmSpec, boot_budget,
 };
 
 use super::Failure;
-use super::args::{Arch, CreateArgs, PowerCycleArgs, WaitArgs};
+use super::args::{CreateArgs, PowerCycleArgs, WaitArgs};
+use crate::cli::image;
 use crate::cli::shown::Lines;
 use crate::key_pair;
+use crate::preflight;
 use crate::setup::Progress as _;
 use crate::vm::{
     BootPhase, BootProgress, Folders, ImageProblem, Intent, Login, VirtualMachineHost, VmError,
@@ -18,9 +20,12 @@ use crate::vm::{
 
 /// Others on this machine can read a command line.
 const ADMIN_PASSWORD: &str = "FLEET_VM_ADMIN_PASSWORD";
+/// What a machine writes until somebody can log in, and some more: 1 GiB.
+const ROOM: u64 = 1 << 30;
 
 pub(super) async fn create<H: VirtualMachineHost>(
     host: &H,
+    backend: Backend,
     folders: &Folders,
     args: &CreateArgs,
 ) -> Result<(), Failure> {
@@ -29,7 +34,10 @@ pub(super) async fn create<H: VirtualMachineHost>(
     } else {
         Intent::Carry
     };
-    let spec = spec(folders, args, intent)?;
+    require(backend, folders, args).await?;
+    let architecture = args.arch.resolved();
+    let image = image::fetched(&args.image, architecture, &args.verified).await?;
+    let spec = spec(folders, args, &image, intent)?;
     let what = format!("machine {}", args.name);
     let mut lines = Lines::new();
     lines.begins(&what);
@@ -49,6 +57,19 @@ pub(super) async fn power_cycle<H: VirtualMachineHost>(
     host.power_cycle(&args.name).await?;
     println!("{:<10} the power of {}", "cycled", args.name);
     up(host, folders, &args.name, args.wait).await
+}
+
+/// Refuses before anything is made where something is missing, and warns of what could be better.
+async fn require(backend: Backend, folders: &Folders, args: &CreateArgs) -> Result<(), Failure> {
+    let wanted = Wanted {
+        architecture: args.arch.resolved(),
+        backend,
+        disk_bytes: ROOM,
+    };
+    for check in preflight::require(&wanted, &folders.machines()).await? {
+        eprintln!("warning    {}: {}", check.name, check.says);
+    }
+    Ok(())
 }
 
 /// Waits, and says how to go on.
@@ -127,7 +148,12 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn spec(folders: &Folders, args: &CreateArgs, intent: Intent) -> Result<VmSpec, Failure> {
+fn spec(
+    folders: &Folders,
+    args: &CreateArgs,
+    image: &Path,
+    intent: Intent,
+) -> Result<VmSpec, Failure> {
     let identity = folders.identity();
     let ours = if intent == Intent::Plan && !identity.exists() {
         key_pair::throwaway()?
@@ -147,18 +173,14 @@ fn spec(folders: &Folders, args: &CreateArgs, intent: Intent) -> Result<VmSpec, 
         Err(_) => None,
     };
     // Another one of the same file, by another way to it, would be another image.
-    let image = std::fs::canonicalize(&args.image).map_err(|error| VmError::Image {
-        path: args.image.clone(),
+    let image = std::fs::canonicalize(image).map_err(|error| VmError::Image {
+        path: image.to_owned(),
         problem: ImageProblem::Unreadable(error.to_string()),
     })?;
     let image = image.to_string_lossy().parse().map_err(VmError::from)?;
     Ok(VmSpec {
         name: args.name.clone(),
-        architecture: match args.arch {
-            Arch::Is(architecture) => architecture,
-            Arch::Auto if cfg!(target_arch = "aarch64") => VmArchitecture::Aarch64,
-            Arch::Auto => VmArchitecture::X86_64,
-        },
+        architecture: args.arch.resolved(),
         vcpus: args.cpus,
         memory_mib: args.memory,
         disk_gib: args.disk,

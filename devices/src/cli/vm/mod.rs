@@ -5,14 +5,16 @@ mod console;
 mod create;
 mod list;
 
-pub use args::VmCommand;
+pub use args::{VmArgs, VmCommand};
 
 use fleet_devices_core::vm::SeedError;
+use fleet_devices_core::vm::preflight::Backend;
 use fleet_files::dirs::DirsError;
 
 use self::args::NameArgs;
 use crate::key_pair::KeyPairError;
-use crate::vm::{BootError, Folders, PlainQemuHost, VirtualMachineHost as _, VmError};
+use crate::preflight::Missed;
+use crate::vm::{BootError, Folders, LibvirtHost, PlainQemuHost, VirtualMachineHost, VmError};
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,10 @@ pub(super) enum Failure {
     Vm(#[from] VmError),
     #[error(transparent)]
     Boot(#[from] BootError),
+    #[error(transparent)]
+    Image(#[from] super::image::Failure),
+    #[error(transparent)]
+    Missed(#[from] Missed),
     #[error(transparent)]
     KeyPair(#[from] KeyPairError),
     #[error(transparent)]
@@ -52,6 +58,8 @@ impl Failure {
             Self::Folders(error) => error.reason(),
             Self::Vm(error) => error.reason(),
             Self::Boot(error) => error.reason(),
+            Self::Image(error) => error.reason(),
+            Self::Missed(error) => error.reason(),
             Self::KeyPair(error) => error.reason(),
             Self::Seed(error) => error.reason(),
             Self::PublicKey { .. } => "InvalidKey",
@@ -62,15 +70,33 @@ impl Failure {
     }
 }
 
-pub(super) async fn run(command: &VmCommand) -> Result<(), Failure> {
+pub(super) async fn run(args: &VmArgs) -> Result<(), Failure> {
     let folders = Folders::of_user()?;
-    // The one there is. libvirt comes behind the same trait.
-    let host = PlainQemuHost::new(&folders)?;
+    let (backend, command) = (backend(args), &args.command);
+    match &args.libvirt {
+        None => on(&PlainQemuHost::new(&folders)?, backend, &folders, command).await,
+        Some(uri) => {
+            let host = LibvirtHost::new(uri.clone(), &folders)?;
+            on(&host, backend, &folders, command).await
+        }
+    }
+}
+
+fn backend(args: &VmArgs) -> Backend {
+    args.libvirt.clone().map_or(Backend::Qemu, Backend::Libvirt)
+}
+
+async fn on<H: VirtualMachineHost>(
+    host: &H,
+    backend: Backend,
+    folders: &Folders,
+    command: &VmCommand,
+) -> Result<(), Failure> {
     match command {
-        VmCommand::Create(args) => create::create(&host, &folders, args).await,
-        VmCommand::PowerCycle(args) => create::power_cycle(&host, &folders, args).await,
-        VmCommand::List(args) => list::run(&host, args).await,
-        VmCommand::Console(args) => console::run(&host, args).await,
+        VmCommand::Create(args) => create::create(host, backend, folders, args).await,
+        VmCommand::PowerCycle(args) => create::power_cycle(host, folders, args).await,
+        VmCommand::List(args) => list::run(host, args).await,
+        VmCommand::Console(args) => console::run(host, args).await,
         VmCommand::Delete(NameArgs { name }) => {
             host.delete(name).await?;
             println!("{:<10} machine {name}", "deleted");

@@ -14,7 +14,7 @@ use super::{host_path, sparse};
 const KVM: &str = "/dev/kvm";
 
 /// What this machine has to offer to a guest.
-pub(super) async fn find(guest: VmArchitecture, cache: &Path) -> Result<HostFacts, VmError> {
+pub(in crate::vm) async fn find(guest: VmArchitecture, cache: &Path) -> Result<HostFacts, VmError> {
     let emulator = program(guest.emulator(), emulator_packages(guest))?;
     let firmware = firmware(guest)?;
     // A program of another architecture does not run here, so it is the host's.
@@ -32,7 +32,7 @@ pub(super) async fn find(guest: VmArchitecture, cache: &Path) -> Result<HostFact
 }
 
 /// Where a program is.
-pub(super) fn program(name: &str, packages: &'static str) -> Result<PathBuf, VmError> {
+pub(crate) fn program(name: &str, packages: &'static str) -> Result<PathBuf, VmError> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let mut places = env::split_paths(&folders).map(|folder| folder.join(name));
     let found = places.find(|path| path.is_absolute() && path.is_file());
@@ -51,7 +51,7 @@ const fn emulator_packages(guest: VmArchitecture) -> &'static str {
     }
 }
 
-pub(super) fn firmware(guest: VmArchitecture) -> Result<Firmware, VmError> {
+pub(in crate::vm) fn firmware(guest: VmArchitecture) -> Result<Firmware, VmError> {
     Ok(Firmware::find(guest, |path| Path::new(path).is_file())?)
 }
 
@@ -82,7 +82,7 @@ fn code(firmware: &Firmware, cache: &Path) -> Result<PathBuf, VmError> {
 
 /// Whether QEMU can use it. That the device opens says little, and that QEMU takes it not enough: inside a virtual
 /// machine it may be there and fail with the first processor. So one is made, of the kind that guests get.
-async fn kvm_works(emulator: &Path, guest: VmArchitecture) -> bool {
+pub(crate) async fn kvm_works(emulator: &Path, guest: VmArchitecture) -> bool {
     if OpenOptions::new().read(true).write(true).open(KVM).is_err() {
         return false;
     }

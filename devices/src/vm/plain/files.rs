@@ -23,13 +23,13 @@ const UNFINISHED: &str = ".new-";
 const REMOVED: &str = ".gone-";
 
 /// While it lives, no other one of us defines, starts or ends a machine here.
-pub(super) struct Held {
+pub(in crate::vm) struct Held {
     _folder: File,
 }
 
 impl Held {
     /// Makes the folder of all machines, and holds it.
-    pub(super) async fn of(machines: &HostPath) -> Result<Self, VmError> {
+    pub(in crate::vm) async fn of(machines: &HostPath) -> Result<Self, VmError> {
         let path: &Path = machines.as_ref();
         private::folder(path).map_err(VmError::file("make", path))?;
         let folder = File::open(path).map_err(VmError::file("open", path))?;
@@ -69,7 +69,7 @@ fn entries(path: &Path) -> Result<Vec<String>, VmError> {
 }
 
 /// What could be machines, by name.
-pub(super) fn names(machines: &HostPath) -> Result<Vec<VmName>, VmError> {
+pub(in crate::vm) fn names(machines: &HostPath) -> Result<Vec<VmName>, VmError> {
     let entries = entries(machines.as_ref())?;
     let mut names: Vec<VmName> = entries.iter().filter_map(|it| it.parse().ok()).collect();
     names.sort();
@@ -77,7 +77,7 @@ pub(super) fn names(machines: &HostPath) -> Result<Vec<VmName>, VmError> {
 }
 
 /// The ports that machines have, whether they run or not.
-pub(super) fn ports(machines: &HostPath) -> Result<BTreeSet<NonZeroU16>, VmError> {
+pub(in crate::vm) fn ports(machines: &HostPath) -> Result<BTreeSet<NonZeroU16>, VmError> {
     let mut ports = BTreeSet::new();
     for name in names(machines)? {
         if let Ok(Some(record)) = read(&VmFolder::of(machines, &name)?, &name) {
@@ -89,7 +89,7 @@ pub(super) fn ports(machines: &HostPath) -> Result<BTreeSet<NonZeroU16>, VmError
 }
 
 /// The record of a machine; `None` where there is nothing of that name.
-pub(super) fn read(folder: &VmFolder, name: &VmName) -> Result<Option<VmRecord>, VmError> {
+pub(in crate::vm) fn read(folder: &VmFolder, name: &VmName) -> Result<Option<VmRecord>, VmError> {
     let record: &Path = folder.record.as_ref();
     let text = match fs::read_to_string(record) {
         Ok(text) => text,
@@ -112,7 +112,7 @@ pub(super) fn read(folder: &VmFolder, name: &VmName) -> Result<Option<VmRecord>,
 }
 
 /// Makes all that a machine has. Whoever is interrupted leaves nothing that looks like one.
-pub(super) async fn make(
+pub(in crate::vm) async fn make(
     folder: &VmFolder,
     record: &VmRecord,
     image: Option<&Image>,
@@ -135,7 +135,7 @@ pub(super) async fn make(
 }
 
 /// Writes down what a machine is from now on. It has to be off.
-pub(super) async fn rewrite(
+pub(in crate::vm) async fn rewrite(
     folder: &VmFolder,
     record: &VmRecord,
     disk_grows: bool,
@@ -165,7 +165,7 @@ fn write_definition(folder: &VmFolder, record: &VmRecord) -> Result<(), VmError>
 }
 
 /// The firmware's variables, which are the machine's own.
-fn variables(folder: &VmFolder, record: &VmRecord) -> Result<(), VmError> {
+pub(in crate::vm) fn variables(folder: &VmFolder, record: &VmRecord) -> Result<(), VmError> {
     let firmware = facts::firmware(record.spec.architecture)?;
     let from = firmware.vars.as_deref().map(Path::new);
     let length = match from {
@@ -188,7 +188,7 @@ fn write_private(to: &HostPath, content: &[u8]) -> Result<(), VmError> {
 }
 
 /// Removes a machine. Whoever is interrupted leaves nothing that looks like half of one.
-pub(super) fn remove(folder: &VmFolder) -> Result<(), VmError> {
+pub(in crate::vm) fn remove(folder: &VmFolder) -> Result<(), VmError> {
     let path: &Path = folder.path.as_ref();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let gone = path.with_file_name(format!("{REMOVED}{name}"));
@@ -196,7 +196,7 @@ pub(super) fn remove(folder: &VmFolder) -> Result<(), VmError> {
     fs::remove_dir_all(&gone).map_err(VmError::file("remove", &gone))
 }
 
-pub(super) fn now() -> u64 {
+pub(in crate::vm) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs())
 }

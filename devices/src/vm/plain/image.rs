@@ -13,13 +13,13 @@ const QEMU_IMG: &str = "qemu-img";
 const PACKAGES: &str = "qemu-utils (Debian, Ubuntu) or qemu-img (Fedora, Arch)";
 
 /// An image that a disk can be made over.
-pub(super) struct Image {
-    pub(super) backing: BackingImage,
+pub(in crate::vm) struct Image {
+    pub(in crate::vm) backing: BackingImage,
     format: String,
 }
 
 /// Looks whether a disk of this size can be made over an image.
-pub(super) async fn look(path: &HostPath, disk_gib: NonZeroU32) -> Result<Image, VmError> {
+pub(in crate::vm) async fn look(path: &HostPath, disk_gib: NonZeroU32) -> Result<Image, VmError> {
     let wrong = |problem| VmError::Image {
         path: path.as_ref().to_owned(),
         problem,
@@ -48,7 +48,7 @@ pub(super) async fn look(path: &HostPath, disk_gib: NonZeroU32) -> Result<Image,
 
 /// Refuses an image that is not what a disk was made over: the guest would read half of one and half of
 /// another.
-pub(super) fn unchanged(then: &BackingImage) -> Result<(), VmError> {
+pub(in crate::vm) fn unchanged(then: &BackingImage) -> Result<(), VmError> {
     let now = stat(&then.path)?;
     if now == *then {
         return Ok(());
@@ -72,7 +72,7 @@ fn stat(path: &HostPath) -> Result<BackingImage, VmError> {
 }
 
 /// Makes a disk: what it does not have, it takes from the image.
-pub(super) async fn create(
+pub(in crate::vm) async fn create(
     disk: &HostPath,
     image: Option<&Image>,
     gib: NonZeroU32,
@@ -87,7 +87,7 @@ pub(super) async fn create(
 }
 
 /// Makes a disk larger. What is on it stays as it is; the guest makes use of the rest.
-pub(super) async fn grow(disk: &HostPath, gib: NonZeroU32) -> Result<(), VmError> {
+pub(in crate::vm) async fn grow(disk: &HostPath, gib: NonZeroU32) -> Result<(), VmError> {
     let size = format!("{gib}G");
     let words = ["resize", "-q", "-f", "qcow2", disk.as_str(), &size];
     succeed("make the disk larger", disk, &words).await

@@ -9,11 +9,11 @@
 //! | `process` | QEMU's process: whether it is the one, its start and its end |
 //! | `monitor` | what QEMU is told while it runs |
 
-mod facts;
-mod files;
-mod image;
+pub(crate) mod facts;
+pub(in crate::vm) mod files;
+pub(in crate::vm) mod image;
 mod monitor;
-mod port;
+pub(in crate::vm) mod port;
 mod process;
 mod seed;
 mod sparse;
@@ -204,7 +204,7 @@ impl PlainQemuHost {
 /// The line of a difference that says that it is started.
 const RUNS: &str = "+ it runs";
 
-fn host_path(path: &Path) -> Result<HostPath, VmError> {
+pub(in crate::vm) fn host_path(path: &Path) -> Result<HostPath, VmError> {
     Ok(path.to_string_lossy().parse()?)
 }
 

@@ -1,62 +1,4 @@
-//! Cloud images of distributions, and how to tell that one came whole.
-
 use std::fmt;
-
-use crate::architecture::VmArchitecture;
-
-/// A release whose cloud image is known to become a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Release {
-    /// Debian 12, bookworm.
-    Debian12,
-    /// Debian 13, trixie.
-    Debian13,
-    /// Ubuntu 24.04 LTS, noble.
-    Ubuntu2404,
-}
-
-impl Release {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Debian12, Self::Debian13, Self::Ubuntu2404];
-
-    /// For messages.
-    pub const fn describe(self) -> &'static str {
-        match self {
-            Self::Debian12 => "Debian 12",
-            Self::Debian13 => "Debian 13",
-            Self::Ubuntu2404 => "Ubuntu 24.04",
-        }
-    }
-
-    /// Where its newest images and their list lie. Debian's have the drivers of virtual machines only
-    /// (`genericcloud`); both are of format qcow2.
-    fn place(self, architecture: VmArchitecture) -> (&'static str, String, ChecksumAlgorithm) {
-        let machine = architecture.debian();
-        match self {
-            Self::Debian12 => (
-                "https://cloud.debian.org/images/cloud/bookworm/latest",
-                format!("debian-12-genericcloud-{machine}.qcow2"),
-                ChecksumAlgorithm::Sha512,
-            ),
-            Self::Debian13 => (
-                "https://cloud.debian.org/images/cloud/trixie/latest",
-                format!("debian-13-genericcloud-{machine}.qcow2"),
-                ChecksumAlgorithm::Sha512,
-            ),
-            Self::Ubuntu2404 => (
-                "https://cloud-images.ubuntu.com/releases/noble/release",
-                format!("ubuntu-24.04-server-cloudimg-{machine}.img"),
-                ChecksumAlgorithm::Sha256,
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Release {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.describe())
-    }
-}
 
 /// How a checksum is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,11 +10,11 @@ pub enum ChecksumAlgorithm {
 }
 
 impl ChecksumAlgorithm {
-    /// The name that distributions give to a list of such checksums.
-    pub const fn list(self) -> &'static str {
+    /// As lists in BSD's form have it.
+    const fn bsd(self) -> &'static str {
         match self {
-            Self::Sha256 => "SHA256SUMS",
-            Self::Sha512 => "SHA512SUMS",
+            Self::Sha256 => "SHA256",
+            Self::Sha512 => "SHA512",
         }
     }
 
@@ -96,6 +38,9 @@ pub struct Checksum {
 
 impl Checksum {
     /// Of 64 hexadecimal digits for SHA-256 or 128 for SHA-512, in either case.
+    ///
+    /// # Errors
+    /// When it is neither.
     pub fn parse(given: &str) -> Result<Self, ImageError> {
         let hexadecimal = given.bytes().all(|b| b.is_ascii_hexdigit());
         let algorithm = ChecksumAlgorithm::of_digits(given.len()).filter(|_| hexadecimal);
@@ -104,6 +49,14 @@ impl Checksum {
             algorithm: algorithm.ok_or_else(invalid)?,
             hex: given.to_ascii_lowercase(),
         })
+    }
+
+    /// One that stands in this program; a test holds it to the rule.
+    pub(super) fn known(algorithm: ChecksumAlgorithm, hex: &str) -> Self {
+        Self {
+            algorithm,
+            hex: hex.to_owned(),
+        }
     }
 
     /// How it is made.
@@ -115,34 +68,25 @@ impl Checksum {
     pub fn hex(&self) -> &str {
         &self.hex
     }
+
+    /// Its beginning, enough to tell files from each other by.
+    pub fn short(&self) -> &str {
+        self.hex.get(..16).unwrap_or(&self.hex)
+    }
 }
 
-/// How to tell that an image came whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verification {
-    /// By the list that the distribution keeps beside it: the newest image is another one every few
-    /// weeks, so no checksum of it stands here.
-    List {
-        /// Where the list is.
-        checksums_url: String,
-        /// How its checksums are made.
-        checksum_algorithm: ChecksumAlgorithm,
-    },
-    /// By a checksum that somebody gave.
-    Pinned(Checksum),
+impl std::str::FromStr for Checksum {
+    type Err = ImageError;
+
+    fn from_str(given: &str) -> Result<Self, ImageError> {
+        Self::parse(given)
+    }
 }
 
-/// A cloud image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CloudImage {
-    /// The release it is of.
-    pub release: Release,
-    /// The processor it is for.
-    pub architecture: VmArchitecture,
-    /// Where it is.
-    pub url: String,
-    /// How to tell that it came whole.
-    pub verification: Verification,
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.algorithm.bsd(), self.hex)
+    }
 }
 
 /// Why an image cannot be checked.
@@ -182,61 +126,42 @@ impl ImageError {
     }
 }
 
-impl CloudImage {
-    /// The newest of a release.
-    pub fn newest(release: Release, architecture: VmArchitecture) -> Self {
-        let (place, file, checksum_algorithm) = release.place(architecture);
-        Self {
-            release,
-            architecture,
-            url: format!("{place}/{file}"),
-            verification: Verification::List {
-                checksums_url: format!("{place}/{}", checksum_algorithm.list()),
-                checksum_algorithm,
-            },
-        }
-    }
-
-    /// One that somebody chose, and that stays the same.
-    pub const fn pinned(
-        release: Release,
-        architecture: VmArchitecture,
-        url: String,
-        checksum: Checksum,
-    ) -> Self {
-        Self {
-            release,
-            architecture,
-            url,
-            verification: Verification::Pinned(checksum),
-        }
-    }
-
-    /// Its name in the list of checksums.
-    pub fn file_name(&self) -> &str {
-        self.url.rsplit('/').next().unwrap_or(&self.url)
-    }
-}
-
 /// What a list of checksums says of a file. Its lines are those of `sha256sum` and `sha512sum`, as
-/// text (`<hex>  name`) or binary (`<hex> *name`); others are passed over, so that signatures may
-/// stand around them. The same checksum twice is one.
+/// text (`<hex>  name`), binary (`<hex> *name`) or in BSD's form (`SHA256 (name) = <hex>`); others are
+/// passed over, so that signatures and remarks may stand around them. The same checksum twice is one.
+///
+/// # Errors
+/// When it does not clearly say one.
 pub fn checksum_of(list: &str, file_name: &str) -> Result<Checksum, ImageError> {
-    let named = list.lines().filter_map(|line| {
-        let (sum, name) = line.trim_end().split_once(' ')?;
-        let name = name.strip_prefix([' ', '*'])?;
-        (name == file_name).then_some(sum)
-    });
+    let named = list.lines().filter_map(|line| line_of(line, file_name));
     let mut found = None;
-    for sum in named {
+    for (sum, algorithm) in named {
         let sum = Checksum::parse(sum);
-        let sum = sum.map_err(|_| ImageError::Malformed(file_name.to_owned()))?;
+        let sum = sum
+            .ok()
+            .filter(|sum| algorithm.is_none_or(|it| sum.algorithm == it));
+        let sum = sum.ok_or_else(|| ImageError::Malformed(file_name.to_owned()))?;
         if found.as_ref().is_some_and(|earlier| *earlier != sum) {
             return Err(ImageError::Ambiguous(file_name.to_owned()));
         }
         found = Some(sum);
     }
     found.ok_or_else(|| ImageError::NotListed(file_name.to_owned()))
+}
+
+/// What stands where the checksum does on a line about this file, and how it says it is made.
+fn line_of<'a>(line: &'a str, file_name: &str) -> Option<(&'a str, Option<ChecksumAlgorithm>)> {
+    let line = line.trim_end();
+    for algorithm in [ChecksumAlgorithm::Sha256, ChecksumAlgorithm::Sha512] {
+        let named = line.strip_prefix(algorithm.bsd());
+        let named = named.and_then(|rest| rest.strip_prefix(" (")?.strip_prefix(file_name));
+        if let Some(sum) = named.and_then(|rest| rest.strip_prefix(") = ")) {
+            return Some((sum, Some(algorithm)));
+        }
+    }
+    let (sum, name) = line.split_once(' ')?;
+    let name = name.strip_prefix([' ', '*'])?;
+    (name == file_name).then_some((sum, None))
 }
 
 #[cfg(test)]
@@ -255,29 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue() {
-        let mut shown = Vec::new();
-        for release in Release::ALL {
-            for architecture in VmArchitecture::ALL {
-                let image = CloudImage::newest(release, architecture);
-                let Verification::List {
-                    checksums_url,
-                    checksum_algorithm,
-                } = &image.verification
-                else {
-                    unreachable!("the newest is in a list");
-                };
-                assert!(checksums_url.ends_with(checksum_algorithm.list()));
-                assert!(image.file_name().contains(architecture.debian()));
-                shown.push(format!("{release} {architecture}"));
-                shown.push(format!("  {}\n  {checksums_url}", image.url));
-            }
-        }
-        insta::assert_snapshot!(shown.join("\n"));
-    }
-
-    #[test]
-    fn both_forms_of_lists_are_read() {
+    fn all_forms_of_lists_are_read() {
         let (a, b) = ("a".repeat(64), "B".repeat(128));
         let debian = format!("{a}  other\n{b}  {FILE}\n{a}  {FILE}.json\r\n");
         let sum = checksum_of(&debian, FILE).expect("listed");
@@ -287,6 +190,8 @@ mod tests {
         let sum = checksum_of(&ubuntu, FILE).expect("listed");
         assert_eq!(sum.algorithm(), ChecksumAlgorithm::Sha256);
         assert_eq!(sum.hex(), a);
+        let fedora = format!("# {FILE}: 5 bytes\nSHA256 ({FILE}) = {a}\nSHA256 (x-{FILE}) = {b}\n");
+        assert_eq!(checksum_of(&fedora, FILE).expect("listed").hex(), a);
     }
 
     #[test]
@@ -298,7 +203,10 @@ mod tests {
             (format!("{a}  other\n"), "ChecksumNotListed"),
             (format!("{a} {FILE}\n"), "ChecksumNotListed"),
             (format!("{FILE}  {a}\n"), "ChecksumNotListed"),
+            (format!("MD5 ({FILE}) = {a}\n"), "ChecksumNotListed"),
+            (format!("SHA256 ({FILE}.json) = {a}\n"), "ChecksumNotListed"),
             (format!("abc  {FILE}\n"), "ChecksumMalformed"),
+            (format!("SHA512 ({FILE}) = {a}\n"), "ChecksumMalformed"),
             (
                 format!("{}g  {FILE}\n", "a".repeat(63)),
                 "ChecksumMalformed",
@@ -312,17 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_image_needs_a_checksum_that_is_one() {
-        let sum = Checksum::parse(&"0F".repeat(32)).expect("a checksum");
-        let url = "https://mirror.example/disk.qcow2".to_owned();
-        let [release, ..] = Release::ALL;
-        let image = CloudImage::pinned(release, VmArchitecture::X86_64, url, sum.clone());
-        assert_eq!(image.verification, Verification::Pinned(sum));
-        assert_eq!(image.file_name(), FILE);
+    fn what_is_no_checksum_is_refused() {
         for given in ["", "0f", "sha256:0f", &"é".repeat(32)] {
             let error = Checksum::parse(given).expect_err(given);
             assert_eq!(error.reason(), "InvalidChecksum");
         }
+        let sum = Checksum::parse(&"0F".repeat(32)).expect("a checksum");
+        assert_eq!((sum.short(), sum.hex().len()), ("0f0f0f0f0f0f0f0f", 64));
     }
 
     proptest! {
@@ -330,6 +234,7 @@ mod tests {
         fn no_list_is_too_strange(list in any::<String>(), name in any::<String>()) {
             let _ = checksum_of(&list, &name);
             let _ = checksum_of(&format!("{list}  {name}\n{list} *{name}"), &name);
+            let _ = checksum_of(&format!("SHA256 ({name}) = {list}"), &name);
         }
 
         #[test]
