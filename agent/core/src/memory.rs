@@ -14,6 +14,10 @@ pub const STABLE: u64 = 30_000;
 /// From this many crashes in a row on it is called a crash loop.
 pub const CRASH_LOOP: u32 = 3;
 
+/// A container that could not be started so often in a row is replaced by a new one: its own layer may be torn, as
+/// by a power cut just after it was created (podman does not have it on disk before it says that it is there).
+const REPLACED_AFTER: u32 = 3;
+
 /// The first restart waits so long, in milliseconds: until podman has cleaned up after the run. A
 /// `podman stop` typed by hand would otherwise find the container running again and complain.
 const SETTLE: u64 = 300;
@@ -129,6 +133,14 @@ impl Track {
             .flatten()
     }
 
+    /// Whether it is of no use to start the container that is there once more.
+    pub(crate) fn is_past_starting(&self) -> bool {
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|t| {
+            t.failure.reason == DeviceReason::StartFailed && t.attempts >= REPLACED_AFTER
+        })
+    }
+
     fn ended(&mut self, code: i32, now: Tick, dice: Dice<'_>) {
         if let Some(run) = self.run.take() {
             if now.since(run.since) >= STABLE {
@@ -229,6 +241,13 @@ impl Memory {
                 track.restarts = track.restarts.saturating_add(1);
                 track.run = None;
                 track.runs(id, 0, now);
+            }
+            Done::Removed { .. } if track.is_past_starting() => {
+                // The next one is tried at once, and if that cannot be started either, not sooner than this
+                // one would have been.
+                if let Some(trouble) = &mut track.trouble {
+                    trouble.retry_at = now;
+                }
             }
             Done::Unpaused { .. } | Done::Removed { .. } => track.trouble = None,
             Done::Probed { id, result } => {

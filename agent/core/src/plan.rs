@@ -297,19 +297,26 @@ impl Planner<'_> {
             RunState::Paused if self.may_try(track) => {
                 self.plan.steps.push(Step::Unpause { service, id });
             }
-            RunState::Created if self.may_try(track) => {
-                self.plan.steps.push(Step::Start { service, id });
-            }
+            RunState::Created if self.may_try(track) => self.start(service, id, track),
             RunState::Exited { code } if restarts(service.spec.restart_policy, code) => {
                 let not_before = track.map_or(Tick(0), |t| t.not_before);
                 if not_before > self.now {
                     self.plan.wake(not_before);
                 } else if self.may_try(track) {
-                    self.plan.steps.push(Step::Start { service, id });
+                    self.start(service, id, track);
                 }
             }
             RunState::Paused | RunState::Created | RunState::Exited { .. } | RunState::Other => {}
         }
+    }
+
+    /// Starts a container, or makes room for a new one.
+    fn start(&mut self, service: Arc<DesiredService>, id: ContainerId, track: Option<&Track>) {
+        let key = service.key.clone();
+        self.plan.steps.push(match track {
+            Some(track) if track.is_past_starting() => Step::Remove { key, id },
+            _ => Step::Start { service, id },
+        });
     }
 
     fn probe(&mut self, service: Arc<DesiredService>, id: ContainerId) {

@@ -284,6 +284,65 @@ fn a_score_that_cannot_be_read_leaves_what_runs_alone() {
     assert_eq!(world.running().len(), 1);
 }
 
+/// A power cut can leave a container whose own layer is torn: no start of it ever succeeds, and a new one of the
+/// same image does.
+#[test]
+fn a_container_that_cannot_be_started_is_replaced() {
+    let mut world = World::default();
+    world.want(&[("a.b", web("v1"))]);
+    world.settle();
+    world.torn = world.observed.containers.keys().cloned().collect();
+    world.ended(137);
+    world.took();
+    while world.running().is_empty() {
+        world.wait();
+    }
+    let start = "start a.b.web";
+    assert_eq!(
+        world.took(),
+        [start, start, start, "remove a.b.web", "run a.b.web"]
+    );
+    assert_eq!(world.report()["a.b"].phase, Phase::Running);
+}
+
+#[test]
+fn what_cannot_be_started_at_all_is_tried_less_and_less_often() {
+    let mut world = World {
+        unstartable: true,
+        ..World::default()
+    };
+    world.want(&[("a.b", web("v1"))]);
+    world.settle();
+    let mut waits = vec![];
+    for _ in 0..10 {
+        let before = world.now;
+        world.wait();
+        waits.push(world.now.since(before));
+    }
+    assert!(waits.is_sorted(), "{waits:?}");
+    assert!(waits[9] >= 30_000, "{waits:?}");
+    assert_eq!(
+        world.report()["a.b"].reason,
+        Some(DeviceReason::StartFailed)
+    );
+}
+
+#[test]
+fn a_container_whose_port_is_taken_is_not_replaced() {
+    let mut world = World::default();
+    world.want(&[("a.b", web("v1"))]);
+    world.settle();
+    world.ended(137);
+    world.took();
+    for _ in 0..5 {
+        world.fail_change("a.b", "web", DeviceReason::PortInUse);
+    }
+    while world.running().is_empty() {
+        world.wait();
+    }
+    assert_eq!(world.took(), ["start a.b.web"]);
+}
+
 #[test]
 fn a_start_that_only_seemed_to_fail_is_forgotten_when_the_container_runs() {
     let mut world = World::default();

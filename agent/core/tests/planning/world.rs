@@ -20,9 +20,13 @@ pub(crate) struct World {
     pub(crate) observed: Observed,
     pub(crate) memory: Memory,
     pub(crate) missing_images: BTreeSet<String>,
+    /// Containers that there are and that cannot be started.
+    pub(crate) torn: BTreeSet<ContainerId>,
+    /// Whether no new container can be started, either.
+    pub(crate) unstartable: bool,
     /// Every step executed, as text.
     pub(crate) done: Vec<String>,
-    ids: u64,
+    pub(crate) ids: u64,
 }
 
 /// The half of the dice that is always the same.
@@ -124,13 +128,20 @@ impl World {
                     ports,
                 };
                 self.assert_free(&container);
-                (
-                    Some(s.hash),
-                    Done::Created {
-                        id: ContainerId(format!("{:012}", self.ids).into()),
-                        container,
-                    },
-                )
+                let id = ContainerId(format!("{:012}", self.ids).into());
+                let done = if self.unstartable {
+                    let state = RunState::Created;
+                    let created = Container { state, ..container };
+                    self.observed.containers.insert(id.clone(), created);
+                    self.torn.insert(id);
+                    not_started()
+                } else {
+                    Done::Created { id, container }
+                };
+                (Some(s.hash), done)
+            }
+            Step::Start { service, id } if self.torn.contains(&id) => {
+                (Some(service.hash), not_started())
             }
             Step::Start { service, id } => (Some(service.hash), Done::Started { id }),
             Step::Unpause { service, id } => (Some(service.hash), Done::Unpaused { id }),
@@ -223,6 +234,13 @@ impl World {
     pub(crate) fn took(&mut self) -> Vec<String> {
         std::mem::take(&mut self.done)
     }
+}
+
+fn not_started() -> Done {
+    Done::Failed(Failure {
+        reason: DeviceReason::StartFailed,
+        message: "creating overlay mount".into(),
+    })
 }
 
 fn name(step: &Step) -> String {
