@@ -10,7 +10,6 @@
 pub mod args;
 pub mod authentication;
 pub mod backup;
-pub mod cluster;
 pub mod decide;
 pub mod deploy;
 pub mod describe;
@@ -28,6 +27,8 @@ pub mod selector;
 pub mod trace;
 
 mod completion;
+
+pub use fleet_cluster as cluster;
 
 use std::error::Error as StdError;
 use std::ffi::OsString;

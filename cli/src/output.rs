@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+pub use fleet_cluster::printable;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -65,13 +66,6 @@ impl Table {
         line.push('\n');
         line
     }
-}
-
-/// What others wrote must not drive the terminal: control characters become `?`.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 /// A table with its header.

@@ -1,9 +1,8 @@
 //! The key pair by which this program logs in to machines it made.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use fleet_files::private;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::{PrivateKey, load_secret_key};
@@ -66,16 +65,9 @@ pub fn ensure(path: &Path) -> Result<String, KeyPairError> {
     let text = key.to_openssh(LineEnding::LF)?;
     let write = || {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            private::folder(folder)?;
         }
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        private::create(path, text.as_bytes())
     };
     write().map_err(|source| KeyPairError::Write {
         path: path.to_owned(),

@@ -96,7 +96,7 @@ pub async fn promote<T: Transport>(
     host: Linux<T>,
     guests: VmArchitecture,
     user: Option<&str>,
-    progress: &mut impl Progress,
+    progress: &impl Progress,
 ) -> Result<Promotion<T>, HostError> {
     let steps = Steps::of(host.distribution.family, guests, user);
     let mut changes = 0;
@@ -125,7 +125,7 @@ pub async fn promote<T: Transport>(
 async fn ensure<T: Transport>(
     host: &Linux<T>,
     wanted: &impl Ensured,
-    progress: &mut impl Progress,
+    progress: &impl Progress,
 ) -> Result<usize, HostError> {
     let name = wanted.name();
     progress.begins(&name);

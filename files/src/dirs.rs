@@ -56,6 +56,12 @@ impl Dirs {
         Self::of(|name| std::env::var_os(name), std::env::home_dir())
     }
 
+    /// All of them in one folder.
+    pub fn below(folder: &Path) -> Self {
+        let [data, state, cache] = ["data", "state", "cache"].map(|name| folder.join(name));
+        Self { data, state, cache }
+    }
+
     fn of(
         variable: impl Fn(&str) -> Option<OsString>,
         home: Option<PathBuf>,
@@ -65,8 +71,7 @@ impl Dirs {
             if !one.is_absolute() {
                 return Err(DirsError::Relative(one));
             }
-            let [data, state, cache] = ["data", "state", "cache"].map(|name| one.join(name));
-            return Ok(Self { data, state, cache });
+            return Ok(Self::below(&one));
         }
         // One that is not absolute counts as unset, as the specification says.
         let home = home.filter(|home| home.is_absolute());

@@ -7,7 +7,7 @@ use std::env;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::journal::{Entry, Journal, JournalError};
 
@@ -52,6 +52,13 @@ impl RuntimeFolder {
             source,
         })?;
         Ok(Self(path))
+    }
+
+    /// A short way to a folder that lies deep.
+    pub(crate) fn way_to(&self, folder: &Path) -> io::Result<PathBuf> {
+        let way = self.0.join(folder.file_name().unwrap_or_default());
+        std::os::unix::fs::symlink(folder, &way)?;
+        Ok(way)
     }
 
     /// The part of the device with this number.

@@ -68,6 +68,25 @@ impl Testbed {
         &self.name
     }
 
+    /// The variable, and its value, by which processes are known that belong to this testbed though it did not
+    /// start them: whatever has it in its environment ends with the testbed, or with the next clean-up.
+    pub fn mark(&self) -> (&'static str, &Path) {
+        (journal::MARK, &self.folder)
+    }
+
+    /// Makes a folder with its other files, and gives a way to it that is short enough for sockets.
+    ///
+    /// # Errors
+    /// When it cannot be made, as when it is there.
+    pub fn make_folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let folder = self.folder.join(name);
+        let made = fs::create_dir(&folder).and_then(|()| self.runtime_folder.way_to(&folder));
+        made.map_err(|source| Error::File {
+            path: folder,
+            source,
+        })
+    }
+
     /// Where everything of this testbed is.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -81,7 +81,7 @@ impl Cache {
 }
 
 /// The root of the workspace that this crate was built in.
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }

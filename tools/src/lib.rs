@@ -26,6 +26,7 @@
 
 mod cache;
 mod catalog;
+mod debian;
 mod download;
 mod ensure;
 mod external;
@@ -40,6 +41,7 @@ mod wheel;
 
 pub use cache::Cache;
 pub use catalog::{Profile, Tool};
+pub use debian::{Debian, DebianError};
 pub use ensure::{Error, Toolbox, ensure, ensure_in};
 pub use external::{ExternalError, Sources};
 pub use gobuild::BuildError;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use fleet_tools::{Cache, Profile, Tool, ensure};
+use fleet_tools::{Cache, Debian, Profile, Tool, ensure};
 
 /// Pinned builds of the third-party servers that tests and demo run.
 #[derive(Parser)]
@@ -30,6 +30,13 @@ enum Command {
         /// The tool's name, for example kubectl.
         name: Tool,
     },
+    /// Make the disk image that virtual machines of demo and tests begin with, unless it is there, and print its
+    /// path alone.
+    VmImage {
+        /// The processor: `x86_64` or `aarch64`.
+        #[arg(value_parser = ["x86_64", "aarch64"])]
+        architecture: String,
+    },
 }
 
 fn main() -> Result<()> {
@@ -45,6 +52,9 @@ fn main() -> Result<()> {
         Command::Path { name } => {
             let toolbox = ensure(&[name], &mut |event| eprintln!("{event}"))?;
             println!("{}", toolbox.path(name)?.display());
+        }
+        Command::VmImage { architecture } => {
+            println!("{}", Debian::Image.ensure(&architecture)?.display());
         }
     }
     Ok(())

@@ -26,6 +26,8 @@ pub use trace::{OperatorPlace, TraceArgs, TraceFormat};
 pub use values::{EnvVar, InvalidValue, PortFlag, parse_duration};
 pub use workload::{SelectorFlags, WorkloadFlags};
 
+pub use fleet_cluster::ClusterFlags;
+
 use crate::resource::{KindName, NameArg, NameArgParser};
 
 /// Run containers on a fleet of devices, through Kubernetes.
@@ -44,21 +46,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Which cluster and namespace, as kubectl takes them.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Cluster")]
-pub struct ClusterFlags {
-    /// Path to the kubeconfig file; else KUBECONFIG, else ~/.kube/config, else the pod's account
-    #[arg(long, global = true, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig context to use
-    #[arg(long, global = true, value_name = "NAME")]
-    pub context: Option<String>,
-    /// The namespace; else the context's, else "default"
-    #[arg(short, long, global = true, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
 }
 
 /// What to do.

@@ -5,6 +5,7 @@
 //! gives the commands that make the difference. `fleet-devices` carries them out.
 
 pub mod architecture;
+pub mod fleet;
 pub mod host;
 pub mod program;
 pub mod vm;

@@ -1,17 +1,25 @@
 //! The command line.
 
 mod args;
+mod fleet;
 mod image;
+mod login;
 mod preflight;
 mod promote;
+mod remove;
 mod setup;
 mod shown;
+mod table;
+mod view;
 mod vm;
+mod wait;
 
-pub use args::{Args, Command, SetupArgs};
+pub use args::{Args, Command};
 pub use image::{ImageArgs, Verified};
 pub use preflight::PreflightArgs;
 pub use promote::PromoteArgs;
+pub use remove::RemoveArgs;
+pub use setup::SetupArgs;
 pub use vm::{VmArgs, VmCommand};
 
 use std::process::ExitCode;
@@ -27,11 +35,15 @@ pub async fn run() -> ExitCode {
     LogFormat::Text.init();
     // Reason and causes, of whichever subcommand it was.
     let ended = match args.command {
-        Command::Setup(args) => told(setup::run(&args).await, setup::Failure::reason),
-        Command::Vm(args) => told(vm::run(&args).await, vm::Failure::reason),
-        Command::Image(args) => told(image::run(&args).await, image::Failure::reason),
-        Command::Promote(args) => told(promote::run(&args).await, HostError::reason),
-        Command::Preflight(args) => told(preflight::run(&args).await, preflight::Failure::reason),
+        Command::Setup(args) => told(setup::run(&args, args.plan).await, setup::Failure::reason),
+        Command::Plan(args) => told(setup::run(&args, true).await, setup::Failure::reason),
+        Command::Remove(args) => told(remove::run(&args).await, setup::Failure::reason),
+        Command::Vm(args) => told(vm::run(&args).await, |f| vm::Failure::reason(f)),
+        Command::Image(args) => told(image::run(&args).await, |f| image::Failure::reason(f)),
+        Command::Promote(args) => told(promote::run(&args).await, |f| HostError::reason(f)),
+        Command::Preflight(args) => told(preflight::run(&args).await, |f| {
+            preflight::Failure::reason(f)
+        }),
         Command::Completion { shell } => {
             let (mut command, mut out) = (Args::command(), std::io::stdout());
             clap_complete::generate(shell, &mut command, "fleet-devices", &mut out);
@@ -44,7 +56,7 @@ pub async fn run() -> ExitCode {
 /// What went wrong, for people, with its stable reason first.
 fn told<E: std::error::Error + 'static>(
     ended: Result<(), E>,
-    reason: impl Fn(&E) -> &'static str,
+    reason: impl Fn(&E) -> &str,
 ) -> Result<(), String> {
     ended.map_err(|failure| format!("{}: {}", reason(&failure), chain(&failure)))
 }

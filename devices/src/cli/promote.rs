@@ -1,14 +1,10 @@
-use std::path::PathBuf;
-
 use clap::Args;
 use fleet_devices_core::VmArchitecture;
 
-use super::args::{Target, default_key, default_known_hosts};
-use super::setup::{SSH_PASSWORD, SUDO_PASSWORD};
+use super::login::LoginArgs;
 use super::shown::Lines;
 use crate::host::{
-    ConnectError, HostError, Linux, Local, Planned, Proof, Ssh, SshSettings, Transport,
-    TransportError,
+    ConnectError, HostError, Linux, Local, Planned, Ssh, Target, Transport, TransportError,
 };
 use crate::kvm::{Promotion, promote};
 
@@ -27,18 +23,9 @@ pub struct PromoteArgs {
     #[arg(long, value_name = "USER")]
     user: Option<String>,
 
-    /// The private key to log in with. A password is taken from `FLEET_SSH_PASSWORD`, and one for sudo from
-    /// `FLEET_SUDO_PASSWORD`
-    #[arg(long, value_name = "FILE", default_value_os_t = default_key())]
-    identity: PathBuf,
-
-    /// Keys of hosts that are known, as OpenSSH keeps them
-    #[arg(long, value_name = "FILE", default_value_os_t = default_known_hosts())]
-    known_hosts: PathBuf,
-
-    /// Believe a host that was never seen, and keep its key
-    #[arg(long)]
-    accept_new_host_key: bool,
+    /// How to log in.
+    #[command(flatten)]
+    login: LoginArgs,
 
     /// Only look, and say what would be changed
     #[arg(long)]
@@ -52,16 +39,7 @@ pub(super) async fn run(args: &PromoteArgs) -> Result<(), HostError> {
             on(Local { sudo }, args).await
         }
         Target::Remote(address) => {
-            let settings = SshSettings {
-                proof: match std::env::var(SSH_PASSWORD) {
-                    Ok(password) => Proof::Password(password),
-                    Err(_) => Proof::Key(args.identity.clone()),
-                },
-                known_hosts: args.known_hosts.clone(),
-                accept_new: args.accept_new_host_key,
-                sudo_password: std::env::var(SUDO_PASSWORD).ok(),
-            };
-            let connected = Ssh::connect(address, &settings).await;
+            let connected = Ssh::connect(address, &args.login.settings()).await;
             let refused = |error: ConnectError| TransportError::from(error);
             on(connected.map_err(refused)?, args).await
         }
@@ -79,7 +57,7 @@ async fn on<T: Transport>(transport: T, args: &PromoteArgs) -> Result<(), HostEr
 async fn on_host<T: Transport>(transport: T, args: &PromoteArgs) -> Result<(), HostError> {
     let host = Linux::meet(transport).await?;
     let name = host.name();
-    let made = promote(host, args.arch, args.user.as_deref(), &mut Lines::new()).await?;
+    let made = promote(host, args.arch, args.user.as_deref(), &Lines::new()).await?;
     match made {
         Promotion::Promoted(machine, changes) => {
             let (connection, guests) = (machine.connection(), args.arch);

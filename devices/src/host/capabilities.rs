@@ -1,7 +1,7 @@
 //! What can be done with a host, in five narrow parts. Something that has only some of them, such as a
 //! machine without systemd, offers only those.
 
-use fleet_devices_core::host::{File, Linger, Packages, Subordinates, Unit, User};
+use fleet_devices_core::host::{File, Folders, Linger, Packages, Subordinates, Unit, User};
 
 use super::error::HostError;
 use super::linux::{Linux, Outcome};
@@ -25,6 +25,8 @@ pub trait PackageInstaller {
 pub trait FileDelivery {
     /// Makes sure that a file is there, whole and with these rights.
     fn ensure_file(&self, file: &File) -> impl Future<Output = Made> + Send;
+    /// Makes sure that folders are there, and whose they are.
+    fn ensure_folders(&self, folders: &Folders) -> impl Future<Output = Made> + Send;
 }
 
 /// It has users.
@@ -71,6 +73,10 @@ impl<T: Transport> PackageInstaller for Linux<T> {
 impl<T: Transport> FileDelivery for Linux<T> {
     async fn ensure_file(&self, file: &File) -> Made {
         self.ensure(file).await
+    }
+
+    async fn ensure_folders(&self, folders: &Folders) -> Made {
+        self.ensure(folders).await
     }
 }
 

@@ -1,13 +1,16 @@
 //! Whether a host is the one that is meant.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use fleet_devices_core::host::Address;
 use russh::client;
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::known_hosts::{check_known_hosts_path, learn_known_hosts_path};
 
-use super::address::Address;
 use super::ssh::ConnectError;
+
+static LIST: Mutex<()> = Mutex::new(());
 
 /// Decides whether a host is the one that is meant.
 pub(super) struct Verifier {
@@ -52,6 +55,8 @@ impl client::Handler for Verifier {
         let (path, address) = (&self.known_hosts, self.address.to_string());
         let fingerprint = key.fingerprint(russh::keys::HashAlg::Sha256).to_string();
         let known_hosts = path.display().to_string();
+        // Many hosts may be met at once, and share the list.
+        let _one_at_a_time = LIST.lock().unwrap_or_else(PoisonError::into_inner);
         match known(host, *port, &key, path) {
             Ok(true) => Ok(true),
             Ok(false) if self.accept_new => {

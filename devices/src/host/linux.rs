@@ -1,3 +1,4 @@
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fleet_devices_core::VmArchitecture;
@@ -90,11 +91,31 @@ impl<T: Transport> Linux<T> {
         !self.transport.changes()
     }
 
+    /// Whether that is so already; changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub async fn is_so(&self, wanted: &impl Ensured) -> Result<bool, HostError> {
+        Ok(self.difference(wanted).await?.is_none())
+    }
+
     /// Looks, changes what is different, and looks again.
     ///
     /// # Errors
     /// When a command fails, or what is different stays so.
     pub async fn ensure(&self, wanted: &impl Ensured) -> Result<Outcome, HostError> {
+        self.ensure_telling(wanted, &|_| ()).await
+    }
+
+    /// The same; `says` hears each line of what is printed while something is changed.
+    ///
+    /// # Errors
+    /// When a command fails, or what is different stays so.
+    pub async fn ensure_telling(
+        &self,
+        wanted: &impl Ensured,
+        says: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Outcome, HostError> {
         let Some(change) = self.difference(wanted).await? else {
             return Ok(Outcome::Unchanged);
         };
@@ -102,9 +123,7 @@ impl<T: Transport> Linux<T> {
             return Ok(Outcome::Planned(change.difference));
         }
         for command in &change.commands {
-            if let Err(error) = self.run(&wanted.name(), command).await {
-                return Err(self.explained(wanted, error).await);
-            }
+            self.carry_out(wanted, command, says).await?;
         }
         let deadline = Instant::now() + SETTLES_WITHIN;
         while let Some(left) = self.difference(wanted).await? {
@@ -128,6 +147,26 @@ impl<T: Transport> Linux<T> {
         succeed(&self.transport, what, command).await
     }
 
+    async fn carry_out(
+        &self,
+        wanted: &impl Ensured,
+        command: &Command,
+        says: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(), HostError> {
+        let rest = Mutex::new(Vec::new());
+        let told = |piece: &[u8]| lines(&rest, piece, says);
+        let output = self.transport.run_telling(command, &told).await?;
+        if command.accepts.contains(&output.status) {
+            return Ok(());
+        }
+        if let Some(source) = wanted.failed(command, &output) {
+            let host = self.name();
+            return Err(HostError::Ensure { host, source });
+        }
+        let error = HostError::failed(self.name(), &wanted.name(), command, &output);
+        Err(self.explained(wanted, error).await)
+    }
+
     /// The same failure, with what else there is to say about it.
     async fn explained(&self, wanted: &impl Ensured, mut error: HostError) -> HostError {
         let (Some(look), HostError::Failed { told, .. }) = (wanted.explains(), &mut error) else {
@@ -149,6 +188,16 @@ impl<T: Transport> Linux<T> {
             host: self.name(),
             source,
         })
+    }
+}
+
+/// The lines that are complete with this piece; what is left waits for the next.
+fn lines(rest: &Mutex<Vec<u8>>, piece: &[u8], says: &(dyn Fn(&str) + Send + Sync)) {
+    let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
+    rest.extend_from_slice(piece);
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let line: Vec<u8> = rest.drain(..=end).collect();
+        says(String::from_utf8_lossy(&line).trim_end());
     }
 }
 

@@ -3,7 +3,6 @@
 //! [`Transport`] runs commands: [`Ssh`] on a host far away, [`Local`] on this machine, [`Planned`] on either, but
 //! only those that look. Over any of them [`Linux`] has the five capabilities.
 
-mod address;
 mod capabilities;
 mod error;
 mod host_key;
@@ -11,16 +10,18 @@ mod linux;
 mod local;
 mod planned;
 mod ssh;
+mod target;
 mod transport;
 
-pub use address::{Address, InvalidAddress};
 pub use capabilities::{
     FileDelivery, HostReachable, LinuxHostConfiguration, PackageInstaller, SystemdManager,
     UnixUserManager,
 };
 pub use error::HostError;
+pub use fleet_devices_core::host::{Address, InvalidAddress};
 pub use linux::{Linux, Outcome};
 pub use local::Local;
 pub use planned::Planned;
 pub use ssh::{ConnectError, Proof, Ssh, SshSettings};
-pub use transport::{Transport, TransportError};
+pub use target::Target;
+pub use transport::{Told, Transport, TransportError};

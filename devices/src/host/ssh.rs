@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet_devices_core::host::{As, Command, Output};
+use fleet_devices_core::host::{Address, As, Command, Output};
 use russh::client::{self, Handle};
 use russh::keys::{PrivateKeyWithHashAlg, load_secret_key};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 
-use super::address::Address;
 use super::host_key::{Verifier, VerifyError};
-use super::transport::{Transport, TransportError};
+use super::transport::{Told, Transport, TransportError};
 
 /// How long a host may take to answer at all.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
@@ -287,7 +286,11 @@ async fn log_in(
 }
 
 impl Transport for Ssh {
-    async fn run(&self, command: &Command) -> Result<Output, TransportError> {
+    async fn run_telling(
+        &self,
+        command: &Command,
+        told: Told<'_>,
+    ) -> Result<Output, TransportError> {
         let lost = || TransportError::Lost {
             host: self.address.to_string(),
             command: command.to_string(),
@@ -299,7 +302,7 @@ impl Transport for Ssh {
         to.exec(true, line).await.map_err(|_| lost())?;
         // At once: a command that prints much waits for us while we wait for it to read. And one that ended
         // reads no more, so that what is left to write would wait for ever.
-        let (write, read) = (write_all(&to, &input), read_all(&mut from));
+        let (write, read) = (write_all(&to, &input), read_all(&mut from, told));
         tokio::pin!(write, read);
         let answer = tokio::select! {
             answer = &mut read => answer,
@@ -334,13 +337,19 @@ enum Answer {
 }
 
 /// Until the channel is closed: some servers tell the exit status after the end of the output.
-async fn read_all(from: &mut ChannelReadHalf) -> Answer {
+async fn read_all(from: &mut ChannelReadHalf, told: Told<'_>) -> Answer {
     let mut output = Output::default();
     let mut status = None;
     while let Some(message) = from.wait().await {
         match message {
-            ChannelMsg::Data { data } => output.output.extend_from_slice(&data),
-            ChannelMsg::ExtendedData { data, .. } => output.errors.extend_from_slice(&data),
+            ChannelMsg::Data { data } => {
+                told(&data);
+                output.output.extend_from_slice(&data);
+            }
+            ChannelMsg::ExtendedData { data, .. } => {
+                told(&data);
+                output.errors.extend_from_slice(&data);
+            }
             ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
             ChannelMsg::ExitSignal { .. } => status = Some(KILLED),
             ChannelMsg::Failure => return Answer::Refused,

@@ -48,12 +48,26 @@ impl TransportError {
     }
 }
 
+/// Hears what a command prints and complains about while it runs, piece by piece.
+pub type Told<'a> = &'a (dyn Fn(&[u8]) + Send + Sync);
+
 /// A way to run commands on a host.
 pub trait Transport: Sync {
     /// Runs a command to its very end: all it prints, and its exit status. What it reads ends where its
-    /// input ends.
-    fn run(&self, command: &Command)
-    -> impl Future<Output = Result<Output, TransportError>> + Send;
+    /// input ends. `told` hears the pieces of what comes back as they come.
+    fn run_telling(
+        &self,
+        command: &Command,
+        told: Told<'_>,
+    ) -> impl Future<Output = Result<Output, TransportError>> + Send;
+
+    /// The same; what it prints is of no interest before its end.
+    fn run(
+        &self,
+        command: &Command,
+    ) -> impl Future<Output = Result<Output, TransportError>> + Send {
+        self.run_telling(command, &|_| ())
+    }
 
     /// Whether commands that make a difference are run.
     fn changes(&self) -> bool {

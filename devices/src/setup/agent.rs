@@ -48,6 +48,18 @@ pub enum AgentError {
         /// What there is.
         given: String,
     },
+    /// The host is not what was said of it.
+    #[error(
+        "{host} is {architecture}, and was said to be {expected}; correct `arch`, or the address"
+    )]
+    Unexpected {
+        /// The host.
+        host: String,
+        /// Its processor.
+        architecture: VmArchitecture,
+        /// What was said.
+        expected: VmArchitecture,
+    },
 }
 
 impl AgentError {
@@ -57,6 +69,7 @@ impl AgentError {
             Self::Read { .. } => "AgentUnreadable",
             Self::Program { .. } => "AgentInvalid",
             Self::Architecture { .. } => "ArchitectureMismatch",
+            Self::Unexpected { .. } => "ArchitectureUnexpected",
         }
     }
 }
@@ -79,6 +92,25 @@ impl AgentProgram {
                 content: Content::new(bytes),
             }),
             Err(source) => Err(AgentError::Program { path, source }),
+        }
+    }
+
+    /// Whether a host has the processor that was said of it, if one was.
+    ///
+    /// # Errors
+    /// When it has another.
+    pub fn fits(
+        host: &str,
+        architecture: VmArchitecture,
+        expected: Option<VmArchitecture>,
+    ) -> Result<(), AgentError> {
+        match expected.filter(|expected| *expected != architecture) {
+            None => Ok(()),
+            Some(expected) => Err(AgentError::Unexpected {
+                host: host.to_owned(),
+                architecture,
+                expected,
+            }),
         }
     }
 

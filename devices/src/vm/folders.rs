@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fleet_files::dirs::{Dirs, DirsError};
 
@@ -17,11 +17,19 @@ impl Folders {
     /// # Errors
     /// When the environment names no place.
     pub fn of_user() -> Result<Self, DirsError> {
-        let dirs = Dirs::of_user()?;
-        Ok(Self {
+        Dirs::of_user().map(|dirs| Self::of(&dirs))
+    }
+
+    /// All in one folder.
+    pub fn below(folder: &Path) -> Self {
+        Self::of(&Dirs::below(folder))
+    }
+
+    fn of(dirs: &Dirs) -> Self {
+        Self {
             data: dirs.data().to_owned(),
             cache: dirs.cache().to_owned(),
-        })
+        }
     }
 
     /// Where virtual machines are, a folder each.

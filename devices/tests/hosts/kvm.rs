@@ -11,8 +11,9 @@ use crate::machine::{Machine, skips};
 struct Nobody;
 
 impl Progress for Nobody {
-    fn begins(&mut self, _: &str) {}
-    fn ended(&mut self, _: &str, _: &fleet_devices::host::Outcome) {}
+    fn begins(&self, _: &str) {}
+    fn says(&self, _: &str) {}
+    fn ended(&self, _: &str, _: &fleet_devices::host::Outcome) {}
 }
 
 const GUESTS: VmArchitecture = VmArchitecture::X86_64;
@@ -32,10 +33,10 @@ async fn a_host_is_promoted_once_and_stays_promoted() {
     let machine = Machine::start_with(&NETWORK).await;
     let ssh = machine.log_in("root").await.expect("let in");
     let planned = Linux::meet(Planned(ssh)).await.expect("a host");
-    let plan = promote(planned, GUESTS, Some("admin"), &mut Nobody).await;
+    let plan = promote(planned, GUESTS, Some("admin"), &Nobody).await;
     assert!(matches!(plan, Ok(Promotion::Planned(_, 1))), "{plan:?}");
 
-    let made = promote(machine.host().await, GUESTS, Some("admin"), &mut Nobody).await;
+    let made = promote(machine.host().await, GUESTS, Some("admin"), &Nobody).await;
     let Ok(Promotion::Promoted(host, 1..)) = made else {
         panic!("{made:?}");
     };
@@ -44,14 +45,14 @@ async fn a_host_is_promoted_once_and_stays_promoted() {
     let list = "su -l admin -c 'virsh -c qemu:///system net-list --autostart --name'";
     assert_eq!(machine.sh(list), "default");
 
-    let again = promote(machine.host().await, GUESTS, Some("admin"), &mut Nobody).await;
+    let again = promote(machine.host().await, GUESTS, Some("admin"), &Nobody).await;
     assert!(matches!(again, Ok(Promotion::Promoted(_, 0))), "{again:?}");
 
     // What somebody stopped is started again.
     machine.sh(
         "virsh -c qemu:///system net-destroy default; systemctl disable --now libvirtd.service",
     );
-    let mended = promote(machine.host().await, GUESTS, None, &mut Nobody).await;
+    let mended = promote(machine.host().await, GUESTS, None, &Nobody).await;
     assert!(
         matches!(mended, Ok(Promotion::Promoted(_, 1..))),
         "{mended:?}"

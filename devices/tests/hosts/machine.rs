@@ -1,14 +1,13 @@
 //! A machine to be set up: Debian with systemd and sshd, in a container of its own.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use fleet_devices::host::{Address, ConnectError, Linux, Proof, Ssh, SshSettings};
 use fleet_devices::key_pair;
-use fleet_devices_core::host::Content;
-use fleet_tools::Cache;
+use fleet_tools::Debian;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,26 +19,9 @@ pub(crate) struct Machine {
     folder: TempDir,
 }
 
-fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("a workspace").to_owned()
-}
-
-/// Made once, by whoever comes first.
 pub(crate) fn root_file_system() -> PathBuf {
-    let script = repository().join("tools/debian-root.sh");
-    let cache = Cache::from_env().root().to_owned();
-    fs::create_dir_all(&cache).expect("a cache");
-    let recipe = Content::new(fs::read(&script).expect("the script"));
-    let (arch, sum) = (std::env::consts::ARCH, &recipe.checksum()[..12]);
-    let root = cache.join(format!("debian-root-{arch}-{sum}"));
-    let lock = File::create(cache.join("debian-root.lock")).expect("a lock");
-    lock.lock().expect("locked");
-    if !root.exists() {
-        let made = Command::new(script).arg(arch).arg(&root).status();
-        assert!(made.expect("it runs").success(), "a root file system");
-    }
-    root
+    let root = Debian::Root.ensure(std::env::consts::ARCH);
+    root.expect("a root file system")
 }
 
 impl Machine {
@@ -63,8 +45,22 @@ impl Machine {
         Self::start_with(&[]).await
     }
 
+    /// One in which a user may have containers of its own. Their layers lie on a file system that is none of layers
+    /// itself, and their network and /proc are theirs.
+    pub(crate) async fn start_for_containers() -> Self {
+        Self::start_with(&[
+            // Not NET_ADMIN: its systemd would then wait for a network that podman has set up already.
+            "--cap-add=SYS_ADMIN,SYS_PTRACE",
+            "--security-opt=seccomp=unconfined",
+            "--security-opt=unmask=ALL",
+            "--device=/dev/net/tun",
+            "--volume=/var/lib",
+        ])
+        .await
+    }
+
     /// The same, with further options of podman.
-    pub(crate) async fn start_with(more: &[&str]) -> Self {
+    pub(crate) async fn start_with(further: &[&str]) -> Self {
         let root = root_file_system();
         let folder = tempfile::tempdir().expect("a folder");
         let public = key_pair::ensure(&folder.path().join("key")).expect("a key");
@@ -88,9 +84,9 @@ impl Machine {
         let started = Command::new("podman")
             .args(["run", "--detach", "--rm", "--name", &machine.name])
             // It ends by itself should nobody be left to end it.
-            .args(["--systemd=always", "--timeout", "900"])
+            .args(["--systemd=always", "--timeout", "3600"])
             .args(options)
-            .args(more)
+            .args(further)
             .args(["--rootfs", &rootfs, "/sbin/init"])
             .output()
             .expect("podman runs");
@@ -156,6 +152,24 @@ impl Machine {
         }
     }
 
+    /// Lets in who has the key of another, too.
+    pub(crate) fn share_key(&self, other: &Self) {
+        let public = key_pair::ensure(&other.folder.path().join("key")).expect("a key");
+        self.sh(&format!("echo '{public}' >> /root/.ssh/authorized_keys"));
+    }
+
+    /// How the program logs in on it.
+    pub(crate) fn login_options(&self) -> [OsString; 5] {
+        let key = self.folder.path().join("key");
+        [
+            "--identity".into(),
+            key.into(),
+            "--known-hosts".into(),
+            self.known_hosts().into(),
+            "--accept-new-host-key".into(),
+        ]
+    }
+
     pub(crate) fn known_hosts(&self) -> PathBuf {
         self.folder.path().join("known_hosts")
     }
@@ -174,7 +188,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         let mut podman = Command::new("podman");
-        podman.args(["rm", "--force", "--time", "0", &self.name]);
+        podman.args(["rm", "--force", "--volumes", "--time", "0", &self.name]);
         let removed = podman.output();
         if !removed.is_ok_and(|output| output.status.success()) {
             eprintln!("container {} is left behind", self.name);

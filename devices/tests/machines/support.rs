@@ -1,6 +1,6 @@
 //! A folder for machines, which end with it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use fleet_devices::vm::{Folders, PlainQemuHost};
 use fleet_devices_core::VmArchitecture;
-use fleet_devices_core::host::Content;
 use fleet_devices_core::vm::{AdminUser, DiskCache, Firmware, HostPath, VmFolder, VmSpec};
-use fleet_tools::Cache;
+use fleet_tools::Debian;
 use tempfile::TempDir;
 
 /// A guest without an operating system hears no request to shut down.
@@ -34,10 +33,7 @@ impl Home {
     }
 
     pub(crate) fn folders(&self) -> Folders {
-        Folders {
-            data: self.path().join("data"),
-            cache: self.path().join("cache"),
-        }
+        Folders::below(self.path())
     }
 
     pub(crate) fn host(&self) -> PlainQemuHost {
@@ -175,30 +171,13 @@ pub(crate) fn image(folder: &Path, format: &str, size: &str) -> PathBuf {
     image
 }
 
-/// A Debian, made once, by whoever comes first; `None` where it is not there and cannot be made.
+/// A Debian; `None` where it is not there and cannot be made.
 pub(crate) fn debian(architecture: VmArchitecture) -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let tools = here.parent().expect("a workspace").join("tools");
-    let scripts = ["vm-image.sh", "debian-root.sh"].map(|script| tools.join(script));
-    let recipe = scripts
-        .iter()
-        .map(|script| fs::read(script).expect("a script"));
-    let recipe = Content::new(recipe.collect::<Vec<_>>().concat());
-    let cache = Cache::from_env().root().to_owned();
-    fs::create_dir_all(&cache).expect("a cache");
-    let name = format!("vm-image-{architecture}-{}.qcow2", &recipe.checksum()[..12]);
-    let image = cache.join(name);
-    let lock = File::create(cache.join("vm-image.lock")).expect("a lock");
-    lock.lock().expect("locked");
-    if !image.exists() {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        let mut made = Command::new(&scripts[0]);
-        let made = made.arg(architecture.uname()).arg(&image).status();
-        assert!(made.expect("it runs").success(), "an image");
+    let name = architecture.uname();
+    if rustix::process::geteuid().is_root() {
+        return Some(Debian::Image.ensure(name).expect("an image"));
     }
-    Some(image)
+    Debian::Image.find(name).expect("a recipe")
 }
 
 /// Looks again and again until it is so.

@@ -1,6 +1,11 @@
+use std::collections::BTreeMap;
+
+use fleet_contracts::DeviceId;
+
 use super::distribution::Family;
 use super::ensured::Ensured;
-use super::file::{Content, File};
+use super::file::{Content, File, Mode};
+use super::folder::Folders;
 use super::linger::Linger;
 use super::package::{Need, Packages};
 use super::subordinate::Subordinates;
@@ -10,18 +15,26 @@ use super::user::User;
 /// The user that the agent and its containers run as.
 pub const AGENT_USER: &str = "fleet-agent";
 /// Its home, where the ledger and the device's key are.
-const AGENT_HOME: &str = "/var/lib/fleet-agent";
+pub(super) const AGENT_HOME: &str = "/var/lib/fleet-agent";
 /// Where the agent is.
 pub const AGENT_PATH: &str = "/usr/local/bin/fleet-agent";
+/// Where its configuration and what set-up keeps beside it are.
+pub(super) const CONFIG_FOLDER: &str = "/etc/fleet-agent";
 /// Where its configuration is.
 const CONFIG_PATH: &str = "/etc/fleet-agent/config.toml";
 /// Where its unit is.
-const UNIT_PATH: &str = "/etc/systemd/system/fleet-agent.service";
+pub(super) const UNIT_PATH: &str = "/etc/systemd/system/fleet-agent.service";
 const UNIT: &str = include_str!("../../../../agent/systemd/fleet-agent.service");
 /// For podman of the agent's user. Without it podman 4 copies each layer of an image whole (`vfs`) where
 /// `fuse-overlayfs` is not installed, though every kernel since 5.13 lets users have `overlay` itself. It has
 /// to be there before podman is first used.
 const STORAGE_PATH: &str = "/var/lib/fleet-agent/.config/containers/storage.conf";
+/// On the way there; its service manager keeps there what is enabled.
+const CONFIG_HOME: [&str; 3] = [
+    AGENT_HOME,
+    "/var/lib/fleet-agent/.config",
+    "/var/lib/fleet-agent/.config/containers",
+];
 const STORAGE: &str = "[storage]\ndriver = \"overlay\"\n";
 const AGENT_UNIT: &str = "fleet-agent.service";
 const PODMAN_SOCKET: &str = "podman.socket";
@@ -39,6 +52,8 @@ pub enum Step {
     Linger(Linger),
     /// A unit runs.
     Unit(Unit),
+    /// Folders are there.
+    Folders(Folders),
     /// A file is there. Where it is not as it was, the agent has to start again.
     File(File),
 }
@@ -52,6 +67,7 @@ impl Step {
             Self::Subordinates(subordinates) => subordinates.name(),
             Self::Linger(linger) => linger.name(),
             Self::Unit(unit) => Ensured::name(unit),
+            Self::Folders(folders) => folders.name(),
             Self::File(file) => file.name(),
         }
     }
@@ -78,10 +94,14 @@ impl DeviceSetup {
             Step::User(User::system(AGENT_USER, AGENT_HOME, self.family)),
             Step::Subordinates(Subordinates { user: user.clone() }),
             Step::Linger(Linger { user }),
-            // Makes the user's own ~/.config; by a file of root's it would be root's, and no unit could be enabled
-            // there. The socket starts podman when somebody connects, which is the agent.
+            Step::Folders(Folders {
+                paths: CONFIG_HOME.map(str::to_owned).into(),
+                // As its unit has it.
+                mode: Mode(0o700),
+                owner: AGENT_USER.to_owned(),
+            }),
+            Step::File(File::new(STORAGE_PATH, Content::new(STORAGE)).owned_by(AGENT_USER)),
             Step::Unit(Unit::of_user(AGENT_USER, PODMAN_SOCKET)),
-            Step::File(File::new(STORAGE_PATH, Content::new(STORAGE))),
             Step::File(
                 File::new(AGENT_PATH, self.agent.clone())
                     .mode(0o755)
@@ -90,10 +110,39 @@ impl DeviceSetup {
             Step::File(
                 File::new(CONFIG_PATH, self.config.clone())
                     .mode(0o640)
-                    .owned_by(AGENT_USER),
+                    .owned_by(AGENT_USER)
+                    .keeping_previous(),
             ),
-            Step::File(File::new(UNIT_PATH, Content::new(UNIT))),
+            Step::File(File::new(UNIT_PATH, Content::new(UNIT)).keeping_previous()),
         ]
+    }
+
+    /// The files that the agent reads when it starts.
+    pub fn read_at_start(&self) -> Vec<File> {
+        let steps = self.steps().into_iter();
+        let files = steps.filter_map(|step| match step {
+            Step::File(file) => Some(file),
+            _ => None,
+        });
+        files.filter(|file| file.keeps_previous).collect()
+    }
+
+    /// The configuration of an enrolled device: what else it needs, the enrolment has brought. Labels stand here, so
+    /// that they can be changed later.
+    pub fn labels_only(labels: &BTreeMap<String, String>) -> String {
+        let section = BTreeMap::from([("labels", labels)]);
+        let text = toml::to_string(&section).unwrap_or_default();
+        if labels.is_empty() {
+            String::new()
+        } else {
+            text
+        }
+    }
+
+    /// Who a configuration says that a device is; `None` where it does not, or is none.
+    pub fn device_of(config: &str) -> Option<DeviceId> {
+        let table: toml::Table = config.parse().ok()?;
+        table.get("device_id")?.as_str()?.parse().ok()
     }
 
     /// The agent.
@@ -111,6 +160,17 @@ mod tests {
         assert!(UNIT.contains(&format!("User={AGENT_USER}\n")));
         assert!(UNIT.contains(&format!("ExecStart={AGENT_PATH}\n")));
         assert!(UNIT.contains(&format!("FLEET_AGENT_CONFIG={CONFIG_PATH}\n")));
+    }
+
+    #[test]
+    fn labels_are_the_agents_configuration() {
+        let labels = BTreeMap::from([("site".to_owned(), "a \"b\"".to_owned())]);
+        let text = DeviceSetup::labels_only(&labels);
+        assert_eq!(text, "[labels]\nsite = 'a \"b\"'\n");
+        assert_eq!(DeviceSetup::labels_only(&BTreeMap::new()), "");
+        assert_eq!(DeviceSetup::device_of(&text), None);
+        let id = DeviceSetup::device_of("device_id = \"robot-7\"\n");
+        assert_eq!(id.as_ref().map(DeviceId::as_str), Some("robot-7"));
     }
 
     #[test]

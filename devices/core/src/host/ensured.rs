@@ -1,4 +1,5 @@
 use super::command::{Command, Output};
+use super::enrolment::EnrolmentError;
 use super::subordinate::SubordinateError;
 
 /// A difference, and what makes it go.
@@ -25,6 +26,9 @@ pub enum EnsureError {
     /// No ids are left to give away.
     #[error(transparent)]
     Subordinates(#[from] SubordinateError),
+    /// It is not part of the fleet.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
 }
 
 impl EnsureError {
@@ -33,6 +37,7 @@ impl EnsureError {
         match self {
             Self::Unexpected { .. } => "UnexpectedAnswer",
             Self::Subordinates(_) => "SubordinateIdsExhausted",
+            Self::Enrolment(error) => error.reason(),
         }
     }
 
@@ -60,6 +65,11 @@ pub trait Ensured {
     /// # Errors
     /// When an answer is not understood, or there is nothing left to give.
     fn change(&self, answers: &[Output]) -> Result<Option<Change>, EnsureError>;
+
+    /// What it means that one of the commands of a change failed; `None` where that is all that can be said.
+    fn failed(&self, _command: &Command, _output: &Output) -> Option<EnsureError> {
+        None
+    }
 
     /// What says more where a change fails, such as a log.
     fn explains(&self) -> Option<Command> {

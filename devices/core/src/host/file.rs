@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +19,8 @@ impl fmt::Display for Mode {
 /// What is in a file. It is never shown: it may be a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
-    bytes: Vec<u8>,
+    /// Shared: an agent is megabytes, and goes to many hosts.
+    bytes: Arc<[u8]>,
     checksum: String,
 }
 
@@ -27,7 +29,10 @@ impl Content {
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let checksum = format!("{:x}", Sha256::digest(&bytes));
-        Self { bytes, checksum }
+        Self {
+            bytes: bytes.into(),
+            checksum,
+        }
     }
 
     /// Their SHA-256, in hexadecimal.
@@ -111,7 +116,7 @@ impl File {
         let write = write.chain(["/dev/stdin", &fresh]);
         let list = format!("{}  {fresh}\n", self.content.checksum);
         let mut commands = vec![
-            Command::change("install", write).reading(self.content.bytes.clone()),
+            Command::change("install", write).reading(&*self.content.bytes),
             Command::change("sha256sum", ["-c", "-"]).reading(list),
             Command::change("sync", [&fresh]),
         ];
@@ -121,6 +126,16 @@ impl File {
         }
         commands.push(Command::change("mv", ["-f", &fresh, &self.path]));
         commands
+    }
+
+    /// How to look whether what is kept of it is of this checksum, where anything is kept; and what puts it back.
+    pub fn put_back(&self, checksum: &str) -> Option<(Command, Command)> {
+        let previous = format!("{}.previous", self.path);
+        let list = format!("{checksum}  {previous}\n");
+        let look = Command::look("sha256sum", ["--status", "-c", "-"]);
+        let look = look.as_root().reading(list).accepting(&[0, 1]);
+        let back = Command::change("mv", ["-f", &previous, &self.path]);
+        self.keeps_previous.then_some((look, back))
     }
 
     fn rights(&self) -> String {

@@ -39,7 +39,7 @@ pub(super) async fn create<H: VirtualMachineHost>(
     let image = image::fetched(&args.image, architecture, &args.verified).await?;
     let spec = spec(folders, args, &image, intent)?;
     let what = format!("machine {}", args.name);
-    let mut lines = Lines::new();
+    let lines = Lines::new();
     lines.begins(&what);
     let outcome = host.ensure(&spec, intent).await?;
     lines.ended(&what, &outcome);

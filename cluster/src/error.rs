@@ -8,7 +8,12 @@ use kube::client::AuthError;
 use kube::config::KubeconfigError;
 use kube::core::Status;
 
-use crate::output::printable;
+/// What others wrote must not drive the terminal: control characters become `?`.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
 
 /// What can go wrong between here and the API server.
 #[derive(Debug, thiserror::Error)]

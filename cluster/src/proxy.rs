@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use kube::config::Kubeconfig;
 
 /// What the environment says needs no proxy.
-pub(crate) fn no_proxy() -> String {
+pub fn no_proxy() -> String {
     let variable = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
     variable.unwrap_or_default()
 }
 
 /// Whether a proxy of the environment must be left aside for this server.
-pub(crate) fn is_bypassed(scheme: Option<&str>, host: &str, no_proxy: &str) -> bool {
+pub fn is_bypassed(scheme: Option<&str>, host: &str, no_proxy: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let ip = host.parse::<IpAddr>().ok();
     scheme != Some("https")
@@ -55,7 +55,7 @@ fn is_within(ip: IpAddr, network: IpAddr, bits: u32) -> bool {
 }
 
 /// Whether the kubeconfig names a proxy for the cluster of this context.
-pub(super) fn is_configured(kubeconfig: &Kubeconfig, context: Option<&str>) -> bool {
+pub(crate) fn is_configured(kubeconfig: &Kubeconfig, context: Option<&str>) -> bool {
     let context = context.or(kubeconfig.current_context.as_deref());
     let named = kubeconfig
         .contexts

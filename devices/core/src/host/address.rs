@@ -20,11 +20,46 @@ pub struct Address {
 #[error("{0:?} is no login on a host; write user@host, user@host:port or user@[2001:db8::1]:port")]
 pub struct InvalidAddress(String);
 
+impl Address {
+    /// Reads `[user@]host[:port]`, and takes the rest from these.
+    ///
+    /// # Errors
+    /// When it is none, or nothing says who logs in.
+    pub fn with_defaults(
+        text: &str,
+        user: Option<&str>,
+        port: Option<u16>,
+    ) -> Result<Self, InvalidAddress> {
+        let whole = match user {
+            Some(user) if !text.contains('@') => format!("{user}@{text}"),
+            _ => text.to_owned(),
+        };
+        let address: Self = whole.parse().map_err(|_| InvalidAddress(cut(text)))?;
+        // As the text has it: a port that is written there goes before.
+        let place = text.rsplit_once('@').map_or(text, |(_, place)| place);
+        let written = place.rsplit_once(']').map_or(place, |(_, rest)| rest);
+        let port = port.filter(|_| !written.contains(':'));
+        Ok(Self {
+            port: port.unwrap_or(address.port),
+            ..address
+        })
+    }
+
+    /// Which machine that is, whoever logs in.
+    pub fn place(&self) -> (String, u16) {
+        (self.host.to_ascii_lowercase(), self.port)
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let invalid = || InvalidAddress(text.chars().take(80).collect());
+        let invalid = || InvalidAddress(cut(text));
         let (user, place) = text.rsplit_once('@').ok_or_else(invalid)?;
         let (host, port) = match place.strip_prefix('[') {
             Some(rest) => {
@@ -93,6 +128,20 @@ mod tests {
             ("2001:db8::1", "root@[2001:db8::1]:22")
         );
         assert_eq!(read("pi@robot-7").to_string(), "pi@robot-7");
+    }
+
+    #[test]
+    fn what_is_not_written_comes_from_the_defaults() {
+        let read = |text, user, port| Address::with_defaults(text, user, port).expect("a login");
+        let plain = read("robot-7", Some("pi"), Some(2222));
+        assert_eq!(plain.to_string(), "pi@robot-7:2222");
+        let written = read("root@robot-7:22", Some("pi"), Some(2222));
+        assert_eq!(written.to_string(), "root@robot-7");
+        assert_eq!(read("[2001:db8::1]", Some("pi"), Some(5)).port, 5);
+        assert_eq!(read("[2001:db8::1]:7", Some("pi"), Some(5)).port, 7);
+        let nobody = Address::with_defaults("robot-7", None, None);
+        assert!(nobody.expect_err("nobody").to_string().contains("robot-7"));
+        assert_eq!(plain.place(), read("x@ROBOT-7", None, Some(2222)).place());
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! Reaching the API server the way kubectl does.
+//!
+//! A [`Cluster`] is a client and a namespace, from a kubeconfig and [`ClusterFlags`], and nothing else: making one
+//! sends nothing, sets nothing up and needs none of the fleet's resources to be there.
+//!
+//! Must never: hold rights of its own, or write to a kubeconfig.
 
 mod error;
-pub(crate) mod proxy;
+mod flags;
+pub mod proxy;
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -14,9 +20,8 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Config};
 use serde::de::DeserializeOwned;
 
-pub use error::ClusterError;
-
-use crate::args::ClusterFlags;
+pub use error::{ClusterError, printable};
+pub use flags::ClusterFlags;
 
 /// A server that does not take the connection in this time is reported as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +42,9 @@ pub struct Cluster {
 
 impl Cluster {
     /// Reads the configuration; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
     pub async fn connect(flags: &ClusterFlags) -> Result<Self, ClusterError> {
         let (mut config, source) = load(flags).await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -62,6 +70,11 @@ impl Cluster {
             url,
             source,
         })
+    }
+
+    /// Which configuration says where it is.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Where the API server is.
