@@ -21,13 +21,30 @@ help: ## This menu
 # current: the cluster of the current kubeconfig context.
 CLUSTER ?= own
 
+# podman: containers of this machine; vm: virtual machines of ARCH, x86_64 or aarch64, as root.
+DEVICES ?= podman
+ARCH ?= x86_64
+DEMO_DEVICES_podman :=
+DEMO_DEVICES_vm = --devices vm --arch $(ARCH) --agent $(OUT)/$(ARCH)-unknown-linux-gnu/agent/fleet-agent \
+	--vm-image $$(cargo run --locked --quiet -p fleet-tools -- vm-image $(ARCH))
+
 .PHONY: demo
-demo: demo-servers build ## The whole platform with two devices on this machine; CLUSTER=own, none or current
-	$(OUT)/debug/fleet-demo --cluster $(CLUSTER)
+demo: demo-servers demo-devices build ## The whole platform with devices on this machine; CLUSTER=own, none or current, DEVICES=podman or vm
+	$(OUT)/debug/fleet-demo --cluster $(CLUSTER) $(DEMO_DEVICES_$(DEVICES))
 
 .PHONY: demo-auto
-demo-auto: demo-servers build ## The same without a person: apply, upgrade, move, power cut, delete
-	$(OUT)/debug/fleet-demo --auto --cluster $(CLUSTER)
+demo-auto: demo-servers demo-devices build ## The same without a person: apply, upgrade, move, power cut, delete
+	$(OUT)/debug/fleet-demo --auto --cluster $(CLUSTER) $(DEMO_DEVICES_$(DEVICES))
+
+# The agent for inside is one static program: it does not ask which libraries are there.
+.PHONY: demo-devices
+demo-devices: ## What the demo's devices are made of: with DEVICES=vm packages, the agent for ARCH and a disk image
+	@case $(DEVICES)-$(ARCH) in \
+		podman-*) ;; \
+		vm-x86_64) tools/system-packages.sh --with-machines && tools/static.sh fleet-agent x86_64 ;; \
+		vm-aarch64) tools/system-packages.sh --with-machines && tools/cross-aarch64.sh ;; \
+		*) echo "DEVICES is podman or vm, ARCH x86_64 or aarch64" >&2; exit 2 ;; \
+	esac
 
 ##@ Build
 
@@ -171,6 +188,14 @@ bench-callout: servers release ## Verdicts of the auth callout, a fleet that com
 .PHONY: bench-sizing
 bench-sizing: servers release ## Memory and processor time of the platform's programs for 100 and 1,000 devices; last line JSON
 	$(OUT)/release/fleet-bench sizing
+
+# More hosts or fewer: make bench-devices HOSTS='--hosts 5 --parallel 5'.
+HOSTS ?= --hosts 20 --parallel 20
+
+.PHONY: bench-devices
+bench-devices: servers release ## Set-up of 20 hosts at once, containers with sshd, and what takes the time; last line JSON
+	cargo build --locked --bins -p fleet-operator -p fleet-agent -p fleet-auth -p fleet-cli
+	cargo bench --locked --profile dev -p fleet-devices --bench hosts -- $(HOSTS) --agent $(OUT)/release/fleet-agent
 
 # Sizes and times of a run; another size: make bench-churn CHURN='--devices 1000 --deployments 100 --seconds 30'.
 # A little more often than once a second each, for who still has a report on its way waits with the next.

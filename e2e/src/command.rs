@@ -11,6 +11,7 @@ pub struct Command {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    input: Option<PathBuf>,
 }
 
 impl Command {
@@ -20,6 +21,7 @@ impl Command {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            input: None,
         }
     }
 
@@ -51,6 +53,13 @@ impl Command {
         self
     }
 
+    /// Reads this file. Without one, it reads nothing.
+    #[must_use]
+    pub fn input(mut self, file: &Path) -> Self {
+        self.input = Some(file.to_owned());
+        self
+    }
+
     /// Talks to the cluster of a kubeconfig; without one, to that of the user's own.
     #[must_use]
     pub fn cluster(self, kubeconfig: Option<&Path>) -> Self {
@@ -66,22 +75,41 @@ impl Command {
     /// With what it said on standard error when it fails. Arguments are not repeated: some are
     /// secrets.
     pub async fn run(self) -> Result<String, Error> {
+        let output = self.output().await?;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    }
+
+    /// The same, as it printed it.
+    ///
+    /// # Errors
+    /// As of [`run`](Self::run).
+    pub async fn output(self) -> Result<Vec<u8>, Error> {
         let name = self.program.file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
+        let input = match &self.input {
+            None => Stdio::null(),
+            Some(path) => {
+                let file = std::fs::File::open(path);
+                let shown = path.display();
+                let file = file
+                    .map_err(|error| Error::Unexpected(format!("cannot read {shown}: {error}")))?;
+                file.into()
+            }
+        };
         let output = tokio::process::Command::new(&self.program)
             .args(&self.args)
             .envs(self.env)
-            .stdin(Stdio::null())
+            .stdin(input)
             .kill_on_drop(true)
             .output()
             .await
             .map_err(|error| Error::Unexpected(format!("{name} cannot be started: {error}")))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {
-            return Ok(text(&output.stdout));
+            return Ok(output.stdout);
         }
         let verb = self.args.first().map_or("", String::as_str);
-        let said = text(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim();
         Err(Error::Unexpected(format!("{name} {verb} failed: {said}")))
     }
 }

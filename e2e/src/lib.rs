@@ -17,6 +17,7 @@ pub mod helm;
 pub mod http;
 pub mod identity;
 pub mod installed;
+pub mod machines;
 pub mod menu;
 mod namespace;
 pub mod platform;

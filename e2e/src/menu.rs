@@ -7,6 +7,7 @@ use fleet_testbed::Service;
 
 use crate::identity::Identity;
 use crate::installed::Installation;
+use crate::machines::Machines;
 use crate::platform::Platform;
 use crate::{Error, workload};
 
@@ -27,18 +28,83 @@ pub fn menu(
     kubectl: &Path,
     guests: &Guests,
 ) -> Result<String, Error> {
-    let nats = platform.bed.nats()?;
-    let mut out = String::new();
-    let mut section = |title: &str, lines: &[String]| {
+    let mut menu = beginning(platform, binaries, kubectl)?;
+    let title = "Deploy to both devices, change it, move it, delete it:";
+    menu.section(title, &deploying("dev-2"));
+    menu.section("Ask the containers:", &curls(platform)?);
+    if let Ok(identity) = platform.identity() {
+        menu.section(
+            "Who may join, and who may stay:",
+            &joining(identity, guests),
+        );
+        menu.section(
+            "Look at the chain by which devices log in:",
+            &chain(platform, identity)?,
+        );
+    }
+    menu.ending(platform);
+    menu.section("Look at a device:", &podman(platform));
+    Ok(menu.0)
+}
+
+/// The same where the devices are virtual machines.
+pub fn machines(machines: &Machines<'_>, binaries: &Path, kubectl: &Path) -> Result<String, Error> {
+    let platform = machines.platform();
+    let mut menu = beginning(platform, binaries, kubectl)?;
+    let all = machines.all();
+    let first = all.first().map_or("", |machine| machine.id.as_str());
+    menu.section(
+        "Deploy to every machine, change it, move it, delete it:",
+        &deploying(first),
+    );
+    let curls = all.iter();
+    let curls = curls.map(|m| format!("curl http://{}/    # {}", m.address, m.id));
+    menu.section("Ask the containers:", &curls.collect::<Vec<_>>());
+    menu.section(
+        "Look at a machine, pull its plug:",
+        &powering(machines, first),
+    );
+    menu.ending(platform);
+    Ok(menu.0)
+}
+
+fn powering(machines: &Machines<'_>, first: &str) -> [String; 4] {
+    let home = machines.home().display();
+    [
+        format!("export {}={home}", fleet_files::dirs::HOME),
+        "fleet-devices vm list".to_owned(),
+        format!("fleet-devices vm console {first}    # Ctrl-] leaves"),
+        format!("fleet-devices vm power-cycle {first}"),
+    ]
+}
+
+/// Lines under titles.
+#[derive(Debug, Default)]
+struct Menu(String);
+
+impl Menu {
+    fn section(&mut self, title: &str, lines: &[String]) {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "\n{title}");
+        let _ = writeln!(self.0, "\n{title}");
         for line in lines {
-            let _ = writeln!(out, "    {line}");
+            let _ = writeln!(self.0, "    {line}");
         }
-    };
+    }
+
+    fn ending(&mut self, platform: &Platform) {
+        self.section("Look into the bus:", &bus());
+        if let Ok(installation) = platform.installation() {
+            self.section("Look at the operator:", &operator(installation));
+        }
+    }
+}
+
+fn beginning(platform: &Platform, binaries: &Path, kubectl: &Path) -> Result<Menu, Error> {
+    let nats = platform.bed.nats()?;
+    let mut menu = Menu::default();
     let path = [Some(binaries), kubectl.parent()].into_iter().flatten();
     let path: Vec<_> = path.map(|p| p.display().to_string()).collect();
-    section(
+    menu.section(
         "Paste this into another terminal first:",
         &[
             format!("export PATH={}:$PATH", path.join(":")),
@@ -50,35 +116,17 @@ pub fn menu(
             format!("export NATS_SEED_FILE={}", nats.operator_seed().display()),
         ],
     );
-    section(
+    menu.section(
         "Watch (leave it running):",
         &[
             "kubectl get fleetdep,fleetdev -o wide --watch".into(),
             "fleet get deployments -w".into(),
         ],
     );
-    let title = "Deploy to both devices, change it, move it, delete it:";
-    section(title, &deploying());
-    section("Ask the containers:", &curls(platform)?);
-    if let Ok(identity) = platform.identity() {
-        section(
-            "Who may join, and who may stay:",
-            &joining(identity, guests),
-        );
-        section(
-            "Look at the chain by which devices log in:",
-            &chain(platform, identity)?,
-        );
-    }
-    section("Look into the bus:", &bus());
-    if let Ok(installation) = platform.installation() {
-        section("Look at the operator:", &operator(installation));
-    }
-    section("Look at a device:", &podman(platform));
-    Ok(out)
+    Ok(menu)
 }
 
-fn deploying() -> [String; 5] {
+fn deploying(device: &str) -> [String; 5] {
     let deploy = format!(
         "fleet deploy --name hello --selector site=here --image {} --port 8080:80",
         workload::image("v1")
@@ -87,7 +135,7 @@ fn deploying() -> [String; 5] {
         format!("{deploy} --wait"),
         format!("{} --wait", deploy.replace(":v1", ":v2")),
         format!("{deploy} --print | kubectl apply --server-side --force-conflicts -f -"),
-        "kubectl label fleetdev dev-2 site=elsewhere --overwrite".into(),
+        format!("kubectl label fleetdev {device} site=elsewhere --overwrite"),
         "fleet deploy --name hello --delete".into(),
     ]
 }

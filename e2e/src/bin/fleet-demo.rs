@@ -7,14 +7,18 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
+use fleet_devices_core::VmArchitecture;
 use fleet_e2e::cluster::{Context, ImageName};
 use fleet_e2e::identity::ChainOptions;
+use fleet_e2e::machines::{self, Machines, Making};
 use fleet_e2e::menu::Guests;
 use fleet_e2e::platform::{Login, Place, Wanted};
 use fleet_e2e::{Platform, menu, regression};
 use fleet_testbed::Node;
 use fleet_tools::Tool;
 
+/// The devices that are virtual machines.
+const MACHINES: [&str; 1] = ["vm-1"];
 /// The device that the user may approve.
 const GUEST: &str = "dev-3";
 
@@ -38,6 +42,26 @@ struct Args {
     /// Install into the current context without asking.
     #[arg(long)]
     yes: bool,
+    /// What the devices are.
+    #[arg(long, value_enum, default_value_t = Devices::Podman)]
+    devices: Devices,
+    /// The processor of virtual machines: `x86_64` or `aarch64`.
+    #[arg(long, default_value = "x86_64")]
+    arch: VmArchitecture,
+    /// The disk image of virtual machines.
+    #[arg(long, required_if_eq("devices", "vm"))]
+    vm_image: Option<PathBuf>,
+    /// The agent for virtual machines, static and built for their processor.
+    #[arg(long, required_if_eq("devices", "vm"))]
+    agent: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Devices {
+    /// Containers of podman on this machine
+    Podman,
+    /// Virtual machines, set up over SSH; takes minutes where they have to be emulated
+    Vm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,9 +111,12 @@ async fn run(args: &Args) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    say("ready");
+    say(match args.devices {
+        Devices::Podman => "ready",
+        Devices::Vm => "the platform is up, and devices may come",
+    });
     let played = tokio::select! {
-        played = play(args, &platform, say) => played,
+        played = play_on(args, &platform, say) => played,
         _ = &mut interrupted => {
             say("stopping");
             if args.auto { Err(anyhow::anyhow!("interrupted")) } else { Ok(()) }
@@ -102,6 +129,37 @@ async fn run(args: &Args) -> anyhow::Result<()> {
             .context("the cluster is not as it was before")?;
     }
     played
+}
+
+async fn play_on(args: &Args, platform: &Platform, say: impl Fn(&str)) -> anyhow::Result<()> {
+    match args.devices {
+        Devices::Podman => play(args, platform, say).await,
+        Devices::Vm => play_on_machines(args, platform, say).await,
+    }
+}
+
+async fn play_on_machines(
+    args: &Args,
+    platform: &Platform,
+    say: impl Fn(&str),
+) -> anyhow::Result<()> {
+    let making = Making {
+        architecture: args.arch,
+        image: args.vm_image.clone().context("--vm-image is missing")?,
+        agent: args.agent.clone().context("--agent is missing")?,
+    };
+    let machines = Machines::start(platform, making, &MACHINES, &say).await?;
+    if args.auto {
+        machines::regression(&machines, &say)
+            .await
+            .context("the regression failed")?;
+        machines.delete().await?;
+        say("everything worked");
+        return Ok(());
+    }
+    println!("{}", menu::machines(&machines, &binaries()?, &kubectl()?)?);
+    println!("Ctrl-C stops everything.");
+    std::future::pending().await
 }
 
 async fn play(args: &Args, platform: &Platform, say: impl Fn(&str)) -> anyhow::Result<()> {
@@ -166,17 +224,22 @@ async fn start_platform(
     operator: Place<'_>,
     say: impl Fn(&str),
 ) -> Result<Platform, fleet_e2e::Error> {
+    let devices: &[&str] = match args.devices {
+        Devices::Podman => &regression::DEVICES,
+        // They join once the platform runs.
+        Devices::Vm => &[],
+    };
     let wanted = Wanted {
         name: &args.name,
-        devices: &regression::DEVICES,
+        devices,
         heartbeat: None,
         operator,
         login: Login::Chain(ChainOptions::default()),
     };
     let platform = Platform::start_wanted(wanted, &say).await?;
-    if !args.auto {
+    if !args.auto && !devices.is_empty() {
         say("labelling both devices site=here");
-        for device in regression::DEVICES {
+        for device in devices {
             platform.label(device, "site", Some("here")).await?;
         }
     }

@@ -156,19 +156,28 @@ impl Identity {
             token: &token,
         };
         device.enrol(&invitation).await?;
+        let asked = self.wait_asked(device.id().as_str(), PATIENCE).await;
+        asked.map_err(|error| self.explain(device, Err(error)))
+    }
+
+    /// Waits until a device has asked to join; gives the name of its enrolment.
+    ///
+    /// # Errors
+    /// When it does not ask in time.
+    pub async fn wait_asked(&self, device: &str, limit: Duration) -> Result<String, Error> {
         let found = std::sync::Mutex::new(None);
         let asked = || async {
-            let name = self.enrolment_of(device.id().as_str()).await.ok().flatten();
+            let name = self.enrolment_of(device).await.ok().flatten();
             let done = name.is_some();
             if let Ok(mut found) = found.lock() {
                 *found = name;
             }
             done
         };
-        let what = format!("{} has asked to join", device.id());
-        let waited = expect(PATIENCE, what, asked).await;
+        let what = format!("{device} has asked to join");
+        expect(limit, what.clone(), asked).await?;
         let name = found.into_inner().ok().flatten();
-        name.ok_or_else(|| self.explain(device, waited))
+        name.ok_or(Error::Timeout { what, limit })
     }
 
     /// `fleet approve NAME`

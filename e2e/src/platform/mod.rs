@@ -127,9 +127,23 @@ impl Platform {
         what: &str,
         predicate: impl Fn(&Deployment) -> bool,
     ) -> Result<(), Error> {
+        self.wait_deployment_within(START, (name, what), predicate)
+            .await
+    }
+
+    /// The same for as long as this.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn wait_deployment_within(
+        &self,
+        limit: Duration,
+        (name, what): (&str, &str),
+        predicate: impl Fn(&Deployment) -> bool,
+    ) -> Result<(), Error> {
         let api = self.deployments();
         let holds = || async { api.get(name).await.is_ok_and(|found| predicate(&found)) };
-        expect(START, format!("Deployment {name} {what}"), holds).await
+        expect(limit, format!("Deployment {name} {what}"), holds).await
     }
 
     /// Waits until a device satisfies a predicate.

@@ -77,7 +77,9 @@ impl Platform {
             let namespace = wanted.operator.token_namespace();
             let further = &options.enrolment;
             let identity = Identity::start(&self.bed, callout, client, namespace, further).await?;
-            progress("the devices enrol with a token each, and are approved");
+            if !wanted.devices.is_empty() {
+                progress("the devices enrol with a token each, and are approved");
+            }
             self.identity = Some(identity);
         } else {
             progress("starting the agents");

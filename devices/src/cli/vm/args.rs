@@ -35,6 +35,8 @@ pub enum VmCommand {
     Delete(NameArgs),
     /// Show what a machine says on its console, and type there
     Console(ConsoleArgs),
+    /// Run a program in a machine, and say what it says
+    Exec(ExecArgs),
     /// Cut a machine's power, start it again, and wait until it is up
     ///
     /// What it has not written to its disk is lost, as with the plug of a real machine.
@@ -184,6 +186,26 @@ pub struct ConsoleArgs {
     /// Only show what it has said since it was started
     #[arg(long)]
     pub log: bool,
+}
+
+/// A program in a machine.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// The machine
+    #[arg(value_name = "NAME")]
+    pub name: VmName,
+
+    /// As root, by sudo
+    #[arg(long)]
+    pub root: bool,
+
+    /// Hand on what stands in standard input, to its end
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+
+    /// The program and its arguments; no shell reads them
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub words: Vec<String>,
 }
 
 /// A machine whose power is cut.

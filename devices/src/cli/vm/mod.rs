@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod create;
+mod exec;
 mod list;
 
 pub use args::{VmArgs, VmCommand};
@@ -12,6 +13,7 @@ use fleet_devices_core::vm::preflight::Backend;
 use fleet_files::dirs::DirsError;
 
 use self::args::NameArgs;
+use crate::host::TransportError;
 use crate::key_pair::KeyPairError;
 use crate::preflight::Missed;
 use crate::vm::{BootError, Folders, LibvirtHost, PlainQemuHost, VirtualMachineHost, VmError};
@@ -50,6 +52,12 @@ pub(super) enum Failure {
     },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
+    #[error("cannot read standard input")]
+    Input(#[source] std::io::Error),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error("the program in {name} ended with status {status}")]
+    Ended { name: String, status: u32 },
 }
 
 impl Failure {
@@ -66,6 +74,9 @@ impl Failure {
             Self::Off { .. } => "Off",
             Self::Console { .. } => "Console",
             Self::Output(_) => "Output",
+            Self::Input(_) => "Input",
+            Self::Transport(error) => error.reason(),
+            Self::Ended { .. } => "Ended",
         }
     }
 }
@@ -97,6 +108,7 @@ async fn on<H: VirtualMachineHost>(
         VmCommand::PowerCycle(args) => create::power_cycle(host, folders, args).await,
         VmCommand::List(args) => list::run(host, args).await,
         VmCommand::Console(args) => console::run(host, args).await,
+        VmCommand::Exec(args) => exec::run(host, folders, args).await,
         VmCommand::Delete(NameArgs { name }) => {
             host.delete(name).await?;
             println!("{:<10} machine {name}", "deleted");
