@@ -186,7 +186,10 @@ mod tests {
         assert!(user < at(|step| matches!(step, Step::Subordinates(_))));
         assert!(user < at(|step| matches!(step, Step::File(file) if file.owner == AGENT_USER)));
         let socket = at(|step| matches!(step, Step::Unit(_)));
-        assert!(socket < at(|step| matches!(step, Step::File(file) if file.path == STORAGE_PATH)));
+        let storage = at(|step| matches!(step, Step::File(file) if file.path == STORAGE_PATH));
+        // A file would make folders that are root's, and no unit could be enabled there.
+        assert!(at(|step| matches!(step, Step::Folders(_))) < storage);
+        assert!(storage < socket);
         let linger = at(|step| matches!(step, Step::Linger(_)));
         assert!(linger < socket);
     }
