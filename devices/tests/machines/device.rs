@@ -114,6 +114,10 @@ async fn a_machine_becomes_a_device_and_survives_a_power_cut() {
     if skips("from an image to a device", X86) {
         return;
     }
+    if std::env::var_os("FLEET_VM_BOOT").is_some_and(|boot| boot == "no") {
+        let why = "FLEET_VM_BOOT=no; `make test-devices` boots one";
+        return say_skipped("from an image to a device", why);
+    }
     let Some(image) = debian(X86) else {
         say_skipped("from an image to a device", "only root can make the image");
         return;
