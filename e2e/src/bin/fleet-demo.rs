@@ -150,10 +150,9 @@ async fn play_on_machines(
     };
     let machines = Machines::start(platform, making, &MACHINES, &say).await?;
     if args.auto {
-        machines::regression(&machines, &say)
-            .await
-            .context("the regression failed")?;
+        let played = machines::regression(&machines, &say).await;
         machines.delete().await?;
+        played.context("the regression failed")?;
         say("everything worked");
         return Ok(());
     }
