@@ -19,8 +19,9 @@ use crate::process::{kill_pid, lock};
 use crate::procfs;
 use crate::wait;
 
-/// The variable in the environment of everything a testbed starts; its value is the folder.
-pub(crate) const MARK: &str = "FLEET_TESTBED_FOLDER";
+/// The variable in the environment of everything a testbed starts; its value is the folder. Not with the prefix of
+/// our programs' settings: those keep them from what they start themselves, as QEMU.
+pub(crate) const MARK: &str = "TESTBED_FOLDER";
 
 const FILE: &str = "journal";
 /// How long the processes of a dead testbed may take to go.
