@@ -2,6 +2,7 @@
 //! starts tasks for what has to be done; each sends an input back.
 
 mod clock;
+mod durable;
 mod log;
 mod outbox;
 mod steps;

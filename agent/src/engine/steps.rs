@@ -16,6 +16,8 @@ use crate::files::Files;
 use crate::podman::{CreateOptions, Podman, PodmanError, Stage};
 use crate::probe;
 
+use super::durable::Durable;
+
 /// Runs steps.
 #[derive(Debug, Clone)]
 pub(super) struct Executor(Arc<Parts>);
@@ -27,6 +29,7 @@ struct Parts {
     options: CreateOptions,
     /// Pulls are bounded: several at once starve each other and the device's work.
     pulls: Semaphore,
+    durable: Durable,
 }
 
 impl Executor {
@@ -38,6 +41,7 @@ impl Executor {
         let pulls = Semaphore::new(config.podman.max_parallel_pulls());
         let files = Files::new(&config.state_dir);
         Self(Arc::new(Parts {
+            durable: Durable::start(podman.clone()),
             podman,
             files,
             options,
@@ -141,7 +145,9 @@ impl Parts {
         // Never closed, so this only fails when the agent stops.
         let _permit = self.pulls.acquire().await;
         tracing::info!(service = %service.key, image, "pulling");
-        self.podman.pull(image).await
+        self.podman.pull(image).await?;
+        self.durable.ask();
+        Ok(())
     }
 
     async fn run(&self, service: &Arc<DesiredService>, took: &mut Took) -> Outcome {
@@ -163,6 +169,7 @@ impl Parts {
         let started = timed(took, "start", self.podman.start(&id)).await;
         if started.is_ok() {
             tracing::info!(service = %service.key, container = id.short(), "started");
+            self.durable.ask();
         }
         let container = describe(service);
         outcome(
