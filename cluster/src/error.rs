@@ -4,16 +4,10 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 
 use fleet_api::GROUP;
+use fleet_output::printable;
 use kube::client::AuthError;
 use kube::config::KubeconfigError;
 use kube::core::Status;
-
-/// What others wrote must not drive the terminal: control characters become `?`.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
-}
 
 /// What can go wrong between here and the API server.
 #[derive(Debug, thiserror::Error)]

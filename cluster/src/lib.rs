@@ -20,7 +20,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Config};
 use serde::de::DeserializeOwned;
 
-pub use error::{ClusterError, printable};
+pub use error::ClusterError;
 pub use flags::ClusterFlags;
 
 /// A server that does not take the connection in this time is reported as unreachable.

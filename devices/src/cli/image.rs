@@ -1,12 +1,14 @@
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::vm::image::{Checksum, CloudImage, ImageReference, Release, Verification};
 use fleet_files::dirs::DirsError;
+use fleet_output::{OutputError, tell};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use crate::image::{ImageFailure, ImageProgress, Images, Patience};
+use crate::image::{ImageFailure, ImagePlace, ImageProgress, Images, Patience};
 use crate::vm::Folders;
 
 /// Cloud images.
@@ -55,6 +57,9 @@ pub(super) enum Failure {
     /// It cannot be had.
     #[error(transparent)]
     Image(#[from] ImageFailure),
+    /// It cannot be said.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 impl Failure {
@@ -62,20 +67,21 @@ impl Failure {
         match self {
             Self::Folders(error) => error.reason(),
             Self::Image(error) => error.reason(),
+            Self::Output(_) => "Output",
         }
     }
 }
 
 pub(super) async fn run(args: &ImageArgs) -> Result<(), Failure> {
     match &args.command {
-        ImageCommand::List => list(),
+        ImageCommand::List => tell(list())?,
         ImageCommand::Fetch {
             image,
             arch,
             verified,
         } => {
             let path = fetched(image, *arch, verified).await?;
-            println!("{}", path.display());
+            tell(format!("{}\n", path.display()))?;
         }
     }
     Ok(())
@@ -87,16 +93,32 @@ pub(super) async fn fetched(
     architecture: VmArchitecture,
     verified: &Verified,
 ) -> Result<PathBuf, Failure> {
-    let folder = Folders::of_user()?.cache.join("images");
-    let images = Images::at(&folder, verified.keyring.clone(), Patience::default())?;
     let (checksum, mut bar) = (verified.checksum.clone(), Bar::default());
-    Ok(images
+    Ok(images(verified)?
         .file_of(image, architecture, checksum, &mut bar)
         .await?)
 }
 
-fn list() {
-    println!("{:<14}{:<10}VERIFIED BY", "IMAGE", "ARCH");
+/// Where it is now; nothing is fetched.
+pub(super) async fn place(
+    image: &ImageReference,
+    architecture: VmArchitecture,
+    verified: &Verified,
+) -> Result<ImagePlace, Failure> {
+    let checksum = verified.checksum.as_ref();
+    Ok(images(verified)?
+        .place_of(image, architecture, checksum)
+        .await?)
+}
+
+fn images(verified: &Verified) -> Result<Images, Failure> {
+    let folder = Folders::of_user()?.cache().join("images");
+    let keyring = verified.keyring.clone();
+    Ok(Images::at(&folder, keyring, Patience::default())?)
+}
+
+fn list() -> String {
+    let mut text = format!("{:<14}{:<10}VERIFIED BY\n", "IMAGE", "ARCH");
     for release in Release::ALL {
         for architecture in VmArchitecture::ALL {
             let image = CloudImage::of(release, architecture);
@@ -106,10 +128,13 @@ fn list() {
                     format!("its list, signed by {}", key.fingerprint)
                 }
             };
-            println!("{:<14}{:<10}{by}", release.name(), architecture.uname());
-            println!("{:<24}{}", "", image.url);
+            let (name, architecture) = (release.name(), architecture.uname());
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name:<14}{architecture:<10}{by}");
+            let _ = writeln!(text, "{:<24}{}", "", image.url);
         }
     }
+    text
 }
 
 /// A bar where somebody watches, and lines where not.

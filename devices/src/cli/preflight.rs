@@ -3,6 +3,7 @@ use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::vm::KvmHost;
 use fleet_devices_core::vm::preflight::{Backend, Check, Verdict, Wanted};
 use fleet_files::dirs::DirsError;
+use fleet_output::{OutputError, tell};
 use serde::Serialize;
 
 use crate::preflight::{Missed, checks, family};
@@ -46,6 +47,9 @@ pub(super) enum Failure {
     /// Something is missed.
     #[error("{} missing", missing(.0))]
     Missed(Missed),
+    /// It cannot be said.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 fn missing(missed: &Missed) -> String {
@@ -58,6 +62,7 @@ impl Failure {
         match self {
             Self::Folders(error) => error.reason(),
             Self::Missed(error) => error.reason(),
+            Self::Output(_) => "Output",
         }
     }
 }
@@ -68,10 +73,10 @@ pub(super) async fn run(args: &PreflightArgs) -> Result<(), Failure> {
         backend: args.libvirt.clone().map_or(Backend::Qemu, Backend::Libvirt),
         disk_bytes: u64::from(args.disk) * GIB,
     };
-    let checks = checks(&wanted, &Folders::of_user()?.data).await;
+    let checks = checks(&wanted, Folders::of_user()?.data()).await;
     match args.output {
-        Format::Table => print!("{}", table(&checks)),
-        Format::Json => println!("{:#}", json(&checks)),
+        Format::Table => tell(table(&checks))?,
+        Format::Json => tell(format!("{:#}\n", json(&checks)))?,
     }
     let missed = checks
         .into_iter()

@@ -3,9 +3,7 @@ use fleet_devices_core::VmArchitecture;
 
 use super::login::LoginArgs;
 use super::shown::Lines;
-use crate::host::{
-    ConnectError, HostError, Linux, Local, Planned, Ssh, Target, Transport, TransportError,
-};
+use crate::host::{HostError, Linux, Target};
 use crate::kvm::{Promotion, promote};
 
 /// What makes a host of virtual machines of a host.
@@ -33,39 +31,19 @@ pub struct PromoteArgs {
 }
 
 pub(super) async fn run(args: &PromoteArgs) -> Result<(), HostError> {
-    match &args.host {
-        Target::Local => {
-            let sudo = !rustix::process::geteuid().is_root();
-            on(Local { sudo }, args).await
-        }
-        Target::Remote(address) => {
-            let connected = Ssh::connect(address, &args.login.settings()).await;
-            let refused = |error: ConnectError| TransportError::from(error);
-            on(connected.map_err(refused)?, args).await
-        }
-    }
-}
-
-async fn on<T: Transport>(transport: T, args: &PromoteArgs) -> Result<(), HostError> {
-    if args.plan {
-        on_host(Planned(transport), args).await
-    } else {
-        on_host(transport, args).await
-    }
-}
-
-async fn on_host<T: Transport>(transport: T, args: &PromoteArgs) -> Result<(), HostError> {
-    let host = Linux::meet(transport).await?;
+    let way = args.host.reach(&args.login.settings(), args.plan).await?;
+    let host = Linux::meet(way).await?;
     let name = host.name();
-    let made = promote(host, args.arch, args.user.as_deref(), &Lines::new()).await?;
-    match made {
+    let lines = Lines::of(&name);
+    let made = promote(host, args.arch, args.user.as_deref(), &lines).await?;
+    lines.say(&match made {
         Promotion::Promoted(machine, changes) => {
             let (connection, guests) = (machine.connection(), args.arch);
-            println!("{name}: {changes} changed; runs {guests} guests at {connection}");
+            format!("{name}: {changes} changed; runs {guests} guests at {connection}")
         }
         Promotion::Planned(_, changes) => {
-            println!("{name}: {changes} to change, and what follows from that");
+            format!("{name}: {changes} to change, and what follows from that")
         }
-    }
+    });
     Ok(())
 }

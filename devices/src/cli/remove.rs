@@ -2,12 +2,10 @@ use fleet_cluster::{Cluster, ClusterFlags};
 use fleet_devices_core::host::Removal;
 
 use super::login::LoginArgs;
-use super::setup::{Failure, Format};
-use super::view::View;
-use crate::host::{
-    ConnectError, HostError, Linux, Local, Outcome, Planned, Ssh, Target, Transport, TransportError,
-};
-use crate::setup::{Event, Progress, Removed, SetupError, forget, remove};
+use super::setup::Failure;
+use super::shown::Lines;
+use crate::host::{HostError, Linux, Target};
+use crate::setup::{SetupError, forget, remove};
 
 /// What takes a device away.
 #[derive(Debug, clap::Args)]
@@ -37,41 +35,9 @@ pub struct RemoveArgs {
     pub cluster: ClusterFlags,
 }
 
-impl From<ConnectError> for Failure {
-    fn from(error: ConnectError) -> Self {
-        HostError::from(TransportError::from(error)).into()
-    }
-}
-
 impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         SetupError::from(error).into()
-    }
-}
-
-/// One host is told of as in a set-up.
-struct Told(View, std::sync::Mutex<std::time::Instant>);
-
-impl Progress for Told {
-    fn begins(&self, what: &str) {
-        *self
-            .1
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = std::time::Instant::now();
-        self.0.show(0, &Event::Begins(what));
-    }
-
-    fn says(&self, line: &str) {
-        self.0.show(0, &Event::Says(line));
-    }
-
-    fn ended(&self, what: &str, outcome: &Outcome) {
-        let begun = *self
-            .1
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.0
-            .show(0, &Event::Ended(what, outcome, begun.elapsed()));
     }
 }
 
@@ -83,60 +49,35 @@ pub(super) async fn run(args: &RemoveArgs) -> Result<(), Failure> {
     } else {
         None
     };
-    let removed = match &args.host {
-        Target::Local => {
-            let sudo = !rustix::process::geteuid().is_root();
-            by(Local { sudo }, args).await?
-        }
-        Target::Remote(address) => {
-            by(Ssh::connect(address, &args.login.settings()).await?, args).await?
-        }
-    };
-    let (name, verb) = (&args.host, if args.plan { "to go" } else { "gone" });
-    println!("{name}: {} {verb}; packages stay", removed.changes);
-    match (removed.device, cluster) {
-        (Some(device), Some(_)) if args.plan => println!("Device {device} to go"),
-        (Some(device), Some(cluster)) => {
-            let found = forget(&cluster, &device).await?;
-            let word = if found { "gone" } else { "was not there" };
-            println!(
-                "Device {device} {word}; its enrolment stays: `fleet get enrolments`, `fleet deny`"
-            );
-        }
-        (None, Some(_)) => println!(
-            "{name} has no identity (any more), so no Device was deleted; by its name: kubectl delete device"
-        ),
-        (Some(device), None) if !args.keep_data => {
-            println!(
-                "its Device {device} stays: --delete-device, or `kubectl delete device {device}`"
-            );
-        }
-        (_, None) => {}
-    }
-    Ok(())
-}
-
-async fn by<T: Transport>(transport: T, args: &RemoveArgs) -> Result<Removed, Failure> {
-    if args.plan {
-        on(Planned(transport), args).await
-    } else {
-        on(transport, args).await
-    }
-}
-
-async fn on<T: Transport>(transport: T, args: &RemoveArgs) -> Result<Removed, Failure> {
-    let host = Linux::meet(transport).await?;
-    let names = [host.name()];
-    let view = View::new(&names, false, Format::Text, args.plan);
-    view.show(
-        0,
-        &Event::Met(format!("{}, {}", host.distribution, host.architecture)),
-    );
+    let way = args.host.reach(&args.login.settings(), args.plan).await?;
+    let host = Linux::meet(way).await?;
+    let lines = Lines::of(&host.name());
+    lines.met(format!("{}, {}", host.distribution, host.architecture));
     let removal = if args.keep_data {
         Removal::KeepData
     } else {
         Removal::Everything
     };
-    let told = Told(view, std::sync::Mutex::new(std::time::Instant::now()));
-    Ok(remove(&host, removal, &told).await?)
+    let removed = remove(&host, removal, &lines).await?;
+    let (name, verb) = (&args.host, if args.plan { "to go" } else { "gone" });
+    let gone = removed.changes;
+    lines.say(&format!("{name}: {gone} {verb}; packages stay"));
+    match (removed.device, cluster) {
+        (Some(device), Some(_)) if args.plan => lines.say(&format!("Device {device} to go")),
+        (Some(device), Some(cluster)) => {
+            let found = forget(&cluster, &device).await?;
+            let word = if found { "gone" } else { "was not there" };
+            lines.say(&format!(
+                "Device {device} {word}; its enrolment stays: `fleet get enrolments`, `fleet deny`"
+            ));
+        }
+        (None, Some(_)) => lines.say(&format!(
+            "{name} has no identity (any more), so no Device was deleted; by its name: kubectl delete device"
+        )),
+        (Some(device), None) if !args.keep_data => lines.say(&format!(
+            "its Device {device} stays: --delete-device, or `kubectl delete device {device}`"
+        )),
+        (_, None) => {}
+    }
+    Ok(())
 }

@@ -1,46 +1,53 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::setup::Format;
+use super::view::View;
 use crate::host::Outcome;
-use crate::setup::Progress;
+use crate::setup::{Event, Progress};
 
-/// Lines for people, one for each thing, as it is done.
-#[derive(Debug)]
+/// One thing after the other on one host or of one machine, told as a set-up tells them.
 pub(super) struct Lines {
+    view: View,
     since: Mutex<Instant>,
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
+    /// For what bears this name.
+    pub(super) fn of(name: &str) -> Self {
         Self {
+            view: View::new(&[name.to_owned()], false, Format::Text, false),
             since: Mutex::new(Instant::now()),
         }
+    }
+
+    /// It was met, and is this.
+    pub(super) fn met(&self, what: String) {
+        self.view.show(0, &Event::Met(what));
+    }
+
+    /// The end of what is told.
+    pub(super) fn say(&self, text: &str) {
+        self.view.say(text);
+    }
+
+    fn since(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Progress for Lines {
     fn begins(&self, what: &str) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        eprintln!("  ...        {what}");
+        *self.since() = Instant::now();
+        self.view.show(0, &Event::Begins(what));
     }
 
     fn says(&self, line: &str) {
-        eprintln!("             {line}");
+        self.view.show(0, &Event::Says(line));
     }
 
     fn ended(&self, what: &str, outcome: &Outcome) {
-        let (word, difference): (_, &[String]) = match outcome {
-            Outcome::Unchanged => ("unchanged", &[]),
-            Outcome::Changed(difference) => ("changed", difference),
-            Outcome::Planned(difference) => ("to change", difference),
-        };
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        println!(
-            "{word:<10} {what}  ({:.1} s)",
-            since.elapsed().as_secs_f64()
-        );
-        for line in difference {
-            println!("             {line}");
-        }
+        let took = self.since().elapsed();
+        self.view.show(0, &Event::Ended(what, outcome, took));
     }
 }

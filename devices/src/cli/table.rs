@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use fleet_cluster::printable;
+use fleet_output::printable;
 
 use crate::host::Outcome;
 use crate::setup::Event;

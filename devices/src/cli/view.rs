@@ -3,7 +3,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fleet_cluster::printable;
+use fleet_output::{printable, tell};
 
 use super::setup::Format;
 use super::table::Table;
@@ -55,11 +55,11 @@ impl View {
         }
     }
 
-    fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         // A closed pipe is no reason to stop half way.
         let _ = match self.format {
-            Format::Text => writeln!(std::io::stdout(), "{text}"),
-            Format::Json => writeln!(std::io::stderr(), "{text}"),
+            Format::Text => tell(format!("{text}\n")).is_ok(),
+            Format::Json => writeln!(std::io::stderr(), "{text}").is_ok(),
         };
     }
 
@@ -96,7 +96,7 @@ impl View {
         match (self.format, &self.way) {
             (Format::Json, _) => {
                 let text = serde_json::to_string_pretty(outcomes).unwrap_or_default();
-                let _ = writeln!(std::io::stdout(), "{text}");
+                let _ = tell(format!("{text}\n"));
             }
             (Format::Text, Way::Whole) => {
                 // What failed is said at the end of the program.

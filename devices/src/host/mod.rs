@@ -1,7 +1,7 @@
 //! A Linux host: narrow capabilities, each with what can deliver it.
 //!
 //! [`Transport`] runs commands: [`Ssh`] on a host far away, [`Local`] on this machine, [`Planned`] on either, but
-//! only those that look. Over any of them [`Linux`] has the five capabilities.
+//! only those that look; [`Way`] is whichever of them a [`Target`] is reached by. Over any of them [`Linux`] has the five capabilities.
 
 mod capabilities;
 mod error;
@@ -12,6 +12,7 @@ mod planned;
 mod ssh;
 mod target;
 mod transport;
+mod way;
 
 pub use capabilities::{
     FileDelivery, HostReachable, LinuxHostConfiguration, PackageInstaller, SystemdManager,
@@ -25,3 +26,4 @@ pub use planned::Planned;
 pub use ssh::{ConnectError, Proof, Ssh, SshSettings};
 pub use target::Target;
 pub use transport::{Told, Transport, TransportError};
+pub use way::Way;

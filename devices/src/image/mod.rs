@@ -11,7 +11,7 @@ mod store;
 
 pub use download::Patience;
 pub use error::ImageFailure;
-pub use store::Images;
+pub use store::{ImagePlace, Images};
 
 /// Told how far it is.
 pub trait ImageProgress: Send {

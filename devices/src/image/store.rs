@@ -24,6 +24,15 @@ pub struct Images {
     pub(super) downloads: Downloads,
 }
 
+/// Where an image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImagePlace {
+    /// In this file.
+    Here(PathBuf),
+    /// To be fetched from there.
+    At(String),
+}
+
 impl Images {
     /// In this folder, which is made. Signing keys come from `keyring`, or else from the system or the
     /// network.
@@ -55,18 +64,38 @@ impl Images {
         checksum: Option<Checksum>,
         progress: &mut impl ImageProgress,
     ) -> Result<PathBuf, ImageFailure> {
-        let image = match (reference, checksum) {
-            (ImageReference::File(path), checksum) => return local(path, checksum).await,
-            (ImageReference::Release(release), None) => CloudImage::of(*release, architecture),
-            (ImageReference::Release(release), Some(checksum)) => {
-                CloudImage::pinned(CloudImage::of(*release, architecture).url, checksum)
-            }
-            (ImageReference::Url(url), Some(checksum)) => CloudImage::pinned(url.clone(), checksum),
-            (ImageReference::Url(url), None) => {
-                return Err(ImageFailure::Unverifiable { url: url.clone() });
-            }
+        match Source::of(reference, architecture, checksum.as_ref())? {
+            Source::File(path) => local(path, checksum).await,
+            Source::Cloud(image) => self.ensure(&image, progress).await,
+        }
+    }
+
+    /// Where that is now. Nothing is fetched or verified: it is for who only wants to know.
+    ///
+    /// # Errors
+    /// When nothing could be verified, or a file of this machine is not there.
+    pub async fn place_of(
+        &self,
+        reference: &ImageReference,
+        architecture: VmArchitecture,
+        checksum: Option<&Checksum>,
+    ) -> Result<ImagePlace, ImageFailure> {
+        let image = match Source::of(reference, architecture, checksum)? {
+            Source::File(path) => return local(path, None).await.map(ImagePlace::Here),
+            Source::Cloud(image) => image,
         };
-        self.ensure(&image, progress).await
+        let pinned = match &image.verification {
+            Verification::Pinned(checksum) => checksum.short().to_owned(),
+            Verification::SignedList { .. } => String::new(),
+        };
+        let ending = format!("-{}", image.file_name());
+        let entries = fs::read_dir(&self.folder).map_err(ImageFailure::folder(&self.folder))?;
+        let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let found = names.find(|name| name.starts_with(&pinned) && name.ends_with(&ending));
+        Ok(match found {
+            Some(name) => ImagePlace::Here(self.folder.join(name)),
+            None => ImagePlace::At(image.url),
+        })
     }
 
     /// The file of an image, whole and verified, fetched if it is not there.
@@ -133,6 +162,38 @@ impl Images {
                 });
             }
         }
+    }
+}
+
+/// What somebody called an image.
+enum Source<'a> {
+    File(&'a Path),
+    Cloud(CloudImage),
+}
+
+impl<'a> Source<'a> {
+    fn of(
+        reference: &'a ImageReference,
+        architecture: VmArchitecture,
+        checksum: Option<&Checksum>,
+    ) -> Result<Self, ImageFailure> {
+        let pinned = |url, checksum: &Checksum| CloudImage::pinned(url, checksum.clone());
+        Ok(match (reference, checksum) {
+            (ImageReference::File(path), _) => Self::File(path),
+            (ImageReference::Release(release), checksum) => {
+                let image = CloudImage::of(*release, architecture);
+                Self::Cloud(match checksum {
+                    Some(checksum) => pinned(image.url, checksum),
+                    None => image,
+                })
+            }
+            (ImageReference::Url(url), Some(checksum)) => {
+                Self::Cloud(pinned(url.clone(), checksum))
+            }
+            (ImageReference::Url(url), None) => {
+                return Err(ImageFailure::Unverifiable { url: url.clone() });
+            }
+        })
     }
 }
 

@@ -8,10 +8,7 @@ use serde::Serialize;
 
 use super::reachable::{Reachability, ReachableError, until_reachable};
 use super::run::{Done, Progress, Setup, SetupError, Wait};
-use crate::host::{
-    ConnectError, HostError, Linux, Local, Outcome, Planned, Ssh, SshSettings, Target, Transport,
-    TransportError,
-};
+use crate::host::{HostError, Linux, Outcome, SshSettings, Target};
 
 /// One host, and what it is to have.
 #[derive(Debug, Clone)]
@@ -167,49 +164,13 @@ impl From<HostError> for Failed {
     }
 }
 
-impl From<ConnectError> for Failed {
-    fn from(error: ConnectError) -> Self {
-        HostError::from(TransportError::from(error)).into()
-    }
-}
-
 async fn one(
     job: &Job,
     limits: &Limits,
     watch: &Watch<'_>,
 ) -> Result<(Done, Reachability), Failed> {
-    match &job.target {
-        Target::Local => {
-            let sudo = !rustix::process::geteuid().is_root();
-            by(Local { sudo }, job, limits, watch).await
-        }
-        Target::Remote(address) => {
-            let ssh = Ssh::connect(address, &limits.login).await?;
-            by(ssh, job, limits, watch).await
-        }
-    }
-}
-
-async fn by<T: Transport>(
-    transport: T,
-    job: &Job,
-    limits: &Limits,
-    watch: &Watch<'_>,
-) -> Result<(Done, Reachability), Failed> {
-    if limits.plan {
-        on(Planned(transport), job, limits, watch).await
-    } else {
-        on(transport, job, limits, watch).await
-    }
-}
-
-async fn on<T: Transport>(
-    transport: T,
-    job: &Job,
-    limits: &Limits,
-    watch: &Watch<'_>,
-) -> Result<(Done, Reachability), Failed> {
-    let host = Linux::meet(transport).await?;
+    let way = job.target.reach(&limits.login, limits.plan).await?;
+    let host = Linux::meet(way).await?;
     let (distribution, architecture) = (&host.distribution, host.architecture);
     watch.tell(Event::Met(format!("{distribution}, {architecture}")));
     let done = job.setup.run(&host, watch).await.map_err(Failed::Setup)?;

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::error::VmError;
 use super::host::{VirtualMachineHost, VmState, VmWay};
-use crate::host::{ConnectError, Proof, Ssh, SshSettings, Transport as _, TransportError};
+use crate::host::{ConnectError, Ssh, Transport as _, TransportError};
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -234,12 +234,7 @@ impl<H: VirtualMachineHost> Boot<'_, H> {
 
     /// A server that starts refuses for a while; one that shows another key than it should never gets better.
     async fn log_in(&mut self, way: &VmWay) -> Result<Option<Ssh>, BootError> {
-        let settings = SshSettings {
-            proof: Proof::Key(self.login.identity.clone()),
-            known_hosts: way.known_hosts.clone(),
-            accept_new: false,
-            sudo_password: None,
-        };
+        let settings = way.settings(self.login.identity.clone());
         let connecting = timeout(self.left(), Ssh::connect(&way.address, &settings));
         match connecting.await {
             Ok(Ok(ssh)) => Ok(Some(ssh)),

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use fleet_devices_core::vm::{
     CredentialError, FirmwareError, FolderError, InvalidHostPath, RecordError, RedefineError,
-    SeedError,
+    SeedError, VmName,
 };
 
 use crate::key_pair::KeyPairError;
@@ -227,6 +227,13 @@ impl VmError {
             Self::Monitor { .. } => "Monitor",
             Self::StillThere { .. } => "StillThere",
             Self::Busy { .. } => "Busy",
+        }
+    }
+
+    /// That there is none of this name.
+    pub(super) fn not_found(name: &VmName) -> Self {
+        Self::NotFound {
+            name: name.to_string(),
         }
     }
 

@@ -4,12 +4,7 @@ use fleet_files::dirs::{Dirs, DirsError};
 
 /// Where things of this user lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folders {
-    /// What must not be lost: machines, keys.
-    pub data: PathBuf,
-    /// What can be made again.
-    pub cache: PathBuf,
-}
+pub struct Folders(Dirs);
 
 impl Folders {
     /// Those of the user who runs this process.
@@ -17,28 +12,31 @@ impl Folders {
     /// # Errors
     /// When the environment names no place.
     pub fn of_user() -> Result<Self, DirsError> {
-        Dirs::of_user().map(|dirs| Self::of(&dirs))
+        Dirs::of_user().map(Self)
     }
 
     /// All in one folder.
     pub fn below(folder: &Path) -> Self {
-        Self::of(&Dirs::below(folder))
+        Self(Dirs::below(folder))
     }
 
-    fn of(dirs: &Dirs) -> Self {
-        Self {
-            data: dirs.data().to_owned(),
-            cache: dirs.cache().to_owned(),
-        }
+    /// What must not be lost: machines, keys.
+    pub fn data(&self) -> &Path {
+        self.0.data()
+    }
+
+    /// What can be made again.
+    pub fn cache(&self) -> &Path {
+        self.0.cache()
     }
 
     /// Where virtual machines are, a folder each.
     pub fn machines(&self) -> PathBuf {
-        self.data.join("machines")
+        self.0.data().join("machines")
     }
 
     /// The key that logs in to machines that we made.
     pub fn identity(&self) -> PathBuf {
-        self.data.join("keys").join("id_ed25519")
+        self.0.keys().join("id_ed25519")
     }
 }

@@ -1,11 +1,15 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fleet_devices_core::VmArchitecture;
-use fleet_devices_core::vm::{Accelerator, Forward, HostPath, VmName, VmSpec};
+use fleet_devices_core::vm::{Accelerator, Forward, HostPath, VmFolder, VmName, VmRecord, VmSpec};
 
 use super::error::VmError;
-use crate::host::{Address, Outcome};
+use crate::host::{Address, Outcome, Proof, SshSettings};
+
+/// How long a guest may take to shut itself down before its power is cut.
+pub(super) const SHUTS_DOWN_WITHIN: Duration = Duration::from_secs(90);
 
 /// Where virtual machines run.
 ///
@@ -72,6 +76,31 @@ pub struct VmInfo {
     pub created: u64,
 }
 
+impl VmInfo {
+    /// What was defined, and how it is now.
+    pub(super) fn of(
+        record: VmRecord,
+        state: VmState,
+        accelerator: Option<Accelerator>,
+        way: Option<VmWay>,
+    ) -> Self {
+        let spec = record.spec;
+        Self {
+            name: spec.name,
+            state,
+            architecture: spec.architecture,
+            accelerator,
+            vcpus: spec.vcpus,
+            memory_mib: spec.memory_mib,
+            disk_gib: spec.disk_gib,
+            image: spec.image,
+            way,
+            forwards: spec.forwards,
+            created: record.created,
+        }
+    }
+}
+
 /// Whether a machine runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VmState {
@@ -102,6 +131,30 @@ pub struct VmWay {
     /// The key it proves itself by, in OpenSSH's form. It was made before the machine: nobody has to believe
     /// it at first sight.
     pub known_hosts: PathBuf,
+}
+
+impl VmWay {
+    /// By the port of this machine that leads there.
+    pub(super) fn forwarded(folder: &VmFolder, record: &VmRecord) -> Self {
+        Self {
+            address: Address {
+                user: record.spec.admin.name().to_owned(),
+                host: "127.0.0.1".to_owned(),
+                port: record.ssh_port.get(),
+            },
+            known_hosts: folder.known_hosts.as_ref().to_owned(),
+        }
+    }
+
+    /// How to log in by it with this private key. Who answers has to be the machine.
+    pub fn settings(&self, identity: PathBuf) -> SshSettings {
+        SshSettings {
+            proof: Proof::Key(identity),
+            known_hosts: self.known_hosts.clone(),
+            accept_new: false,
+            sudo_password: None,
+        }
+    }
 }
 
 /// Where a machine's first serial port is.

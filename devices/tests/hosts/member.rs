@@ -243,12 +243,31 @@ async fn gets_other_agents(scene: &Scene) {
     assert_eq!(scene.containers(), containers);
 }
 
+fn remove(scene: &Scene) -> Program {
+    Program::new(["remove", "--host"])
+        .args([scene.machine.address("root").to_string()])
+        .args(scene.machine.login_options())
+}
+
+/// What was kept is enough to go on as the same device: nobody is asked again.
+async fn comes_back(scene: &Scene) {
+    let gone = remove(scene).args(["--keep-data"]).run().await;
+    assert!(gone.ok, "{}{}", gone.printed, gone.complained);
+    let left = "ls -d /usr/local/bin/fleet-agent /etc/systemd/system/fleet-agent.service 2>/dev/null || true";
+    assert_eq!(scene.machine.sh(left), "");
+    let ran = scene.setup(agent()).cluster(scene.kubeconfig()).run().await;
+    assert!(ran.ok, "{}", ran.complained);
+    let host = ran.host();
+    assert_eq!(
+        (&host["device"], &host["reachable"]),
+        (&"robot-1".into(), &true.into())
+    );
+    let running = || async { scene.containers().ends_with("running") };
+    assert!(wait::until(SOON, running).await, "{}", scene.containers());
+}
+
 async fn goes_away(scene: &Scene) {
-    let remove = || {
-        Program::new(["remove", "--host"])
-            .args([scene.machine.address("root").to_string()])
-            .args(scene.machine.login_options())
-    };
+    let remove = || remove(scene);
     let containers = scene.containers();
     let uid = scene.machine.sh("id -u fleet-agent");
     let plan = remove().args(["--plan"]).run().await;
@@ -309,5 +328,6 @@ async fn a_bare_host_becomes_a_member_gets_other_agents_and_goes_away() {
     runs_a_container(&scene).await;
     stays_as_it_is(&scene).await;
     gets_other_agents(&scene).await;
+    comes_back(&scene).await;
     goes_away(&scene).await;
 }

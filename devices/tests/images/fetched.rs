@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fleet_devices::image::{ImageFailure, ImageProgress, Images, Patience};
+use fleet_devices::image::{ImageFailure, ImagePlace, ImageProgress, Images, Patience};
 use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::host::Content;
 use fleet_devices_core::vm::image::{Checksum, CloudImage, ImageReference};
@@ -293,6 +293,26 @@ async fn a_server_that_says_no_is_not_asked_again() {
         .await
         .expect_err("nobody");
     assert_eq!(error.reason(), "ImageUnreachable");
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_to_say_where_an_image_is() {
+    let (server, cache, content) = (Server::start().await, Cache::new(), content());
+    let image = image(server.body(PATH, &content), &content);
+    let images = Images::at(cache.folder.path(), None, patience(1)).expect("a folder");
+    let reference = ImageReference::Url(image.url.clone());
+    let place = async || {
+        let checksum = sum(&content);
+        let place = images.place_of(&reference, VmArchitecture::X86_64, Some(&checksum));
+        place.await.expect("a place")
+    };
+    assert_eq!(place().await, ImagePlace::At(image.url.clone()));
+    assert!(server.asked().is_empty());
+    let path = cache.fetch(&image, 1).await.expect("fetched");
+    assert_eq!(place().await, ImagePlace::Here(path));
+    let unverifiable = images.place_of(&reference, VmArchitecture::X86_64, None);
+    let error = unverifiable.await.expect_err("unverifiable");
+    assert_eq!(error.reason(), "ImageUnverifiable");
 }
 
 #[tokio::test]

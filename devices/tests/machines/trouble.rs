@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::num::NonZeroU16;
 
 use fleet_devices::host::Outcome;
-use fleet_devices::vm::{Intent, PlainQemuHost, VirtualMachineHost as _, VmState};
+use fleet_devices::vm::{Folders, Intent, PlainQemuHost, VirtualMachineHost as _, VmState};
 use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::vm::VmSpec;
 
@@ -130,8 +130,7 @@ async fn a_disk_over_an_image_that_changed_is_not_started() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_too_deep_for_sockets_is_named() {
     let home = Home::new();
-    let mut folders = home.folders();
-    folders.data = home.path().join("x".repeat(100));
+    let folders = Folders::below(&home.path().join("x".repeat(100)));
     let host = PlainQemuHost::new(&folders).expect("a host");
     assert_eq!(refused(&host, &empty("deep", X86)).await, "FolderTooDeep");
 }
@@ -148,6 +147,9 @@ fn a_machine_that_does_not_come_up_shows_the_end_of_its_console() {
     let create = ["vm", "create", "lost", "--image", image, "--cpus", "1"];
     let plan = home.succeed(&[&create[..], &["--plan"]].concat());
     assert!(plan.contains("+ memory 1024 MiB"), "{plan}");
+    let cloud = ["vm", "create", "lost", "--image", "debian-13", "--plan"];
+    let plan = home.succeed(&cloud);
+    assert!(plan.contains("+ its image, from https://"), "{plan}");
     assert!(!home.path().join("data").exists());
     let made = home.succeed(&[&create[..], &["--memory", "256", "--no-wait"]].concat());
     assert!(made.starts_with("changed    machine lost"), "{made}");

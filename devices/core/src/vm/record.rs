@@ -112,6 +112,17 @@ pub struct Redefinition {
     pub disk_grows: bool,
 }
 
+impl Redefinition {
+    /// That of a machine that is what is wanted.
+    pub const fn none(record: VmRecord) -> Self {
+        Self {
+            record,
+            difference: vec![],
+            disk_grows: false,
+        }
+    }
+}
+
 impl VmRecord {
     /// The instance that cloud-init is told of: another one where something else is to be seeded, so that the
     /// next boot takes it in.

@@ -5,11 +5,14 @@ use fleet_devices_core::vm::preflight::{Backend, Wanted};
 use fleet_devices_core::vm::{
     Accelerator, AdminUser, AuthorizedKey, DiskCache, VmName, VmSpec, boot_budget,
 };
+use fleet_output::tell;
 
 use super::Failure;
 use super::args::{CreateArgs, PowerCycleArgs, WaitArgs};
 use crate::cli::image;
 use crate::cli::shown::Lines;
+use crate::host::Outcome;
+use crate::image::ImagePlace;
 use crate::key_pair;
 use crate::preflight;
 use crate::setup::Progress as _;
@@ -36,10 +39,22 @@ pub(super) async fn create<H: VirtualMachineHost>(
     };
     require(backend, folders, args).await?;
     let architecture = args.arch.resolved();
-    let image = image::fetched(&args.image, architecture, &args.verified).await?;
-    let spec = spec(folders, args, &image, intent)?;
     let what = format!("machine {}", args.name);
-    let lines = Lines::new();
+    let lines = Lines::of(args.name.as_str());
+    let image = if args.plan {
+        match image::place(&args.image, architecture, &args.verified).await? {
+            ImagePlace::Here(path) => path,
+            // How large its disk has to be is known when it is here.
+            ImagePlace::At(url) => {
+                let planned = vec![format!("+ its image, from {url}"), format!("+ {what}")];
+                lines.ended(&what, &Outcome::Planned(planned));
+                return Ok(());
+            }
+        }
+    } else {
+        image::fetched(&args.image, architecture, &args.verified).await?
+    };
+    let spec = spec(folders, args, &image, intent)?;
     lines.begins(&what);
     let outcome = host.ensure(&spec, intent).await?;
     lines.ended(&what, &outcome);
@@ -55,7 +70,7 @@ pub(super) async fn power_cycle<H: VirtualMachineHost>(
     args: &PowerCycleArgs,
 ) -> Result<(), Failure> {
     host.power_cycle(&args.name).await?;
-    println!("{:<10} the power of {}", "cycled", args.name);
+    tell(format!("{:<10} the power of {}\n", "cycled", args.name))?;
     up(host, folders, &args.name, args.wait).await
 }
 
@@ -96,13 +111,13 @@ async fn up<H: VirtualMachineHost>(
     );
     let login = Login { identity, within };
     let way = wait_until_up(host, name, &login, &mut Phases::default()).await?;
-    println!("\n{name} is up. To log in:\n  {}", ssh(&way, &login));
-    println!(
-        "To make a device of it, with an agent for {} and how it enrols:\n  {}",
+    Ok(tell(format!(
+        "\n{name} is up. To log in:\n  {}\n\
+         To make a device of it, with an agent for {} and how it enrols:\n  {}\n",
+        ssh(&way, &login),
         info.architecture,
         setup(&way, &login)
-    );
-    Ok(())
+    ))?)
 }
 
 fn ssh(way: &VmWay, login: &Login) -> String {

@@ -1,10 +1,11 @@
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use fleet_devices_core::host::Command;
+use fleet_output::tell;
 
 use super::Failure;
 use super::args::ExecArgs;
-use crate::host::{Proof, Ssh, SshSettings, Transport as _, TransportError};
+use crate::host::{Ssh, Transport as _, TransportError};
 use crate::vm::{Folders, VirtualMachineHost};
 
 pub(super) async fn run<H: VirtualMachineHost>(
@@ -15,17 +16,12 @@ pub(super) async fn run<H: VirtualMachineHost>(
     let name = args.name.to_string();
     let way = host.info(&args.name).await?.way;
     let way = way.ok_or_else(|| Failure::Off { name: name.clone() })?;
-    let settings = SshSettings {
-        proof: Proof::Key(folders.identity()),
-        known_hosts: way.known_hosts,
-        accept_new: false,
-        sudo_password: None,
-    };
-    let ssh = Ssh::connect(&way.address, &settings).await;
+    let ssh = Ssh::connect(&way.address, &way.settings(folders.identity())).await;
     let ssh = ssh.map_err(TransportError::from)?;
     let ended = ssh.run(&command(args)?).await?;
-    written(std::io::stdout(), &ended.output)?;
-    written(std::io::stderr(), &ended.errors)?;
+    tell(&ended.output)?;
+    // Whoever reads may have heard enough.
+    let _ = std::io::stderr().write_all(&ended.errors);
     match ended.status {
         0 => Ok(()),
         status => Err(Failure::Ended { name, status }),
@@ -49,12 +45,4 @@ fn command(args: &ExecArgs) -> Result<Command, Failure> {
     } else {
         command
     })
-}
-
-/// Whoever reads may have heard enough.
-fn written(mut out: impl std::io::Write, bytes: &[u8]) -> Result<(), Failure> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
-        _ => Ok(()),
-    }
 }

@@ -1,6 +1,6 @@
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fleet_output::{human_duration, tell};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -10,8 +10,6 @@ use crate::vm::{VirtualMachineHost, VmInfo};
 const HEADER: [&str; 9] = [
     "NAME", "STATE", "ARCH", "BY", "CPUS", "MEMORY", "DISK", "SSH", "AGE",
 ];
-/// Between columns, as kubectl has it.
-const GAP: usize = 3;
 
 pub(super) async fn run<H: VirtualMachineHost>(host: &H, args: &ListArgs) -> Result<(), Failure> {
     let machines = host.list().await?;
@@ -22,19 +20,15 @@ pub(super) async fn run<H: VirtualMachineHost>(host: &H, args: &ListArgs) -> Res
         }
         ListFormat::Table => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            table(&machines, now.map_or(0, |now| now.as_secs()))
+            let now = now.map_or(0, |now| now.as_secs());
+            table(&machines, now.try_into().unwrap_or(i64::MAX))
         }
         ListFormat::Json => {
             let machines: Vec<_> = machines.iter().map(value).collect();
             format!("{:#}\n", Value::from(machines))
         }
     };
-    // `println!` would panic where nobody reads any more.
-    let written = std::io::stdout().lock().write_all(text.as_bytes());
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
-        _ => Ok(()),
-    }
+    Ok(tell(text)?)
 }
 
 fn value(machine: &VmInfo) -> Value {
@@ -64,10 +58,11 @@ const fn short(accelerator: fleet_devices_core::vm::Accelerator) -> &'static str
     }
 }
 
-fn row(machine: &VmInfo, now: u64) -> [String; HEADER.len()] {
+fn row(machine: &VmInfo, now: i64) -> Vec<String> {
     let none = || "-".to_owned();
     let way = machine.way.as_ref();
-    [
+    let created = i64::try_from(machine.created).unwrap_or(i64::MAX);
+    vec![
         machine.name.to_string(),
         machine.state.as_str().to_owned(),
         machine.architecture.to_string(),
@@ -78,40 +73,13 @@ fn row(machine: &VmInfo, now: u64) -> [String; HEADER.len()] {
         format!("{}Mi", machine.memory_mib),
         format!("{}Gi", machine.disk_gib),
         way.map_or_else(none, |way| way.address.to_string()),
-        age(now.saturating_sub(machine.created)),
+        human_duration(now.saturating_sub(created)),
     ]
 }
 
-fn table(machines: &[VmInfo], now: u64) -> String {
-    let header = HEADER.map(str::to_owned);
-    let rows = machines.iter().map(|machine| row(machine, now));
-    let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: [usize; HEADER.len()] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width + GAP - cell.len()));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// In the largest unit of which there are two.
-fn age(seconds: u64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    match seconds {
-        s if s < 2 * MINUTE => format!("{s}s"),
-        s if s < 2 * HOUR => format!("{}m", s / MINUTE),
-        s if s < 2 * DAY => format!("{}h", s / HOUR),
-        s => format!("{}d", s / DAY),
-    }
+fn table(machines: &[VmInfo], now: i64) -> String {
+    let rows: Vec<_> = machines.iter().map(|machine| row(machine, now)).collect();
+    fleet_output::table(&HEADER, &rows)
 }
 
 #[cfg(test)]
@@ -152,11 +120,11 @@ mod tests {
             machine("a", VmState::Off),
             machine("pi-10", VmState::Running),
         ];
-        let text = table(&machines, 1000 + 7200);
+        let text = table(&machines, 1000 + 3 * 3600);
         let expected = "\
 NAME    STATE     ARCH     BY    CPUS   MEMORY   DISK   SSH                          AGE
-a       off       x86_64   -     1      1Mi      1Gi    -                            2h
-pi-10   running   x86_64   TCG   1      1Mi      1Gi    fleet-admin@127.0.0.1:2222   2h
+a       off       x86_64   -     1      1Mi      1Gi    -                            3h
+pi-10   running   x86_64   TCG   1      1Mi      1Gi    fleet-admin@127.0.0.1:2222   3h
 ";
         assert_eq!(text, expected);
     }

@@ -11,6 +11,7 @@ pub use args::{VmArgs, VmCommand};
 use fleet_devices_core::vm::SeedError;
 use fleet_devices_core::vm::preflight::Backend;
 use fleet_files::dirs::DirsError;
+use fleet_output::{OutputError, tell};
 
 use self::args::NameArgs;
 use crate::host::TransportError;
@@ -50,8 +51,8 @@ pub(super) enum Failure {
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot write to standard output")]
-    Output(#[source] std::io::Error),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("cannot read standard input")]
     Input(#[source] std::io::Error),
     #[error(transparent)]
@@ -111,8 +112,7 @@ async fn on<H: VirtualMachineHost>(
         VmCommand::Exec(args) => exec::run(host, folders, args).await,
         VmCommand::Delete(NameArgs { name }) => {
             host.delete(name).await?;
-            println!("{:<10} machine {name}", "deleted");
-            Ok(())
+            Ok(tell(format!("{:<10} machine {name}\n", "deleted"))?)
         }
     }
 }

@@ -31,40 +31,21 @@ impl LibvirtHost {
         } else {
             None
         };
-        Ok(VmInfo {
-            way: self.way(&folder, &record, running).await,
-            state,
-            accelerator,
-            created: record.created,
-            name,
-            architecture: record.spec.architecture,
-            vcpus: record.spec.vcpus,
-            memory_mib: record.spec.memory_mib,
-            disk_gib: record.spec.disk_gib,
-            image: record.spec.image,
-            forwards: record.spec.forwards,
-        })
+        let way = self.way(&folder, &record, running).await;
+        Ok(VmInfo::of(record, state, accelerator, way))
     }
 
     /// The way to its SSH: a forwarded port, or the address that it has in libvirt's network.
     async fn way(&self, folder: &VmFolder, record: &VmRecord, running: bool) -> Option<VmWay> {
-        let known_hosts: &Path = folder.known_hosts.as_ref();
-        let user = record.spec.admin.name().to_owned();
         if forwarded(self.virsh.uri(), record) {
-            return Some(VmWay {
-                address: Address {
-                    user,
-                    host: "127.0.0.1".to_owned(),
-                    port: record.ssh_port.get(),
-                },
-                known_hosts: known_hosts.to_owned(),
-            });
+            return Some(VmWay::forwarded(folder, record));
         }
         let address = if running {
             self.virsh.address(&record.spec.name).await?
         } else {
             return None;
         };
+        let known_hosts: &Path = folder.known_hosts.as_ref();
         // The same key, at the address that it has now.
         let line = fs::read_to_string(known_hosts).ok()?;
         let (_, key) = line.split_once(' ')?;
@@ -72,7 +53,7 @@ impl LibvirtHost {
         fs::write(&beside, format!("{address} {key}")).ok()?;
         Some(VmWay {
             address: Address {
-                user,
+                user: record.spec.admin.name().to_owned(),
                 host: address.to_string(),
                 port: SSH,
             },

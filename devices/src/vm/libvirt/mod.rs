@@ -31,20 +31,17 @@ use uuid::Uuid;
 
 use super::error::VmError;
 use super::folders::Folders;
-use super::host::{Console, Intent, VirtualMachineHost, VmInfo};
+use super::host::{Console, Intent, SHUTS_DOWN_WITHIN, VirtualMachineHost, VmInfo};
+use super::plain::draft::{Draft, RUNS};
 use super::plain::files::{self, Held};
-use super::plain::{facts, image, port};
+use super::plain::{facts, image};
 use crate::host::Outcome;
 use copies::remove_copies;
 use domain::forwarded;
 use virsh::Virsh;
 
-/// How long a guest may take to shut itself down before its power is cut.
-const SHUTS_DOWN_WITHIN: Duration = Duration::from_secs(90);
 /// SSH's.
 const SSH: u16 = 22;
-/// The line of a difference that says that it is started.
-const RUNS: &str = "+ it runs";
 
 /// This machine, as one that runs virtual machines by libvirt: its own (`qemu:///system`), where guests have an
 /// address in the network `default`, or the user's (`qemu:///session`), where ports of this machine lead to them.
@@ -74,9 +71,9 @@ impl LibvirtHost {
             });
         }
         Ok(Self {
-            pool: pool::wanted(&uri, &folders.data)?,
+            pool: pool::wanted(&uri, folders.data())?,
             virsh: Virsh::at(uri),
-            cache: folders.cache.clone(),
+            cache: folders.cache().to_owned(),
             shuts_down_within: SHUTS_DOWN_WITHIN,
         })
     }
@@ -104,9 +101,7 @@ impl LibvirtHost {
 
     async fn machine(&self, name: &VmName) -> Result<Machine, VmError> {
         let found = self.find(name).await?;
-        found.ok_or_else(|| VmError::NotFound {
-            name: name.to_string(),
-        })
+        found.ok_or_else(|| VmError::not_found(name))
     }
 
     fn forwards(&self, record: &VmRecord) -> Vec<Forward> {
@@ -148,39 +143,18 @@ impl LibvirtHost {
         let folder = VmFolder::of(&machines, &wanted.name)?;
         // Somebody else's domain of that name is noticed before anything is made.
         let existing = self.virsh.domain(&wanted.name).await?;
-        let image = match &wanted.image {
-            Some(path) => Some(image::look(path, wanted.disk_gib).await?),
-            None => None,
-        };
-        let ssh_port = match wanted.ssh_port {
-            Some(port) => port,
-            None => port::free(&files::ports(&machines)?)?,
-        };
-        let mut spec = wanted.clone();
-        spec.ssh_port = None;
-        let record = VmRecord {
-            spec,
-            ssh_port,
-            image: image.as_ref().map(|image| image.backing.clone()),
-            created: files::now(),
-        };
-        let uri = self.virsh.uri();
-        let mut difference = vec![format!(
-            "+ machine {} of {uri} in {}",
-            wanted.name, folder.path
-        )];
-        difference.extend(record.lines().iter().map(|line| format!("+ {line}")));
-        difference.push(RUNS.to_owned());
+        let place = format!("of {} in {}", self.virsh.uri(), folder.path);
+        let draft = Draft::of(wanted, &machines, &place).await?;
         if !carry {
-            return Ok(Outcome::Planned(difference));
+            return Ok(Outcome::Planned(draft.difference));
         }
         let uuid = existing.map_or_else(new_uuid, |domain| Ok(domain.uuid))?;
-        files::make(&folder, &record, image.as_ref()).await?;
+        files::make(&folder, &draft).await?;
         self.let_qemu_in(&folder)?;
-        let params = self.params(&folder, &record, uuid).await?;
+        let params = self.params(&folder, &draft.record, uuid).await?;
         self.virsh.define(&folder, &params).await?;
-        self.start(&folder, &record).await?;
-        Ok(Outcome::Changed(difference))
+        self.start(&folder, &draft.record).await?;
+        Ok(Outcome::Changed(draft.difference))
     }
 
     async fn mend(
@@ -192,14 +166,11 @@ impl LibvirtHost {
         let Machine { folder, record } = machine;
         let name = &wanted.name;
         let redefinition = record.redefine(wanted)?;
-        let (record, mut difference, grows) = match redefinition {
-            Some(Redefinition {
-                record,
-                difference,
-                disk_grows,
-            }) => (record, difference, disk_grows),
-            None => (record, vec![], false),
-        };
+        let Redefinition {
+            record,
+            mut difference,
+            disk_grows,
+        } = redefinition.unwrap_or_else(|| Redefinition::none(record));
         let rewrite = !difference.is_empty();
         let domain = self.virsh.domain(name).await?;
         let uuid = domain
@@ -233,7 +204,7 @@ impl LibvirtHost {
             self.virsh.shut_down(name, self.shuts_down_within).await?;
         }
         if rewrite {
-            files::rewrite(&folder, &record, grows).await?;
+            files::rewrite(&folder, &record, disk_grows).await?;
         }
         if redefine {
             self.virsh.define(&folder, &params).await?;
@@ -317,12 +288,7 @@ impl VirtualMachineHost for LibvirtHost {
     async fn delete(&self, name: &VmName) -> Result<(), VmError> {
         let machines = self.machines().await?;
         let folder = VmFolder::of(&machines, name)?;
-        match files::read(&folder, name) {
-            // Ours, though it cannot be read.
-            Ok(Some(_)) | Err(VmError::Record { .. }) => {}
-            Ok(None) => return self.machine(name).await.map(drop),
-            Err(error) => return Err(error),
-        }
+        files::require(&folder, name)?;
         let _held = Held::of(&machines).await?;
         // One that is not ours is not touched.
         if self.virsh.domain(name).await?.is_some() {

@@ -3,7 +3,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::num::NonZeroU16;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use fleet_devices_core::vm::{
     HostKey, HostPath, Padded, RecordError, Seed, VmFolder, VmName, VmRecord,
@@ -11,8 +11,8 @@ use fleet_devices_core::vm::{
 use fleet_files::private;
 
 use super::super::error::VmError;
-use super::image::{self, Image};
-use super::{facts, seed, sparse, taken};
+use super::draft::Draft;
+use super::{facts, image, seed, sparse, taken};
 use crate::key_pair;
 
 /// Longer than any guest may take to shut down.
@@ -111,18 +111,24 @@ pub(in crate::vm) fn read(folder: &VmFolder, name: &VmName) -> Result<Option<VmR
     }
 }
 
+/// That there is one of ours, be it one whose record cannot be used.
+pub(in crate::vm) fn require(folder: &VmFolder, name: &VmName) -> Result<(), VmError> {
+    match read(folder, name) {
+        Ok(Some(_)) | Err(VmError::Record { .. }) => Ok(()),
+        Ok(None) => Err(VmError::not_found(name)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes all that a machine has. Whoever is interrupted leaves nothing that looks like one.
-pub(in crate::vm) async fn make(
-    folder: &VmFolder,
-    record: &VmRecord,
-    image: Option<&Image>,
-) -> Result<(), VmError> {
+pub(in crate::vm) async fn make(folder: &VmFolder, draft: &Draft) -> Result<(), VmError> {
+    let Draft { record, image, .. } = draft;
     let path: &Path = folder.path.as_ref();
     let unfinished = path.with_file_name(format!("{UNFINISHED}{}", record.spec.name));
     let here = VmFolder::at(super::host_path(&unfinished)?)?;
     private::folder(&unfinished).map_err(VmError::file("make", &unfinished))?;
     let made = async {
-        image::create(&here.files.disk, image, record.spec.disk_gib).await?;
+        image::create(&here.files.disk, image.as_ref(), record.spec.disk_gib).await?;
         variables(&here, record)?;
         write_definition(&here, record)?;
         fs::rename(&unfinished, path).map_err(VmError::file("make", path))
@@ -194,9 +200,4 @@ pub(in crate::vm) fn remove(folder: &VmFolder) -> Result<(), VmError> {
     let gone = path.with_file_name(format!("{REMOVED}{name}"));
     fs::rename(path, &gone).map_err(VmError::file("remove", path))?;
     fs::remove_dir_all(&gone).map_err(VmError::file("remove", &gone))
-}
-
-pub(in crate::vm) fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs())
 }

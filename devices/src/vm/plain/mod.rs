@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | `draft` | a machine that is to be made |
 //! | `files` | a machine's folder: made beside its place, and put there when it is whole |
 //! | `image` | disks, by `qemu-img` |
 //! | `seed` | the file system with the seed |
@@ -9,11 +10,12 @@
 //! | `process` | QEMU's process: whether it is the one, its start and its end |
 //! | `monitor` | what QEMU is told while it runs |
 
+pub(in crate::vm) mod draft;
 pub(crate) mod facts;
 pub(in crate::vm) mod files;
 pub(in crate::vm) mod image;
 mod monitor;
-pub(in crate::vm) mod port;
+mod port;
 mod process;
 mod seed;
 mod sparse;
@@ -29,14 +31,12 @@ use fleet_devices_core::vm::{
 
 use super::error::VmError;
 use super::folders::Folders;
-use super::host::{Console, Intent, VirtualMachineHost, VmInfo, VmState, VmWay};
-use crate::host::{Address, Outcome};
+use super::host::{Console, Intent, SHUTS_DOWN_WITHIN, VirtualMachineHost, VmInfo, VmState, VmWay};
+use crate::host::Outcome;
+use draft::{Draft, RUNS};
 use files::Held;
 use monitor::Monitor;
 use process::Process;
-
-/// How long a guest may take to shut itself down before its power is cut.
-const SHUTS_DOWN_WITHIN: Duration = Duration::from_secs(90);
 
 /// This machine, as one that runs virtual machines by QEMU alone. Their networks are QEMU's: they reach out, this
 /// machine reaches forwarded ports of theirs, and its own loopback address is `10.0.2.2` there.
@@ -62,7 +62,7 @@ impl PlainQemuHost {
     pub fn new(folders: &Folders) -> Result<Self, VmError> {
         Ok(Self {
             machines: host_path(&folders.machines())?,
-            cache: folders.cache.clone(),
+            cache: folders.cache().to_owned(),
             shuts_down_within: SHUTS_DOWN_WITHIN,
         })
     }
@@ -96,39 +96,20 @@ impl PlainQemuHost {
 
     fn machine(&self, name: &VmName) -> Result<Machine, VmError> {
         let found = self.find(name)?;
-        found.ok_or_else(|| VmError::NotFound {
-            name: name.to_string(),
-        })
+        found.ok_or_else(|| VmError::not_found(name))
     }
 
     async fn define(&self, wanted: &VmSpec, intent: Intent) -> Result<Outcome, VmError> {
         let folder = self.folder(&wanted.name)?;
         let facts = facts::find(wanted.architecture, &self.cache).await?;
-        let image = match &wanted.image {
-            Some(path) => Some(image::look(path, wanted.disk_gib).await?),
-            None => None,
-        };
-        let ssh_port = match wanted.ssh_port {
-            Some(port) => port,
-            None => port::free(&files::ports(&self.machines)?)?,
-        };
-        let mut spec = wanted.clone();
-        spec.ssh_port = None;
-        let record = VmRecord {
-            spec,
-            ssh_port,
-            image: image.as_ref().map(|image| image.backing.clone()),
-            created: files::now(),
-        };
-        let mut difference = vec![format!("+ machine {} in {}", wanted.name, folder.path)];
-        difference.extend(record.lines().iter().map(|line| format!("+ {line}")));
-        difference.push(RUNS.to_owned());
+        let place = format!("in {}", folder.path);
+        let draft = Draft::of(wanted, &self.machines, &place).await?;
         if intent == Intent::Plan {
-            return Ok(Outcome::Planned(difference));
+            return Ok(Outcome::Planned(draft.difference));
         }
-        files::make(&folder, &record, image.as_ref()).await?;
-        start(&folder, &record, &facts).await?;
-        Ok(Outcome::Changed(difference))
+        files::make(&folder, &draft).await?;
+        start(&folder, &draft.record, &facts).await?;
+        Ok(Outcome::Changed(draft.difference))
     }
 
     async fn mend(
@@ -143,14 +124,11 @@ impl PlainQemuHost {
             process,
         } = machine;
         let redefinition = record.redefine(wanted)?;
-        let (record, mut difference, grows) = match redefinition {
-            Some(Redefinition {
-                record,
-                difference,
-                disk_grows,
-            }) => (record, difference, disk_grows),
-            None => (record, vec![], false),
-        };
+        let Redefinition {
+            record,
+            mut difference,
+            disk_grows,
+        } = redefinition.unwrap_or_else(|| Redefinition::none(record));
         let redefined = !difference.is_empty();
         let facts = facts::find(wanted.architecture, &self.cache).await?;
         if let Some(process) = &process {
@@ -173,7 +151,7 @@ impl PlainQemuHost {
             self.shut_down(&folder, &record, process).await?;
         }
         if redefined {
-            files::rewrite(&folder, &record, grows).await?;
+            files::rewrite(&folder, &record, disk_grows).await?;
         }
         start(&folder, &record, &facts).await?;
         Ok(Outcome::Changed(difference))
@@ -200,9 +178,6 @@ impl PlainQemuHost {
         process.kill(name).await
     }
 }
-
-/// The line of a difference that says that it is started.
-const RUNS: &str = "+ it runs";
 
 pub(in crate::vm) fn host_path(path: &Path) -> Result<HostPath, VmError> {
     Ok(path.to_string_lossy().parse()?)
@@ -253,27 +228,9 @@ async fn describe(machine: Machine) -> VmInfo {
         record,
         process,
     } = machine;
-    let arguments = process.as_ref().map(|process| &process.arguments);
-    VmInfo {
-        state,
-        accelerator: arguments.and_then(|arguments| accelerator_of(arguments)),
-        way: Some(VmWay {
-            address: Address {
-                user: record.spec.admin.name().to_owned(),
-                host: "127.0.0.1".to_owned(),
-                port: record.ssh_port.get(),
-            },
-            known_hosts: folder.known_hosts.as_ref().to_owned(),
-        }),
-        created: record.created,
-        name: record.spec.name,
-        architecture: record.spec.architecture,
-        vcpus: record.spec.vcpus,
-        memory_mib: record.spec.memory_mib,
-        disk_gib: record.spec.disk_gib,
-        image: record.spec.image,
-        forwards: record.spec.forwards,
-    }
+    let accelerator = process.and_then(|process| accelerator_of(&process.arguments));
+    let way = VmWay::forwarded(&folder, &record);
+    VmInfo::of(record, state, accelerator, Some(way))
 }
 
 impl VirtualMachineHost for PlainQemuHost {
@@ -320,12 +277,7 @@ impl VirtualMachineHost for PlainQemuHost {
 
     async fn delete(&self, name: &VmName) -> Result<(), VmError> {
         let folder = self.folder(name)?;
-        match files::read(&folder, name) {
-            // Ours, though it cannot be read.
-            Ok(Some(_)) | Err(VmError::Record { .. }) => {}
-            Ok(None) => return self.machine(name).map(drop),
-            Err(error) => return Err(error),
-        }
+        files::require(&folder, name)?;
         let _held = Held::of(&self.machines).await?;
         if let Some(process) = Process::of(&folder)? {
             process.kill(name).await?;

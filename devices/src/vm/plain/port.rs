@@ -12,7 +12,7 @@ const TRIES: usize = 200;
 
 /// A port that nobody listens on and no other machine has. By chance: two that choose at the same time would
 /// both take the lowest.
-pub(in crate::vm) fn free(taken: &BTreeSet<NonZeroU16>) -> Result<NonZeroU16, VmError> {
+pub(super) fn free(taken: &BTreeSet<NonZeroU16>) -> Result<NonZeroU16, VmError> {
     for _ in 0..TRIES {
         let mut random = [0; 2];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| VmError::NoPort)?;
