@@ -25,7 +25,8 @@ CLUSTER ?= own
 DEVICES ?= podman
 ARCH ?= x86_64
 DEMO_DEVICES_podman :=
-DEMO_DEVICES_vm = --devices vm --arch $(ARCH) --agent $(OUT)/$(ARCH)-unknown-linux-gnu/agent/fleet-agent \
+AGENT_INSIDE = $(OUT)/$(ARCH)-unknown-linux-gnu/agent/fleet-agent
+DEMO_DEVICES_vm = --devices vm --arch $(ARCH) --agent $(AGENT_INSIDE) \
 	--vm-image $$(cargo run --locked --quiet -p fleet-tools -- vm-image $(ARCH))
 
 .PHONY: demo
@@ -196,6 +197,16 @@ HOSTS ?= --hosts 20 --parallel 20
 bench-devices: servers release ## Set-up of 20 hosts at once, containers with sshd, and what takes the time; last line JSON
 	cargo build --locked --bins -p fleet-operator -p fleet-agent -p fleet-auth -p fleet-cli
 	cargo bench --locked --profile dev -p fleet-devices --bench hosts -- $(HOSTS) --agent $(OUT)/release/fleet-agent
+
+# With the disk image made anew, too: make bench-machines MACHINES=--from-nothing.
+MACHINES ?=
+
+.PHONY: bench-machines
+bench-machines: servers ## A virtual machine of ARCH, from nothing to a container that answers, and after a power cut; last line JSON
+	$(MAKE) --no-print-directory demo-servers CLUSTER=none
+	$(MAKE) --no-print-directory demo-devices DEVICES=vm
+	cargo build --locked --workspace --bins
+	$(OUT)/debug/fleet-bench machines --arch $(ARCH) --agent $(AGENT_INSIDE) $(MACHINES)
 
 # Sizes and times of a run; another size: make bench-churn CHURN='--devices 1000 --deployments 100 --seconds 30'.
 # A little more often than once a second each, for who still has a report on its way waits with the next.

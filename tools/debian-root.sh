@@ -2,7 +2,8 @@
 # A root file system of Debian, made of Debian's packages alone, for machines that are to become devices:
 # virtual ones (tools/vm-image.sh) and containers with systemd and sshd, on which set-up is tried.
 # usage: tools/debian-root.sh x86_64|aarch64 DIRECTORY
-# Needs root and mmdebstrap; for another architecture qemu-user-static, too. Mounts nothing.
+# Needs root and mmdebstrap; for another architecture than this machine's qemu-user-static and arch-test, too. Mounts
+# nothing that anybody else sees.
 set -eu
 
 arch=${1:?usage: $0 x86_64|aarch64 DIRECTORY}
@@ -13,6 +14,23 @@ case $arch in
     aarch64) debian=arm64 ;;
     *) echo "$0: unknown architecture $arch: x86_64 or aarch64" >&2; exit 2 ;;
 esac
+
+# Packages are configured by their own programs. Where the kernel does not know who runs those of another processor, it
+# is told in a mount namespace of this script's own; with the namespace that goes, too.
+if [ "$arch" != "$(uname -m)" ] && ! arch-test "$debian" > /dev/null 2>&1; then
+    # What systemd tells it at boot, where it does.
+    told=/usr/lib/binfmt.d/qemu-$arch.conf
+    if [ -n "${FLEET_BINFMT:-}" ] || ! [ -e "$told" ]; then
+        echo "$0: this machine cannot run programs of $debian: install qemu-user-static and arch-test" >&2
+        exit 1
+    fi
+    export FLEET_BINFMT="$told"
+    # shellcheck disable=SC2016 # expanded in there
+    exec unshare --mount sh -euc '
+        mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+        grep "^:" "$FLEET_BINFMT" > /proc/sys/fs/binfmt_misc/register
+        exec "$@"' sh "$0" "$@"
+fi
 
 mkdir -p "$(dirname "$out")"
 work=$(mktemp -d "$out.work.XXXXXX")

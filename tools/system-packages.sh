@@ -117,6 +117,10 @@ if [ -n "$machines" ]; then
     has mcopy || need mtools mtools mtools
     has mke2fs /usr/sbin/mke2fs || need e2fsprogs e2fsprogs e2fsprogs
     has sfdisk /usr/sbin/sfdisk || need fdisk util-linux util-linux
+    # An image for the other processor is made by programs of that processor.
+    case $(uname -m) in x86_64) other=aarch64 ;; *) other=x86_64 ;; esac
+    has "qemu-$other-static" || need qemu-user-static qemu-user-static qemu-user-static
+    has arch-test || need arch-test - -
     # libvirt with its schema and what reads that, its driver for QEMU, its network and who gives addresses there.
     has virt-xml-validate || need libvirt-clients libvirt-client libvirt
     has xmllint || need libxml2-utils libxml2 libxml2

@@ -76,11 +76,20 @@ impl Debian {
         if made.exists() {
             return Ok(made);
         }
+        self.make(architecture, &made)?;
+        Ok(made)
+    }
+
+    /// Makes it there, whether there is one in the cache or not.
+    ///
+    /// # Errors
+    /// As [`ensure`](Self::ensure).
+    pub fn make(self, architecture: &str, there: &Path) -> Result<(), DebianError> {
         let script = self.scripts()[0];
         let program = tools().join(script);
-        let status = Command::new(&program).arg(architecture).arg(&made).status();
-        if status.map_err(file(&program))?.success() && made.exists() {
-            return Ok(made);
+        let status = Command::new(&program).arg(architecture).arg(there).status();
+        if status.map_err(file(&program))?.success() && there.exists() {
+            return Ok(());
         }
         Err(DebianError::Script {
             script,

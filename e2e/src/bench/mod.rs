@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod callout;
 pub mod charts;
+pub mod machines;
 pub mod round_trip;
 pub mod sizing;
 

@@ -19,19 +19,34 @@ const VERSIONS: [&str; 2] = ["v1", "v2"];
 #[serde(rename_all = "camelCase")]
 struct Shown {
     name: String,
+    accelerator: Option<String>,
     ssh: Option<String>,
     known_hosts: Option<String>,
 }
 
-/// The way to a machine's SSH: its address, and the file with its host key.
-pub(super) async fn way(machines: &Machines<'_>, id: &str) -> Result<(String, String), Error> {
+async fn shown(machines: &Machines<'_>, id: &str) -> Result<Shown, Error> {
     let list = machines.command()?.args(["vm", "list", "-o", "json"]);
     let shown: Vec<Shown> = serde_json::from_str(&list.run().await?)
         .map_err(|error| Error::Unexpected(format!("vm list -o json: {error}")))?;
     let mut shown = shown.into_iter();
     let machine = shown.find(|machine| machine.name == id);
-    let way = machine.and_then(|machine| Some((machine.ssh?, machine.known_hosts?)));
+    machine.ok_or_else(|| Error::Unexpected(format!("{id} is not in the list of machines")))
+}
+
+/// The way to a machine's SSH: its address, and the file with its host key.
+pub(super) async fn way(machines: &Machines<'_>, id: &str) -> Result<(String, String), Error> {
+    let machine = shown(machines, id).await?;
+    let way = machine.ssh.zip(machine.known_hosts);
     way.ok_or_else(|| Error::Unexpected(format!("{id} has no address")))
+}
+
+/// What runs a machine's instructions: `KVM` or `TCG`.
+///
+/// # Errors
+/// When it is off, or not there.
+pub async fn accelerator(machines: &Machines<'_>, id: &str) -> Result<String, Error> {
+    let found = shown(machines, id).await?.accelerator;
+    found.ok_or_else(|| Error::Unexpected(format!("{id} is off")))
 }
 
 /// Has the agent's podman know the demo's images. Nothing is pulled: they are in no registry.

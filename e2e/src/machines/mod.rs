@@ -6,17 +6,19 @@ mod regression;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_devices_core::VmArchitecture;
 use fleet_files::dirs::{self, Dirs};
 use fleet_files::private;
 use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 use crate::{Error, Platform};
 
-pub use regression::run as regression;
+pub use guest::accelerator;
+pub use regression::{Played, run as regression};
 
 /// The port of a machine that the workstation reaches.
 pub const PORT: u16 = 8080;
@@ -50,6 +52,41 @@ pub struct Machine {
     pub id: String,
     /// Where [`PORT`] of the machine answers on this one.
     pub address: SocketAddr,
+    /// What making it took.
+    pub made: Made,
+}
+
+/// What making a device of nothing took.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// From nothing until the first boot was over.
+    pub boot: Duration,
+    /// From then on until it was Reachable.
+    pub setup: Duration,
+    /// What `fleet-devices setup` says of its steps.
+    pub steps: Vec<Step>,
+    /// The demo's images, into its store.
+    pub images: Duration,
+}
+
+/// A step of a set-up.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Step {
+    /// What it makes sure of.
+    pub what: String,
+    /// How long that took.
+    pub seconds: f64,
+}
+
+/// What `fleet-devices setup -o json` prints.
+#[derive(Deserialize)]
+struct Outcomes {
+    hosts: Vec<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    steps: Vec<Step>,
 }
 
 impl<'a> Machines<'a> {
@@ -76,11 +113,22 @@ impl<'a> Machines<'a> {
                 "{id}: a virtual machine, {}",
                 machines.making.architecture
             ));
+            let begun = Instant::now();
             machines.create(id).await?;
+            let up = begun.elapsed();
             progress(&format!("{id}: set up over SSH, and enrolled"));
-            machines.join(id).await?;
+            let steps = machines.join(id).await?;
+            let joined = begun.elapsed();
             progress(&format!("{id}: the demo's images into its store"));
             guest::load_images(&machines, id).await?;
+            if let Some(machine) = machines.all.last_mut() {
+                machine.made = Made {
+                    boot: up,
+                    setup: joined.saturating_sub(up),
+                    steps,
+                    images: begun.elapsed().saturating_sub(joined),
+                };
+            }
         }
         Ok(machines)
     }
@@ -131,6 +179,7 @@ impl<'a> Machines<'a> {
         self.all.push(Machine {
             id: id.to_owned(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            made: Made::default(),
         });
         let create = self.command()?.args(["vm", "create", id]);
         let create = create.path("--image", &self.making.image);
@@ -140,7 +189,7 @@ impl<'a> Machines<'a> {
     }
 
     /// `setup` asks for the device, and ends when it is Reachable; meanwhile somebody approves.
-    async fn join(&self, id: &str) -> Result<(), Error> {
+    async fn join(&self, id: &str) -> Result<Vec<Step>, Error> {
         let identity = self.platform.identity()?;
         let token = identity.token(&["--device-id", id]).await?;
         let token_file = self.home.join(format!("{id}.token"));
@@ -149,7 +198,8 @@ impl<'a> Machines<'a> {
             Error::Unexpected(format!("cannot write {}: {error}", token_file.display()))
         })?;
         let (address, known_hosts) = guest::way(self, id).await?;
-        let setup = self.command()?.args(["setup", "--host", &address]);
+        let setup = self.command()?;
+        let setup = setup.args(["setup", "-o", "json", "--host", &address]);
         let key = Dirs::below(&self.home).keys().join("id_ed25519");
         let setup = setup.path("--identity", &key);
         let setup = setup.args(["--known-hosts", &known_hosts]);
@@ -161,7 +211,11 @@ impl<'a> Machines<'a> {
         let seconds = self.patience().as_secs().to_string();
         let setup = setup.args(["--timeout", &seconds]);
         let setup = setup.cluster(self.platform.kubeconfig());
-        tokio::try_join!(setup.run(), self.approve(id)).map(drop)
+        let (said, ()) = tokio::try_join!(setup.run(), self.approve(id))?;
+        let outcomes: Outcomes = serde_json::from_str(&said)
+            .map_err(|error| Error::Unexpected(format!("setup -o json: {error}")))?;
+        let hosts = outcomes.hosts.into_iter();
+        Ok(hosts.flat_map(|host| host.steps).collect())
     }
 
     async fn approve(&self, id: &str) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The demo on virtual machines without a person.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fleet_bus::Bus;
 use fleet_contracts::kv::Bucket;
@@ -18,31 +18,63 @@ const NAME: &str = "hello";
 ///
 /// # Errors
 /// With what did not happen.
-pub async fn run(machines: &Machines<'_>, progress: impl Fn(&str)) -> Result<(), Error> {
+pub async fn run(machines: &Machines<'_>, progress: impl Fn(&str)) -> Result<Played, Error> {
     progress("apply: every machine answers");
-    apply(machines, "v1").await?;
+    let applied = apply(machines, "v1").await?;
     progress("new image: the new page");
-    apply(machines, "v2").await?;
+    let replaced = apply(machines, "v2").await?;
     progress("power cut: back by itself, and the fleet hears of it");
-    survives_power_cut(machines, &progress).await?;
+    let cuts = survives_power_cut(machines, &progress).await?;
     progress("delete: nothing runs any more");
-    delete(machines).await
+    delete(machines).await?;
+    Ok(Played {
+        applied,
+        replaced,
+        cuts,
+    })
 }
 
-async fn apply(machines: &Machines<'_>, version: &str) -> Result<(), Error> {
+/// What it took.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// From the apply until every machine's container answers.
+    pub applied: Duration,
+    /// The same with a new image.
+    pub replaced: Duration,
+    /// For each machine, from the power cut on.
+    pub cuts: Vec<Cut>,
+}
+
+/// What it took after a machine's power was cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Until its container answers.
+    pub answers: Duration,
+    /// Until the bus has heard of it.
+    pub heard: Duration,
+}
+
+async fn apply(machines: &Machines<'_>, version: &str) -> Result<Duration, Error> {
     let platform = machines.platform();
+    let begun = Instant::now();
     platform
         .apply(&workload::web(NAME, LABEL, version, super::PORT)?)
         .await?;
     for machine in machines.all() {
         http::wait_for(machine.address, version, machines.patience()).await?;
     }
-    succeeded_on_all(machines).await
+    let answered = begun.elapsed();
+    succeeded_on_all(machines).await?;
+    Ok(answered)
 }
 
 /// Reports of before the cut do not count: what has to come is a sign of life that the bus received after
 /// it, of an agent in another boot.
-async fn survives_power_cut(machines: &Machines<'_>, progress: impl Fn(&str)) -> Result<(), Error> {
+async fn survives_power_cut(
+    machines: &Machines<'_>,
+    progress: impl Fn(&str),
+) -> Result<Vec<Cut>, Error> {
+    let mut cuts = vec![];
     let nats = machines.platform().bed.nats()?;
     let bus = Bus::over(nats.operator_client().await?);
     for machine in machines.all() {
@@ -50,10 +82,11 @@ async fn survives_power_cut(machines: &Machines<'_>, progress: impl Fn(&str)) ->
         let (cut, begun) = (SystemTime::now(), Instant::now());
         machines.power_cycle(&machine.id).await?;
         http::wait_for(machine.address, "v2", machines.patience()).await?;
-        let answered = begun.elapsed();
-        let heard = || async { heard_after(&bus, machine, cut).await };
+        let answers = begun.elapsed();
+        let is_heard = || async { heard_after(&bus, machine, cut).await };
         let what = format!("{} is heard again after its power was cut", machine.id);
-        expect(machines.patience(), what, heard).await?;
+        expect(machines.patience(), what, is_heard).await?;
+        let heard = begun.elapsed();
         let after = guest::boot_id(machines, &machine.id).await?;
         if before == after {
             let id = &machine.id;
@@ -62,11 +95,13 @@ async fn survives_power_cut(machines: &Machines<'_>, progress: impl Fn(&str)) ->
         progress(&format!(
             "{}: its container answers {:.0} s after the cut, the fleet hears of it after {:.0} s",
             machine.id,
-            answered.as_secs_f64(),
-            begun.elapsed().as_secs_f64()
+            answers.as_secs_f64(),
+            heard.as_secs_f64()
         ));
+        cuts.push(Cut { answers, heard });
     }
-    succeeded_on_all(machines).await
+    succeeded_on_all(machines).await?;
+    Ok(cuts)
 }
 
 /// Whether the bus has a sign of life of a device that it received after that moment.

@@ -1,0 +1,176 @@
+//! From nothing to a container that answers inside of a virtual machine, and from a power cut to the same.
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fleet_devices_core::VmArchitecture;
+use fleet_tools::Debian;
+use serde_json::{Value, json};
+
+use super::machine;
+use super::stats::round;
+use crate::machines::{self, Machines, Making, Played, Step};
+use crate::platform::{Login, Place, Wanted};
+use crate::{Error, Platform, identity::ChainOptions};
+
+/// The device.
+const MACHINE: &str = "vm-1";
+/// How many steps of the set-up are worth a line.
+const STEPS: usize = 5;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The machine's processor.
+    pub architecture: VmArchitecture,
+    /// The agent, built for it.
+    pub agent: PathBuf,
+    /// Whether the disk image is made anew, too, as on a machine that has nothing in its cache.
+    pub from_nothing: bool,
+}
+
+/// Makes a device of nothing, has it run a container, and cuts its power.
+pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Value, Error> {
+    let (image, made) = image(settings, &say).await?;
+    let wanted = Wanted {
+        name: "bench-machines",
+        devices: &[],
+        heartbeat: None,
+        operator: Place::Process,
+        login: Login::Chain(ChainOptions::default()),
+    };
+    let platform = Platform::start_wanted(wanted, &say).await?;
+    let making = Making {
+        architecture: settings.architecture,
+        image: image.path,
+        agent: settings.agent.clone(),
+    };
+    let machines = Machines::start(&platform, making, &[MACHINE], &say).await?;
+    let accelerator = machines::accelerator(&machines, MACHINE).await?;
+    let played = machines::regression(&machines, &say).await;
+    let took = took(&machines, made, &played?);
+    machines.delete().await?;
+    for (what, seconds) in &took.parts {
+        say(&format!("{seconds:7.1} s  {what}"));
+    }
+    for step in &took.steps {
+        say(&format!(
+            "{:7.1} s  of the set-up: {}",
+            step.seconds, step.what
+        ));
+    }
+    Ok(json!({
+        "benchmark": "machines",
+        "architecture": settings.architecture.uname(),
+        "accelerator": accelerator,
+        "image": if settings.from_nothing { "made" } else { "cached" },
+        "seconds_to_container": round(took.to_container, 1),
+        "dominates": took.dominates(),
+        "seconds": took.parts.iter().map(|(what, seconds)| {
+            ((*what).to_owned(), json!(round(*seconds, 1)))
+        }).collect::<serde_json::Map<_, _>>(),
+        "setup": took.steps,
+        "machine": machine::describe().await,
+    }))
+}
+
+/// A disk image, and a folder that goes with it where it is no one's but ours.
+struct Image {
+    path: PathBuf,
+    _folder: Option<tempfile::TempDir>,
+}
+
+async fn image(
+    settings: &Settings,
+    say: &impl Fn(&str),
+) -> Result<(Image, Option<Duration>), Error> {
+    let (architecture, anew) = (settings.architecture.uname(), settings.from_nothing);
+    say("the disk image");
+    let begun = Instant::now();
+    // The script takes minutes, and nothing else goes on.
+    let image = tokio::task::spawn_blocking(move || ensure(architecture, anew)).await;
+    let image = image.map_err(unexpected)??;
+    Ok((image, anew.then(|| begun.elapsed())))
+}
+
+fn ensure(architecture: &str, anew: bool) -> Result<Image, Error> {
+    if !anew {
+        let path = Debian::Image.ensure(architecture).map_err(unexpected)?;
+        return Ok(Image {
+            path,
+            _folder: None,
+        });
+    }
+    let folder = tempfile::tempdir().map_err(unexpected)?;
+    let path = folder.path().join("image.qcow2");
+    Debian::Image
+        .make(architecture, &path)
+        .map_err(unexpected)?;
+    Ok(Image {
+        path,
+        _folder: Some(folder),
+    })
+}
+
+fn unexpected(error: impl std::error::Error) -> Error {
+    Error::Unexpected(error.to_string())
+}
+
+/// What all of it took, in seconds.
+struct Took {
+    to_container: f64,
+    /// In the order in which it happened.
+    parts: Vec<(&'static str, f64)>,
+    /// What took most of the set-up, first.
+    steps: Vec<Step>,
+}
+
+impl Took {
+    /// The part that took most of the way to the container.
+    fn dominates(&self) -> Option<&'static str> {
+        let on_the_way = self
+            .parts
+            .iter()
+            .filter(|(what, _)| ON_THE_WAY.contains(what));
+        let longest = on_the_way.max_by(|(_, one), (_, other)| one.total_cmp(other));
+        longest.map(|(what, _)| *what)
+    }
+}
+
+/// Parts of the way to the container; the rest comes after it.
+const ON_THE_WAY: [&str; 5] = ["image", "boot", "setup", "load_images", "apply_to_http"];
+
+fn took(machines: &Machines<'_>, image: Option<Duration>, played: &Played) -> Took {
+    let mut parts = vec![];
+    let mut took = |what, took: Duration| parts.push((what, took.as_secs_f64()));
+    if let Some(image) = image {
+        took("image", image);
+    }
+    let mut steps = vec![];
+    for machine in machines.all() {
+        took("boot", machine.made.boot);
+        took("setup", machine.made.setup);
+        took("load_images", machine.made.images);
+        steps.extend(machine.made.steps.iter().cloned());
+    }
+    took("apply_to_http", played.applied);
+    took("new_image_to_http", played.replaced);
+    for cut in &played.cuts {
+        took("power_cut_to_http", cut.answers);
+        took("power_cut_to_heard", cut.heard);
+    }
+    steps.sort_by(|one, other| {
+        other
+            .seconds
+            .partial_cmp(&one.seconds)
+            .unwrap_or(Ordering::Equal)
+    });
+    steps.truncate(STEPS);
+    let on_the_way = parts.iter().filter(|(what, _)| ON_THE_WAY.contains(what));
+    Took {
+        to_container: on_the_way.map(|(_, seconds)| seconds).sum(),
+        parts,
+        steps,
+    }
+}
