@@ -248,6 +248,12 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_is_no_setting_of_our_programs() {
+        // Those keep them from what they start, and nobody would find that again.
+        assert!(!MARK.starts_with("FLEET_"));
+    }
+
+    #[test]
     fn what_was_written_is_read_up_to_the_line_that_a_crash_tore() {
         let folder = folder();
         let journal = Journal::create(&folder).unwrap();

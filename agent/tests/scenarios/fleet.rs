@@ -55,13 +55,7 @@ impl Fleet {
                 .await
                 .expect("client"),
         );
-        let settings = fleet_bus::stream::StreamSettings::default();
-        // A cluster elects who keeps what before it makes a stream.
-        let made = || async {
-            let made = fleet_bus::stream::ensure_all(bus.context(), &settings).await;
-            made.is_ok()
-        };
-        assert!(wait::until(SOON, made).await, "the streams are made");
+        make_streams(&bus).await;
         let seed = std::fs::read_to_string(bed.signing_key_file()).expect("key");
         let signer = ManifestSigner::from_base64(&seed).expect("key");
         Self {
@@ -148,9 +142,7 @@ impl Fleet {
             let deleted = context.delete_stream(bucket.stream()).await;
             deleted.expect("deleted");
         }
-        let settings = fleet_bus::stream::StreamSettings::default();
-        let made = fleet_bus::stream::ensure_all(context, &settings).await;
-        made.expect("streams");
+        make_streams(&self.bus).await;
         for (reference, score) in &self.wanted {
             self.write_entry(reference, score, Revision::of(score))
                 .await;
@@ -297,4 +289,15 @@ impl Fleet {
 /// One web server on a port.
 pub(crate) fn web(image: &str, port: u16) -> Value {
     json!([{"name": "web", "image": image, "ports": [{"hostPort": port, "containerPort": 80}], "stopTimeoutSeconds": 1}])
+}
+
+/// As the operator does, which asks again where it is refused: a cluster elects who keeps what before it makes a stream,
+/// and a server removes the folder of an account with its last one, with whatever is made there in that moment.
+async fn make_streams(bus: &Bus) {
+    let settings = fleet_bus::stream::StreamSettings::default();
+    let made = || async {
+        let made = fleet_bus::stream::ensure_all(bus.context(), &settings).await;
+        made.is_ok()
+    };
+    assert!(wait::until(SOON, made).await, "the streams are made");
 }

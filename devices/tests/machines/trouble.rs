@@ -135,6 +135,37 @@ async fn a_folder_too_deep_for_sockets_is_named() {
     assert_eq!(refused(&host, &empty("deep", X86)).await, "FolderTooDeep");
 }
 
+/// What is ours there may be passwords, and QEMU lives long; whoever marks what belongs together finds it by the rest.
+#[test]
+fn qemu_is_started_without_our_settings() {
+    if skips("the environment of a machine", X86) {
+        return;
+    }
+    let home = Home::new();
+    let image = image(home.path(), "qcow2", "1M");
+    let words = [
+        "vm",
+        "create",
+        "bare",
+        "--no-wait",
+        "--memory",
+        "256",
+        "--image",
+    ];
+    let mut create = home.command(&words);
+    create.arg(image);
+    create
+        .env("FLEET_VM_ADMIN_PASSWORD", "a secret of ours")
+        .env("MARKED", "by whom");
+    let created = create.output().expect("it runs");
+    assert!(created.status.success(), "{created:?}");
+    let environment = fs::read(format!("/proc/{}/environ", home.pid("bare")));
+    let environment = environment.expect("an environment");
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(environment.contains("MARKED=by whom"), "{environment}");
+    assert!(!environment.contains("FLEET_"), "{environment}");
+}
+
 /// As a user sees it: the firmware finds nothing to start, and the console says so.
 #[test]
 fn a_machine_that_does_not_come_up_shows_the_end_of_its_console() {

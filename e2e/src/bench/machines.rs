@@ -20,13 +20,16 @@ const MACHINE: &str = "vm-1";
 const STEPS: usize = 5;
 
 /// What is measured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
-    /// The machine's processor.
+    /// Its processor: `x86_64` or `aarch64`
+    #[arg(long = "arch", default_value = "x86_64")]
     pub architecture: VmArchitecture,
-    /// The agent, built for it.
+    /// The agent for inside, static and built for that processor
+    #[arg(long)]
     pub agent: PathBuf,
-    /// Whether the disk image is made anew, too, as on a machine that has nothing in its cache.
+    /// Make the disk image anew, too, as on a machine that has nothing in its cache
+    #[arg(long)]
     pub from_nothing: bool,
 }
 

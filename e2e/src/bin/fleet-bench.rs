@@ -1,11 +1,9 @@
 //! Benchmarks over the whole platform. The last line of output is JSON.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
-use fleet_devices_core::VmArchitecture;
 use fleet_e2e::bench;
 use fleet_e2e::bench::agent::Credentials;
 
@@ -47,17 +45,7 @@ enum What {
         rounds: usize,
     },
     /// A virtual machine, from nothing to a container that answers, and after a power cut; needs root.
-    Machines {
-        /// Its processor: `x86_64` or `aarch64`.
-        #[arg(long, default_value = "x86_64")]
-        arch: VmArchitecture,
-        /// The agent for inside, static and built for that processor.
-        #[arg(long)]
-        agent: PathBuf,
-        /// Make the disk image anew, too.
-        #[arg(long)]
-        from_nothing: bool,
-    },
+    Machines(bench::machines::Settings),
     /// Memory and processor time of the platform's programs for a small fleet.
     Sizing {
         /// How many devices, each after the other.
@@ -106,18 +94,7 @@ async fn main() -> ExitCode {
             };
             Box::pin(bench::callout::run(settings, say)).await
         }
-        What::Machines {
-            arch,
-            agent,
-            from_nothing,
-        } => {
-            let settings = bench::machines::Settings {
-                architecture: arch,
-                agent,
-                from_nothing,
-            };
-            Box::pin(bench::machines::run(&settings, say)).await
-        }
+        What::Machines(settings) => Box::pin(bench::machines::run(&settings, say)).await,
         What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
         What::Sizing { devices, seconds } => {
             Box::pin(bench::sizing::run(
