@@ -11,6 +11,8 @@ use fleet_tools::Debian;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The machine; it ends with this.
 pub(crate) struct Machine {
@@ -101,16 +103,31 @@ impl Machine {
         machine.sh(&format!(
             "echo '{public}' | tee /root/.ssh/authorized_keys > ~admin/.ssh/authorized_keys"
         ));
-        machine.sh("chown -R admin: ~admin && systemctl restart ssh");
+        machine.sh("chown -R admin: ~admin");
+        machine.listens().await;
+        machine.sh("systemctl restart ssh");
         machine.answers().await;
         machine
+    }
+
+    /// The first process is there at once; that it can be asked comes later.
+    async fn listens(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let asked = self.try_sh("systemctl show --property Version");
+            if asked.status.success() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{asked:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn answers(&self) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = self.log_in("root").await {
             assert!(Instant::now() < deadline, "{error:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
