@@ -170,6 +170,9 @@ fn took(machines: &Machines<'_>, image: Option<Duration>, played: &Played) -> To
             .unwrap_or(Ordering::Equal)
     });
     steps.truncate(STEPS);
+    for step in &mut steps {
+        step.seconds = round(step.seconds, 1);
+    }
     let on_the_way = parts.iter().filter(|(what, _)| ON_THE_WAY.contains(what));
     Took {
         to_container: on_the_way.map(|(_, seconds)| seconds).sum(),
