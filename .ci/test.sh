@@ -62,6 +62,9 @@ longer() {
 	# Each part of the chain away for ten minutes, with the life times of an installation.
 	phase "tests: long outages" env FLEET_OUTAGE_SECONDS=600 cargo test --locked -p fleet-e2e --test outages
 	phase "tests: Argo CD" make --no-print-directory e2e-argocd
+	# With the agent inside; the second one's image is made under an emulator.
+	phase "a device that is a machine: x86_64" make --no-print-directory bench-machines
+	phase "a device that is a machine: aarch64" make --no-print-directory bench-machines ARCH=aarch64
 	phase "benchmark: agent" make --no-print-directory bench-agent
 	phase "benchmark: loop" make --no-print-directory bench-loop
 	phase "benchmark: callout" make --no-print-directory bench-callout

@@ -11,11 +11,12 @@ use std::time::Duration;
 use fleet_devices::host::{Address, ConnectError, Proof, Ssh, SshSettings, Transport as _};
 use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::host::Command;
+use tokio::sync::Mutex;
 
 use crate::program::idle;
-use crate::support::{Home, debian, say_skipped, skips};
+use crate::support::{Home, cached, debian, say_skipped, skips};
 
-const X86: VmArchitecture = VmArchitecture::X86_64;
+static ALONE: Mutex<()> = Mutex::const_new(());
 const NAME: &str = "robot-7";
 /// In seconds.
 const PATIENCE: &str = "1200";
@@ -29,7 +30,7 @@ struct Device {
 }
 
 impl Device {
-    fn create(image: &Path) -> Self {
+    fn create(architecture: VmArchitecture, image: &Path) -> Self {
         let home = Home::new();
         let image = image.to_str().expect("text");
         // The tests of this machine may be many, and nothing is said of how fast it is.
@@ -39,6 +40,8 @@ impl Device {
             NAME,
             "--image",
             image,
+            "--arch",
+            architecture.uname(),
             "--timeout",
             PATIENCE,
         ];
@@ -118,18 +121,44 @@ impl Device {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_becomes_a_device_and_survives_a_power_cut() {
-    if skips("from an image to a device", X86) {
+    let scenario = "from an image to a device";
+    if cannot_boot(scenario, VmArchitecture::X86_64) {
         return;
     }
+    match debian(VmArchitecture::X86_64) {
+        Some(image) => becomes_a_device(VmArchitecture::X86_64, &image).await,
+        None => say_skipped(scenario, "only root can make the image"),
+    }
+}
+
+/// Making its image takes programs of that processor, and minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arm_machine_becomes_a_device_where_its_image_is_cached() {
+    let scenario = "from an image to a device (aarch64)";
+    if cannot_boot(scenario, VmArchitecture::Aarch64) {
+        return;
+    }
+    match cached(VmArchitecture::Aarch64) {
+        Some(image) => becomes_a_device(VmArchitecture::Aarch64, &image).await,
+        None => say_skipped(
+            scenario,
+            "its image is not cached; `make bench-machines ARCH=aarch64` makes it",
+        ),
+    }
+}
+
+fn cannot_boot(scenario: &str, architecture: VmArchitecture) -> bool {
     if std::env::var_os("FLEET_VM_BOOT").is_some_and(|boot| boot == "no") {
-        let why = "FLEET_VM_BOOT=no; `make test-devices` boots one";
-        return say_skipped("from an image to a device", why);
+        say_skipped(scenario, "FLEET_VM_BOOT=no; `make test-devices` boots one");
+        return true;
     }
-    let Some(image) = debian(X86) else {
-        say_skipped("from an image to a device", "only root can make the image");
-        return;
-    };
-    let device = Device::create(&image);
+    skips(scenario, architecture)
+}
+
+async fn becomes_a_device(architecture: VmArchitecture, image: &Path) {
+    // One at a time: each takes all that this machine has.
+    let _alone = ALONE.lock().await;
+    let device = Device::create(architecture, image);
 
     // Who logs in is the administrator, by key and by password; and who answers is the machine, and no other.
     assert_eq!(device.say("sudo", &["-n", "id", "-un"]).await, "root");
@@ -146,7 +175,7 @@ async fn a_machine_becomes_a_device_and_survives_a_power_cut() {
 
     // A device, as of `docs/prepare-hosts.md`; the agent is one that idles.
     let agent = device.home.path().join("agent");
-    fs::write(&agent, idle()).expect("written");
+    fs::write(&agent, idle(architecture)).expect("written");
     let done = device.setup(&agent);
     assert!(done.contains("unit fleet-agent.service"), "{done}");
     let active = ["is-active", "fleet-agent.service"];

@@ -173,11 +173,17 @@ pub(crate) fn image(folder: &Path, format: &str, size: &str) -> PathBuf {
 
 /// A Debian; `None` where it is not there and cannot be made.
 pub(crate) fn debian(architecture: VmArchitecture) -> Option<PathBuf> {
-    let name = architecture.uname();
     if rustix::process::geteuid().is_root() {
-        return Some(Debian::Image.ensure(name).expect("an image"));
+        let image = Debian::Image.ensure(architecture.uname());
+        return Some(image.expect("an image"));
     }
-    Debian::Image.find(name).expect("a recipe")
+    cached(architecture)
+}
+
+/// The same where it was made before.
+pub(crate) fn cached(architecture: VmArchitecture) -> Option<PathBuf> {
+    let found = Debian::Image.find(architecture.uname());
+    found.expect("a recipe")
 }
 
 /// Looks again and again until it is so.
