@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
+use fleet_bench_kit::machine::describe;
+use fleet_bench_kit::stats::round;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -105,8 +107,8 @@ async fn measure(args: &Args) {
     let top = steps.first().map(|(what, _)| what.clone());
     println!("from nothing {first:.1} s, again {second:.1} s");
     let line = json!({
-        "benchmark": "devices", "hosts": args.hosts, "parallel": args.parallel, "seconds": first,
-        "againSeconds": second, "dominates": top,
+        "benchmark": "devices", "hosts": args.hosts, "parallel": args.parallel, "seconds": round(first, 1),
+        "againSeconds": round(second, 1), "dominates": top, "machine": describe().await,
     });
     println!("{line}");
 }
