@@ -3,7 +3,7 @@
 # virtual ones (tools/vm-image.sh) and containers with systemd and sshd, on which set-up is tried.
 # usage: tools/debian-root.sh x86_64|aarch64 DIRECTORY
 # Needs root and mmdebstrap; for another architecture than this machine's qemu-user-static and arch-test, too. Mounts
-# nothing that anybody else sees.
+# nothing that stays.
 set -eu
 
 arch=${1:?usage: $0 x86_64|aarch64 DIRECTORY}
@@ -16,7 +16,8 @@ case $arch in
 esac
 
 # Packages are configured by their own programs. Where the kernel does not know who runs those of another processor, it
-# is told in a mount namespace of this script's own; with the namespace that goes, too.
+# is told for as long as this script runs: all of this machine sees it, and it goes with the last mount, which is in a
+# mount namespace of the script's own.
 if [ "$arch" != "$(uname -m)" ] && ! arch-test "$debian" > /dev/null 2>&1; then
     # What systemd tells it at boot, where it does.
     told=/usr/lib/binfmt.d/qemu-$arch.conf

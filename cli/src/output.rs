@@ -1,6 +1,7 @@
 //! What all commands print by.
 
-pub use fleet_output::{OutputError, Table, emit, human_duration, printable, table};
+use fleet_output::human_duration;
+pub use fleet_output::{OutputError, Table, emit, printable, table};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 

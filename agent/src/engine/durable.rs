@@ -9,7 +9,7 @@ use crate::podman::Podman;
 
 /// Has the system write to the disk what podman wrote. podman does not ask for it, so that for half a minute a power
 /// cut leaves layers whose files are there and empty, and no container starts from those.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Durable(Arc<Notify>);
 
 impl Durable {
@@ -32,7 +32,7 @@ async fn keep(podman: Podman, asked: Arc<Notify>) {
         if store.is_none() {
             store = podman.info().await.ok().map(|info| info.store);
         }
-        // podman is away: whoever asked did nothing that lasts.
+        // podman does not answer: whoever asks next will know.
         let Some(store) = store.clone() else { continue };
         let begun = Instant::now();
         let written = tokio::task::spawn_blocking(move || write(store)).await;

@@ -1,7 +1,8 @@
 //! A Linux host: narrow capabilities, each with what can deliver it.
 //!
 //! [`Transport`] runs commands: [`Ssh`] on a host far away, [`Local`] on this machine, [`Planned`] on either, but
-//! only those that look; [`Way`] is whichever of them a [`Target`] is reached by. Over any of them [`Linux`] has the five capabilities.
+//! only those that look; [`Way`] is whichever of them a [`Target`] is reached by. Over any of them [`Linux`] has the
+//! five capabilities.
 
 mod capabilities;
 mod error;
