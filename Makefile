@@ -202,10 +202,8 @@ bench-devices: servers release ## Set-up of 20 hosts at once, containers with ss
 MACHINES ?=
 
 .PHONY: bench-machines
-bench-machines: servers ## A virtual machine of ARCH, from nothing to a container that answers, and after a power cut; last line JSON
-	$(MAKE) --no-print-directory demo-servers CLUSTER=none
-	$(MAKE) --no-print-directory demo-devices DEVICES=vm
-	cargo build --locked --workspace --bins
+bench-machines: ## A virtual machine of ARCH, from nothing to a container that answers, and after a power cut; last line JSON
+	$(MAKE) demo-servers demo-devices build CLUSTER=none DEVICES=vm
 	$(OUT)/debug/fleet-bench machines --arch $(ARCH) --agent $(AGENT_INSIDE) $(MACHINES)
 
 # Sizes and times of a run; another size: make bench-churn CHURN='--devices 1000 --deployments 100 --seconds 30'.

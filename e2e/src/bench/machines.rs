@@ -1,6 +1,5 @@
 //! From nothing to a container that answers inside of a virtual machine, and from a power cut to the same.
 
-use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -54,7 +53,7 @@ pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Value, Error
     let played = machines::regression(&machines, &say).await;
     let took = took(&machines, made, &played?);
     machines.delete().await?;
-    for (what, seconds) in &took.parts {
+    for (what, seconds) in took.parts() {
         say(&format!("{seconds:7.1} s  {what}"));
     }
     for step in &took.steps {
@@ -68,9 +67,9 @@ pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Value, Error
         "architecture": settings.architecture.uname(),
         "accelerator": accelerator,
         "image": if settings.from_nothing { "made" } else { "cached" },
-        "seconds_to_container": round(took.to_container, 1),
+        "seconds_to_container": round(took.to_container(), 1),
         "dominates": took.dominates(),
-        "seconds": took.parts.iter().map(|(what, seconds)| {
+        "seconds": took.parts().map(|(what, seconds)| {
             ((*what).to_owned(), json!(round(*seconds, 1)))
         }).collect::<serde_json::Map<_, _>>(),
         "setup": took.steps,
@@ -120,63 +119,60 @@ fn unexpected(error: impl std::error::Error) -> Error {
     Error::Unexpected(error.to_string())
 }
 
-/// What all of it took, in seconds.
+/// What one thing took, in seconds.
+type Part = (&'static str, f64);
+
+/// What all of it took.
 struct Took {
-    to_container: f64,
-    /// In the order in which it happened.
-    parts: Vec<(&'static str, f64)>,
+    /// Until the container answers, in the order in which it happened.
+    way: Vec<Part>,
+    /// What came after that.
+    after: Vec<Part>,
     /// What took most of the set-up, first.
     steps: Vec<Step>,
 }
 
 impl Took {
+    fn to_container(&self) -> f64 {
+        self.way.iter().map(|(_, seconds)| seconds).sum()
+    }
+
     /// The part that took most of the way to the container.
     fn dominates(&self) -> Option<&'static str> {
-        let on_the_way = self
-            .parts
-            .iter()
-            .filter(|(what, _)| ON_THE_WAY.contains(what));
-        let longest = on_the_way.max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let parts = self.way.iter();
+        let longest = parts.max_by(|(_, one), (_, other)| one.total_cmp(other));
         longest.map(|(what, _)| *what)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.way.iter().chain(&self.after)
     }
 }
 
-/// Parts of the way to the container; the rest comes after it.
-const ON_THE_WAY: [&str; 5] = ["image", "boot", "setup", "load_images", "apply_to_http"];
-
 fn took(machines: &Machines<'_>, image: Option<Duration>, played: &Played) -> Took {
-    let mut parts = vec![];
-    let mut took = |what, took: Duration| parts.push((what, took.as_secs_f64()));
-    if let Some(image) = image {
-        took("image", image);
-    }
+    let part = |what, took: Duration| (what, took.as_secs_f64());
+    let mut way: Vec<_> = image
+        .map(|image| part("image", image))
+        .into_iter()
+        .collect();
     let mut steps = vec![];
     for machine in machines.all() {
-        took("boot", machine.made.boot);
-        took("setup", machine.made.setup);
-        took("load_images", machine.made.images);
-        steps.extend(machine.made.steps.iter().cloned());
+        let made = &machine.made;
+        way.push(part("boot", made.boot));
+        way.push(part("setup", made.setup));
+        way.push(part("load_images", made.images));
+        steps.extend(made.steps.iter().cloned());
     }
-    took("apply_to_http", played.applied);
-    took("new_image_to_http", played.replaced);
+    way.push(part("apply_to_http", played.applied));
+    let mut after = vec![part("new_image_to_http", played.replaced)];
     for cut in &played.cuts {
-        took("power_cut_to_http", cut.answers);
-        took("power_cut_to_heard", cut.heard);
+        after.push(part("power_cut_to_http", cut.answers));
+        after.push(part("power_cut_to_heard", cut.heard));
     }
-    steps.sort_by(|one, other| {
-        other
-            .seconds
-            .partial_cmp(&one.seconds)
-            .unwrap_or(Ordering::Equal)
-    });
+    steps.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
     steps.truncate(STEPS);
     for step in &mut steps {
         step.seconds = round(step.seconds, 1);
     }
-    let on_the_way = parts.iter().filter(|(what, _)| ON_THE_WAY.contains(what));
-    Took {
-        to_container: on_the_way.map(|(_, seconds)| seconds).sum(),
-        parts,
-        steps,
-    }
+    Took { way, after, steps }
 }
