@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use fleet_tools::{Tool, Toolbox};
 use futures::future::{join_all, try_join, try_join5};
 
-use crate::control_plane::{ApiServer, Etcd};
+use crate::control_plane::{ApiServer, Etcd, Special};
 use crate::device::Device;
 use crate::device::machine;
 use crate::error::Error;
@@ -41,6 +41,7 @@ pub struct Builder {
     node: Option<NodeOptions>,
     devices: Vec<String>,
     audited: Vec<String>,
+    streams_lists: bool,
     realms: Vec<Realm>,
 }
 
@@ -74,6 +75,7 @@ impl Builder {
             node: None,
             devices: Vec::new(),
             audited: Vec::new(),
+            streams_lists: true,
             realms: Vec::new(),
         }
     }
@@ -88,6 +90,12 @@ impl Builder {
     pub fn audit<U: Into<String>>(mut self, users: impl IntoIterator<Item = U>) -> Self {
         self.audited.extend(users.into_iter().map(Into::into));
         self
+    }
+
+    /// With an API server that streams no lists, as all did before Kubernetes 1.32.
+    pub fn without_streamed_lists(mut self) -> Self {
+        self.streams_lists = false;
+        self.control_plane()
     }
 
     /// With a bus.
@@ -281,19 +289,25 @@ impl Builder {
         }
         bed.keycloak = self.make_keycloak(&bed, toolbox)?;
         if self.has(Part::ControlPlane) {
-            let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
-            bed.etcd = Some(etcd);
-            let audited = &self.audited;
-            let bridge = self.node.as_ref().and(bed.bridge.as_ref());
-            let joining = bridge.map(Node::joining);
-            let people = bed.people.as_ref().map(People::provider);
-            let (folder, journal) = (&bed.folder, &bed.journal);
-            let server =
-                ApiServer::start_new(folder, toolbox, journal, &url, audited, joining, people)?;
-            bed.node = self.make_node(&bed, &server, toolbox)?;
-            bed.api_server = Some(server);
+            self.make_control_plane(&mut bed, toolbox)?;
         }
         Ok(bed)
+    }
+
+    fn make_control_plane(&self, bed: &mut Testbed, toolbox: &Toolbox) -> Result<(), Error> {
+        let (etcd, url) = Etcd::start_new(&bed.folder, toolbox, &bed.journal)?;
+        bed.etcd = Some(etcd);
+        let bridge = self.node.as_ref().and(bed.bridge.as_ref());
+        let special = Special {
+            audited: &self.audited,
+            streams_lists: self.streams_lists,
+            joining: bridge.map(Node::joining),
+            people: bed.people.as_ref().map(People::provider),
+        };
+        let server = ApiServer::start_new(&bed.folder, toolbox, &bed.journal, &url, special)?;
+        bed.node = self.make_node(bed, &server, toolbox)?;
+        bed.api_server = Some(server);
+        Ok(())
     }
 
     fn make_keycloak(&self, bed: &Testbed, toolbox: &Toolbox) -> Result<Option<Keycloak>, Error> {

@@ -39,7 +39,8 @@ struct DeploymentWatch {
     rejected: Arc<Rejected>,
 }
 
-impl Objects<Deployment> for DeploymentWatch {
+impl Objects for DeploymentWatch {
+    type Object = DeserializeGuard<Deployment>;
     type Key = DeploymentRef;
 
     fn applied(&mut self, object: DeserializeGuard<Deployment>) -> Option<DeploymentRef> {

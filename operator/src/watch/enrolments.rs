@@ -35,7 +35,8 @@ impl EnrolmentWatch {
     }
 }
 
-impl Objects<DeviceEnrolment> for EnrolmentWatch {
+impl Objects for EnrolmentWatch {
+    type Object = DeserializeGuard<DeviceEnrolment>;
     type Key = String;
 
     fn applied(&mut self, object: DeserializeGuard<DeviceEnrolment>) -> Option<String> {

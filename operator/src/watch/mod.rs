@@ -6,6 +6,7 @@
 
 mod backoff;
 mod bucket;
+mod changes;
 mod deployments;
 mod devices;
 mod enrolments;

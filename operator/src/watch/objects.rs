@@ -4,50 +4,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_operator_core::replica::Roll;
-use futures::StreamExt as _;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::backoff::Backoff;
+use super::changes::Changes;
 use crate::refusal::watch_reason;
 use crate::state::{Shared, Source};
 use fleet_service::chain;
-use fleet_service::cluster::WATCH_SECONDS;
 
 /// HTTP's "too many requests".
 const BUSY: u16 = 429;
 
 /// What to do with the objects of one kind.
-pub(super) trait Objects<K> {
+pub(super) trait Objects {
+    /// An object, of which any can be read.
+    type Object: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static;
     /// How an object is named.
     type Key: Hash + Ord + Clone;
 
     /// An object is as given. Answers with its name, if it has a usable one.
-    fn applied(&mut self, object: DeserializeGuard<K>) -> Option<Self::Key>;
+    fn applied(&mut self, object: Self::Object) -> Option<Self::Key>;
     /// An object is no more.
     fn gone(&mut self, key: &Self::Key);
     /// The name of an object.
-    fn key(&self, object: &DeserializeGuard<K>) -> Option<Self::Key>;
+    fn key(&self, object: &Self::Object) -> Option<Self::Key>;
 }
 
 /// Follows all objects of a kind for ever.
-pub(super) async fn follow<K, O>(
+pub(super) async fn follow<O: Objects>(
     shared: Arc<Shared>,
-    api: Api<DeserializeGuard<K>>,
+    api: Api<O::Object>,
     source: Source,
     mut objects: O,
-) where
-    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
-    O: Objects<K>,
-{
-    let config = watcher::Config::default().timeout(WATCH_SECONDS);
-    let list = || watcher::watcher(api.clone(), config.clone()).boxed();
-    let mut events = list();
+) {
+    let mut changes = Changes::of(api);
     let mut backoff = Backoff::default();
     let mut roll = Roll::default();
-    while let Some(event) = events.next().await {
+    loop {
+        let event = changes.next().await;
         shared.metrics.event();
         let delay = delay_after(&mut backoff, &event);
         match event {
@@ -83,7 +79,7 @@ pub(super) async fn follow<K, O>(
                 );
                 if was_away(&error) {
                     shared.broke(source);
-                    events = list();
+                    changes.again();
                 }
             }
         }

@@ -10,7 +10,7 @@ use fleet_operator_core::admit::admit;
 use fleet_operator_core::follow::{Follower, Refused, Stored};
 use fleet_operator_core::index::DeviceSeen;
 use fleet_operator_core::mirror;
-use fleet_operator_core::replica::{DeploymentKnown, conditions_of};
+use fleet_operator_core::replica::DeploymentKnown;
 
 use super::operator::Operator;
 use super::watches::{Line, Told};
@@ -123,7 +123,8 @@ impl Operator {
 
     fn device(&mut self, object: &Device, now: UnixMillis) -> Option<DeviceId> {
         let device: DeviceId = object.metadata.name.as_deref()?.parse().ok()?;
-        let conditions = conditions_of(Some(object.clone()));
+        let status = object.status.as_ref();
+        let conditions = status.map_or_else(Vec::new, |s| s.conditions.clone());
         let seen = DeviceSeen::new(device.clone(), &object.metadata, &conditions);
         let _ = self.replica.device_seen(seen, conditions, now);
         Some(device)

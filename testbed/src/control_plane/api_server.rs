@@ -38,16 +38,29 @@ pub struct ApiServer {
     port: u16,
 }
 
+/// What one API server has and another has not.
+pub(crate) struct Special<'a> {
+    /// Users whose requests are recorded.
+    pub(crate) audited: &'a [String],
+    pub(crate) streams_lists: bool,
+    pub(crate) joining: Option<Joining>,
+    pub(crate) people: Option<&'a Provider>,
+}
+
 impl ApiServer {
     pub(crate) fn start_new(
         folder: &Path,
         toolbox: &Toolbox,
         journal: &Journal,
         etcd_url: &str,
-        audited: &[String],
-        joining: Option<Joining>,
-        people: Option<&Provider>,
+        special: Special<'_>,
     ) -> Result<Self, ControlPlaneError> {
+        let Special {
+            audited,
+            streams_lists,
+            joining,
+            people,
+        } = special;
         let home = folder.join("kubernetes");
         let node = joining.map(|joining| NodeAccess::create(&home, joining));
         let node = node.transpose()?;
@@ -74,7 +87,8 @@ impl ApiServer {
                 .flat_map(Authentication::args)
                 .collect::<Vec<_>>(),
         ))
-        .args(reach_args(node.as_ref()));
+        .args(reach_args(node.as_ref()))
+        .args((!streams_lists).then_some("--feature-gates=WatchList=false"));
         let program = toolbox.path(Tool::KubeControllerManager)?;
         let manager = Spec::new("kube-controller-manager", program, &logs);
         let manager = manager_spec(manager, &files, node.as_ref());

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use crate::process::ProcessError;
 
 pub use api_server::ApiServer;
+pub(crate) use api_server::Special;
 pub use audit::Request;
 pub use etcd::Etcd;
 pub use files::OPERATOR_USER;

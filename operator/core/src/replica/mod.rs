@@ -16,7 +16,7 @@ mod unfinished;
 pub use active::Turn;
 pub use documents::{DeviceObject, FinalizerStep, WantedDeviceStatus, WantedStatus};
 pub use known::{DeploymentKnown, DeviceKnown, Known, Telling};
-pub use objects::{APPLIED_ANNOTATION, Roll, conditions_of};
+pub use objects::{APPLIED_ANNOTATION, Roll};
 pub use queues::{Kind, Queues};
 pub use source::Source;
 

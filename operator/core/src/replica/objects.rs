@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+use fleet_api::FINALIZER;
 use fleet_api::condition::ConditionType;
-use fleet_api::{Device, FINALIZER};
 use fleet_contracts::{DeploymentRef, DeviceId, UnixMillis};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 
@@ -128,12 +128,6 @@ impl DeviceSeen {
             reachability: reachability(conditions),
         }
     }
-}
-
-/// The conditions of a Device, if it could be read.
-pub fn conditions_of(device: Option<Device>) -> Vec<Condition> {
-    let status = device.and_then(|device| device.status);
-    status.map(|s| s.conditions).unwrap_or_default()
 }
 
 /// What the conditions of before a restart say.
