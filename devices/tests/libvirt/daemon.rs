@@ -18,6 +18,8 @@ const NOBODY: &str = "65534";
 pub(crate) enum Whose {
     Machines,
     Users,
+    /// A user's, whose machines are reached by ports of this machine.
+    UsersHere,
 }
 
 pub(crate) struct Libvirt {
@@ -76,14 +78,17 @@ impl Libvirt {
             fs::create_dir(folder.path().join(place)).expect("a folder");
         }
         let mut around = Command::new("unshare");
-        around.args(["--mount", "--net", "--pid", "--fork", "--mount-proc"]);
+        around.args(["--mount", "--pid", "--fork", "--mount-proc"]);
         // All that runs inside ends with it.
         around.arg("--kill-child");
+        if whose != Whose::UsersHere {
+            around.arg("--net");
+        }
         match whose {
             Whose::Machines => around
                 .args(["sh", "-euc", MACHINES, "sh"])
                 .arg(folder.path()),
-            Whose::Users => {
+            Whose::Users | Whose::UsersHere => {
                 let owned = [
                     folder.path().to_owned(),
                     folder.path().join("home"),
@@ -92,7 +97,13 @@ impl Libvirt {
                 for path in owned {
                     std::os::unix::fs::chown(path, Some(65534), Some(65534)).expect("owned");
                 }
-                around.args(["sh", "-euc", "ip link set lo up; sleep infinity & wait"])
+                let up = if whose == Whose::Users {
+                    "ip link set lo up;"
+                } else {
+                    ""
+                };
+                let script = format!("{up} sleep infinity & wait");
+                around.args(["sh", "-euc", &script])
             }
         };
         let log = fs::File::create(folder.path().join("log")).expect("a log");
@@ -115,7 +126,7 @@ impl Libvirt {
     pub(crate) const fn uri(&self) -> &'static str {
         match self.whose {
             Whose::Machines => "qemu:///system",
-            Whose::Users => "qemu:///session",
+            Whose::Users | Whose::UsersHere => "qemu:///session",
         }
     }
 
@@ -124,14 +135,15 @@ impl Libvirt {
         self.folder.path()
     }
 
-    fn inside(&self) -> Option<Command> {
+    /// A program in there, as who may ask it; `None` while it is not there.
+    pub(crate) fn inside(&self) -> Option<Command> {
         let around = self.around.id();
         let children = fs::read_to_string(format!("/proc/{around}/task/{around}/children")).ok()?;
         let inner = children.split_whitespace().next()?;
         let mut command = Command::new("nsenter");
         command.args(["--target", inner, "--mount", "--net", "--pid"]);
         command.arg(format!("--wd={}", self.folder.path().display()));
-        if self.whose == Whose::Users {
+        if self.whose != Whose::Machines {
             command.args([
                 "setpriv",
                 "--reuid",

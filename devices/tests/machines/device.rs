@@ -13,6 +13,7 @@ use fleet_devices_core::VmArchitecture;
 use fleet_devices_core::host::Command;
 use tokio::sync::Mutex;
 
+use crate::daemon::Libvirt;
 use crate::program::idle;
 use crate::support::{Home, cached, debian, say_skipped, skips};
 
@@ -30,8 +31,8 @@ struct Device {
 }
 
 impl Device {
-    fn create(architecture: VmArchitecture, image: &Path) -> Self {
-        let home = Home::new();
+    fn create(home: Home, architecture: VmArchitecture, image: &Path) -> Self {
+        let image = home.reaches(image);
         let image = image.to_str().expect("text");
         // The tests of this machine may be many, and nothing is said of how fast it is.
         let create = [
@@ -125,10 +126,18 @@ async fn a_machine_becomes_a_device_and_survives_a_power_cut() {
     if cannot_boot(scenario, VmArchitecture::X86_64) {
         return;
     }
-    match debian(VmArchitecture::X86_64) {
-        Some(image) => becomes_a_device(VmArchitecture::X86_64, &image).await,
-        None => say_skipped(scenario, "only root can make the image"),
-    }
+    let Some(image) = debian(VmArchitecture::X86_64) else {
+        return say_skipped(scenario, "only root can make the image");
+    };
+    // QEMU directly, behind the same trait, where there is no libvirt.
+    let home = match Libvirt::impossible() {
+        None => Home::by_libvirt(),
+        Some(why) => {
+            say_skipped("the same by libvirt", &why);
+            Home::new()
+        }
+    };
+    becomes_a_device(home, VmArchitecture::X86_64, &image).await;
 }
 
 /// Making its image takes programs of that processor, and minutes.
@@ -139,7 +148,7 @@ async fn an_arm_machine_becomes_a_device_where_its_image_is_cached() {
         return;
     }
     match cached(VmArchitecture::Aarch64) {
-        Some(image) => becomes_a_device(VmArchitecture::Aarch64, &image).await,
+        Some(image) => becomes_a_device(Home::new(), VmArchitecture::Aarch64, &image).await,
         None => say_skipped(
             scenario,
             "its image is not cached; `make bench-machines ARCH=aarch64` makes it",
@@ -155,10 +164,10 @@ fn cannot_boot(scenario: &str, architecture: VmArchitecture) -> bool {
     skips(scenario, architecture)
 }
 
-async fn becomes_a_device(architecture: VmArchitecture, image: &Path) {
+async fn becomes_a_device(home: Home, architecture: VmArchitecture, image: &Path) {
     // One at a time: each takes all that this machine has.
     let _alone = ALONE.lock().await;
-    let device = Device::create(architecture, image);
+    let device = Device::create(home, architecture, image);
 
     // Who logs in is the administrator, by key and by password; and who answers is the machine, and no other.
     assert_eq!(device.say("sudo", &["-n", "id", "-un"]).await, "root");

@@ -13,23 +13,47 @@ use fleet_devices_core::vm::{AdminUser, DiskCache, Firmware, HostPath, VmFolder,
 use fleet_tools::Debian;
 use tempfile::TempDir;
 
+use crate::daemon::{Libvirt, Whose};
+
 /// A guest without an operating system hears no request to shut down.
 const IMPATIENT: Duration = Duration::from_millis(500);
 
 /// Where the machines of a scenario are.
-pub(crate) struct Home {
-    folder: TempDir,
+pub(crate) struct Home(Kept);
+
+/// What ends with it.
+enum Kept {
+    /// Plain QEMU's.
+    Folder(TempDir),
+    /// A libvirt's.
+    Libvirt(Libvirt),
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        Self(Kept::Folder(tempfile::tempdir().expect("a folder")))
+    }
+
+    /// Machines that a user's libvirt runs.
+    pub(crate) fn by_libvirt() -> Self {
+        Self(Kept::Libvirt(Libvirt::start(Whose::UsersHere)))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        match &self.0 {
+            Kept::Folder(folder) => folder.path(),
+            Kept::Libvirt(libvirt) => libvirt.folder(),
+        }
+    }
+
+    /// An image where whoever runs the machines may read it.
+    pub(crate) fn reaches(&self, image: &Path) -> PathBuf {
+        if matches!(self.0, Kept::Folder(_)) {
+            return image.to_owned();
+        }
+        let copy = self.path().join("image.qcow2");
+        fs::copy(image, &copy).expect("copied");
+        copy
     }
 
     pub(crate) fn folders(&self) -> Folders {
@@ -56,8 +80,21 @@ impl Home {
 
     /// As a user runs it.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-devices"));
-        command.args(words).stdin(Stdio::null());
+        let program = env!("CARGO_BIN_EXE_fleet-devices");
+        let mut command = match (&self.0, words) {
+            (Kept::Libvirt(libvirt), ["vm", words @ ..]) => {
+                let mut command = libvirt.inside().expect("it runs");
+                let words = [&["vm", "--libvirt", libvirt.uri()], words].concat();
+                command.arg(program).args(words);
+                command
+            }
+            _ => {
+                let mut command = Command::new(program);
+                command.args(words);
+                command
+            }
+        };
+        command.stdin(Stdio::null());
         command.env("FLEET_HOME", self.path());
         command.env_remove("FLEET_VM_ADMIN_PASSWORD");
         command
