@@ -16,7 +16,7 @@ use fleet_operator_core::claims::Enrolments;
 use fleet_operator_core::follow::{Follower as _, InfoFollower};
 use fleet_operator_core::index::{Input, LivenessConfig};
 use fleet_operator_core::mirror::Mirror;
-use fleet_operator_core::replica::{DeploymentKnown, Source, Turn};
+use fleet_operator_core::replica::{DeploymentKnown, Roll, Source, Turn};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use support::{Object, device, labels, reference, seen};
 
@@ -92,6 +92,60 @@ fn who_takes_over_waits_for_a_watch_that_ended_and_who_leads_does_not() {
     replica.unsynced(Source::Info, NOW);
     let turn = replica.synced(Source::Info, NOW);
     assert!(matches!(turn, Some(Turn::Begins { .. })), "{turn:?}");
+}
+
+#[test]
+fn who_begins_to_lead_has_objects_listed_anew_before_it_writes() {
+    let mut replica = leader();
+    replica.lead(None, NOW);
+    for source in Source::OBJECTS {
+        replica.lists(source);
+        replica.synced(source, NOW);
+        assert!(!replica.is_outdated(source), "it does not lead");
+    }
+    assert_eq!(replica.lead(Some(UNTIL), NOW), None);
+    assert_eq!(replica.awaited(), Source::OBJECTS);
+
+    // What was asked for before does not count, also if it ends now.
+    let outdated = |replica: &Replica| Source::OBJECTS.map(|source| replica.is_outdated(source));
+    replica.synced(Source::Deployments, NOW);
+    assert_eq!(outdated(&replica), [true; 3]);
+    for source in Source::OBJECTS {
+        replica.lists(source);
+        assert!(!replica.is_active(NOW));
+        assert!(replica.awaited().contains(&source), "it is not over");
+        replica.synced(source, NOW);
+    }
+    assert!(replica.is_active(NOW));
+
+    // Who goes on to lead, or lists again while it leads, is not kept from it.
+    let longer = UnixMillis(UNTIL.0 + 1_000);
+    assert_eq!(replica.lead(Some(longer), NOW), None);
+    replica.lists(Source::Devices);
+    assert!(replica.is_active(NOW));
+    assert_eq!(outdated(&replica), [false; 3]);
+
+    // Who slept through its time may have missed another's.
+    let later = UnixMillis(longer.0 + 500);
+    assert_eq!(
+        replica.lead(Some(UnixMillis(later.0 + 10_000)), later),
+        Some(Turn::Ends)
+    );
+    assert_eq!(outdated(&replica), [true; 3]);
+}
+
+#[test]
+fn a_list_that_begins_when_a_replica_leads_already_is_not_asked_for_twice() {
+    let signer = Arc::new(ManifestSigner::from_seed(&[7; 32]));
+    let (mirror, config) = (Mirror::new(signer, vec![]), LivenessConfig::default());
+    let mut replica = Replica::new(config, mirror, Enrolments::default(), NOW);
+    replica.lead(Some(UNTIL), NOW);
+    for source in Source::ALL {
+        replica.lists(source);
+        assert!(!replica.is_outdated(source));
+        replica.synced(source, NOW);
+    }
+    assert!(replica.is_active(NOW));
 }
 
 #[test]
@@ -203,4 +257,19 @@ fn conditions_that_another_wrote_after_ours_are_written_again() {
     replica.device_status_written(&device("a"), again.told, &again.status);
     let more = replica.wanted_device_status(&device("a"), NOW);
     assert_eq!(more, None, "nobody told otherwise");
+}
+
+#[test]
+fn a_list_tells_what_is_no_more_also_of_one_that_never_ended() {
+    let mut roll = Roll::default();
+    roll.begin();
+    roll.listed("a");
+    roll.listed("b");
+    // Its connection was lost.
+    roll.begin();
+    roll.listed("b");
+    assert_eq!(roll.end(), ["a"]);
+    roll.deleted(&"b");
+    roll.begin();
+    assert_eq!(roll.end(), [""; 0], "what was deleted is not told of again");
 }

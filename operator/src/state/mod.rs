@@ -30,6 +30,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Whether this replica writes.
     active: watch::Sender<bool>,
+    /// Told when objects have to be listed anew.
+    outdated: watch::Sender<()>,
     /// Rung when an earlier tick may be due.
     pub tick: Notify,
     /// Rung when a queue has news.
@@ -76,6 +78,7 @@ impl Shared {
             state: Mutex::new(replica),
             metrics,
             active: watch::Sender::new(false),
+            outdated: watch::Sender::new(()),
             tick: Notify::new(),
             bells: Bells::default(),
         }
@@ -153,6 +156,26 @@ impl Shared {
     pub fn leading(&self, until: Option<Instant>) {
         let until = until.map(clock::millis);
         self.turn(|replica| replica.lead(until, clock::now()));
+        let replica = self.lock();
+        let mut objects = Source::OBJECTS.into_iter();
+        if objects.any(|source| replica.is_outdated(source)) {
+            self.outdated.send_replace(());
+        }
+    }
+
+    /// A list of objects is asked for.
+    pub fn lists(&self, source: Source) {
+        self.lock().lists(source);
+    }
+
+    /// Whether objects have to be listed anew.
+    pub fn is_outdated(&self, source: Source) -> bool {
+        self.lock().is_outdated(source)
+    }
+
+    /// A way to wait for that.
+    pub fn outdated(&self) -> watch::Receiver<()> {
+        self.outdated.subscribe()
     }
 
     /// The sources that have to tell all they have before this replica writes.

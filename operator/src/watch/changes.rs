@@ -84,7 +84,13 @@ where
         self.streams = true;
     }
 
-    /// The next thing that happened, in the terms of kube's watcher. After an error, asking again is trying again.
+    /// Whether the next thing it does is to ask for a list.
+    pub(super) const fn begins(&self) -> bool {
+        matches!(self.state, State::Unknown)
+    }
+
+    /// The next thing that happened, in the terms of kube's watcher. After an error, asking again is trying again;
+    /// so it is after an answer that was not waited for.
     pub(super) async fn next(&mut self) -> Result<Event<K>, Error> {
         loop {
             // What fails below is begun anew, unless it says where to go on.

@@ -42,8 +42,22 @@ pub(super) async fn follow<O: Objects>(
     let mut changes = Changes::of(api);
     let mut backoff = Backoff::default();
     let mut roll = Roll::default();
+    let mut outdated = shared.outdated();
     loop {
-        let event = changes.next().await;
+        if changes.begins() {
+            shared.lists(source);
+        }
+        let event = tokio::select! {
+            biased;
+            // Shared lives as long as this.
+            _ = outdated.changed() => {
+                if shared.is_outdated(source) {
+                    changes.again();
+                }
+                continue;
+            }
+            event = changes.next() => event,
+        };
         shared.metrics.event();
         let delay = delay_after(&mut backoff, &event);
         match event {

@@ -257,6 +257,17 @@ impl World {
             operator.led = until;
             let turn = operator.replica.lead(until, now);
             self.note(|| format!("operator {place} leads until {until:?}; {turn:?}"));
+            self.list_what_is_outdated(place);
+        }
+    }
+
+    fn list_what_is_outdated(&mut self, place: usize) {
+        for line in [Line::Deployments, Line::Devices] {
+            let operator = &mut self.operators[place];
+            if operator.replica.is_outdated(line.source()) {
+                operator.watches.remove(&line);
+                self.open(place, line);
+            }
         }
     }
 

@@ -90,6 +90,8 @@ impl World {
             self.schedule.add(self.now + again, event);
             return;
         }
+        let operator = &mut self.operators[replica];
+        operator.replica.lists(line.source());
         self.openings += 1;
         let watch = Watch {
             opening: self.openings,

@@ -1,7 +1,10 @@
 //! When a replica writes: while it leads and every source has told all it has.
 //!
 //! A leader goes on when a watch of it ends: nobody else writes what it would have heard of. Who begins
-//! to lead waits for the watch: others may have written meanwhile, by what this one has not heard.
+//! to lead waits for the watch: others may have written meanwhile, by what this one has not heard. And as
+//! a watch of objects may be late without having ended, it has them listed anew first.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_contracts::{DeploymentRef, UnixMillis};
 
@@ -20,11 +23,62 @@ pub enum Turn {
     Ends,
 }
 
+/// Which lists of objects are as of a time in which this replica led.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    begun: BTreeSet<Source>,
+    owed: BTreeMap<Source, Owed>,
+}
+
+/// What has to happen to a list before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// It has to begin.
+    Begin,
+    /// It has to end.
+    End,
+}
+
+impl Lists {
+    fn begins(&mut self, source: Source) {
+        self.begun.insert(source);
+        if let Some(owed) = self.owed.get_mut(&source) {
+            *owed = Owed::End;
+        }
+    }
+
+    fn ends(&mut self, source: Source) {
+        if self.owed.get(&source) == Some(&Owed::End) {
+            self.owed.remove(&source);
+        }
+    }
+
+    /// Those that have begun were as of before.
+    fn all_owed(&mut self) {
+        let begun = self.begun.iter();
+        self.owed = begun.map(|source| (*source, Owed::Begin)).collect();
+    }
+}
+
 impl Replica {
+    /// A source is asked for all it has, as of now. Of a bucket that is no news: its watch knows by itself when
+    /// it is late.
+    pub fn lists(&mut self, source: Source) {
+        if Source::OBJECTS.contains(&source) {
+            self.lists.begins(source);
+        }
+    }
+
+    /// Whether objects have to be listed anew, as of now.
+    pub fn is_outdated(&self, source: Source) -> bool {
+        self.lists.owed.get(&source) == Some(&Owed::Begin)
+    }
+
     /// A source has told all it has.
     pub fn synced(&mut self, source: Source, now: UnixMillis) -> Option<Turn> {
         self.synced.insert(source);
         self.broken.remove(&source);
+        self.lists.ends(source);
         self.settle(now)
     }
 
@@ -50,15 +104,20 @@ impl Replica {
     /// A leader whose time passed before it was told of more began anew meanwhile, whatever its
     /// queues hold: somebody else may have led.
     pub fn lead(&mut self, until: Option<UnixMillis>, now: UnixMillis) -> Option<Turn> {
+        let mut slept = None;
         if self.active && !self.is_active(now) {
             self.leads_until = None;
-            let _ = self.settle(now);
+            slept = self.settle(now);
         }
+        let led = self.leads(now);
         self.leads_until = until;
         if !self.leads(now) {
             self.index.measure(false);
+            self.lists.owed.clear();
+        } else if !led {
+            self.lists.all_owed();
         }
-        self.settle(now)
+        self.settle(now).or(slept)
     }
 
     /// The sources that have to tell all they have before this replica writes.
@@ -74,7 +133,8 @@ impl Replica {
     }
 
     fn lacks(&self, source: Source) -> bool {
-        !self.synced.contains(&source) || !self.active && self.broken.contains(&source)
+        let late = self.broken.contains(&source) || self.lists.owed.contains_key(&source);
+        !self.synced.contains(&source) || !self.active && late
     }
 
     /// Whether this replica writes. A process that slept through its time to lead hears of that

@@ -45,6 +45,7 @@ pub struct Replica {
     synced: BTreeSet<Source>,
     /// Whose watch ended since: what is known of them is as of then.
     broken: BTreeSet<Source>,
+    lists: active::Lists,
     leads_until: Option<UnixMillis>,
     active: bool,
     unfinished: Unfinished,
@@ -92,6 +93,7 @@ impl Replica {
             },
             synced: BTreeSet::new(),
             broken: BTreeSet::new(),
+            lists: active::Lists::default(),
             leads_until: None,
             active: false,
             unfinished: Unfinished::default(),

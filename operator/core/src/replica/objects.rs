@@ -31,9 +31,9 @@ impl<K> Default for Roll<K> {
 }
 
 impl<K: Ord + Hash + Clone> Roll<K> {
-    /// A list begins.
+    /// A list begins. What one told that never ended is known all the same.
     pub fn begin(&mut self) {
-        self.listed.clear();
+        self.known.extend(self.listed.drain());
     }
 
     /// An object is in the list.
@@ -45,7 +45,7 @@ impl<K: Ord + Hash + Clone> Roll<K> {
     pub fn end(&mut self) -> Vec<K> {
         let mut gone: Vec<_> = self.known.difference(&self.listed).cloned().collect();
         gone.sort_unstable();
-        self.known.clone_from(&self.listed);
+        self.known = std::mem::take(&mut self.listed);
         gone
     }
 

@@ -29,6 +29,9 @@ impl Source {
         Self::Desired,
     ];
 
+    /// Those of the API server. A watch of them tells nobody how far behind it is.
+    pub const OBJECTS: [Self; 3] = [Self::Deployments, Self::Devices, Self::Enrolments];
+
     /// For logs.
     pub const fn name(self) -> &'static str {
         match self {
