@@ -8,7 +8,7 @@ use std::thread;
 use fleet_sim::{Cast, Setup, Summary, run};
 
 /// So many worlds; `make sim SEEDS=n` tries others.
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 2_000;
 
 fn cast() -> Cast {
     Cast::usual().expect("good names")

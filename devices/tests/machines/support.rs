@@ -81,18 +81,15 @@ impl Home {
     /// As a user runs it.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_fleet-devices");
-        let mut command = match (&self.0, words) {
-            (Kept::Libvirt(libvirt), ["vm", words @ ..]) => {
-                let mut command = libvirt.inside().expect("it runs");
-                let words = [&["vm", "--libvirt", libvirt.uri()], words].concat();
-                command.arg(program).args(words);
-                command
-            }
-            _ => {
-                let mut command = Command::new(program);
-                command.args(words);
-                command
-            }
+        let mut command = if let (Kept::Libvirt(libvirt), ["vm", words @ ..]) = (&self.0, words) {
+            let mut command = libvirt.inside().expect("it runs");
+            let of = ["vm", "--libvirt", libvirt.uri()];
+            command.arg(program).args(of).args(words);
+            command
+        } else {
+            let mut command = Command::new(program);
+            command.args(words);
+            command
         };
         command.stdin(Stdio::null());
         command.env("FLEET_HOME", self.path());
