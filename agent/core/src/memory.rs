@@ -16,7 +16,7 @@ pub const CRASH_LOOP: u32 = 3;
 
 /// A container that could not be started so often in a row is replaced by a new one: its own layer may be torn, as
 /// by a power cut just after it was created (podman does not have it on disk before it says that it is there).
-const REPLACED_AFTER: u32 = 3;
+pub const REPLACED_AFTER: u32 = 3;
 
 /// The first restart waits so long, in milliseconds: until podman has cleaned up after the run. A
 /// `podman stop` typed by hand would otherwise find the container running again and complain.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fleet_agent_core::ledger::Content;
+use fleet_agent_core::memory::REPLACED_AFTER;
 use fleet_agent_core::{Desired, DesiredService, Step};
 use fleet_api::DeploymentStatus;
 use fleet_contracts::kv::{Bucket, DesiredKey};
@@ -288,8 +289,11 @@ impl World {
                     let content = machine.engine.as_ref().and_then(|e| e.content());
                     let fits =
                         |s: &Arc<DesiredService>| s.key == found.key && Some(s.hash) == found.hash;
+                    // One that cannot be started is made anew.
+                    let tried = machine.in_vain.get(container).copied().unwrap_or_default();
                     content.is_some_and(|c| desired(c).services().any(fits))
                         && !machine.containers.iter().any(twin)
+                        && tried < REPLACED_AFTER
                 });
                 if wanted {
                     self.witness

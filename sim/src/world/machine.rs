@@ -31,6 +31,8 @@ pub struct Machine {
     pub disk: Disk,
     /// What podman has.
     pub containers: BTreeMap<ContainerId, Container>,
+    /// How often each could not be started in a row.
+    pub in_vain: BTreeMap<ContainerId, u32>,
     /// Whether there is a network.
     pub online: bool,
     /// What it says of itself.
@@ -110,6 +112,7 @@ impl Machine {
             engine: None,
             disk: Disk::new(setup.careless_disk),
             containers: BTreeMap::new(),
+            in_vain: BTreeMap::new(),
             online: true,
             labels: [("site".to_owned(), site.to_owned())].into(),
             kept: None,

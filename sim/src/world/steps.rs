@@ -18,6 +18,9 @@ impl World {
         let (key, hash) = (step.key().clone(), hash_of(&step));
         let fails = self.season == Season::Changes && self.dice.chance(50);
         let done = if fails {
+            if let Step::Start { id, .. } = &step {
+                *self.machines[place].in_vain.entry(id.clone()).or_default() += 1;
+            }
             failure(&step)
         } else {
             self.done(place, step)
@@ -36,6 +39,7 @@ impl World {
             Step::EnsureImage(_) => Done::ImageReady,
             Step::Remove { id, .. } => {
                 self.machines[place].containers.remove(&id);
+                self.machines[place].in_vain.remove(&id);
                 Done::Removed { id }
             }
             Step::Run(service) => self.run(place, &service),
@@ -81,6 +85,7 @@ impl World {
         if let Some(container) = self.machines[place].containers.get_mut(id) {
             container.state = RunState::Running { started };
         }
+        self.machines[place].in_vain.remove(id);
     }
 
     fn seconds(&self) -> i64 {
