@@ -235,6 +235,37 @@ fn a_restart_carries_over_what_an_invalid_spec_left_running() {
 }
 
 #[test]
+fn what_was_carried_over_has_its_body_again_once_the_old_spec_is_back() {
+    let web = Object::new("web");
+    let broken = web.clone().broken();
+    let mut fleet = Fleet::with([seen("a", EU), seen("b", EU), broken.input()]);
+    for name in ["a", "b"] {
+        fleet.apply(Input::Carried {
+            line: key(name, "web"),
+            revision: web.revision(),
+        });
+    }
+    let bodies = |fleet: &Fleet| {
+        ["a", "b"].map(|name| {
+            let desired = fleet.index.desired(&device(name)).expect("known");
+            desired.lines[&reference("web")].body.is_some()
+        })
+    };
+    assert_eq!(bodies(&fleet), [false; 2], "nobody knows it");
+    let back = Object {
+        generation: broken.generation + 1,
+        ..web
+    };
+    let dirty = fleet.apply(back.input());
+    assert_eq!(
+        bodies(&fleet),
+        [true; 2],
+        "or a stream that was lost lacked it for ever"
+    );
+    assert_eq!(dirty.desired, set([device("a"), device("b")]));
+}
+
+#[test]
 fn deleting_takes_the_deployment_off_all_devices_before_its_object_goes() {
     let web = Object::new("web");
     let mut fleet = Fleet::with([seen("a", EU), web.input()]);

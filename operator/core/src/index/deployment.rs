@@ -94,6 +94,13 @@ impl DeploymentRecord {
         true
     }
 
+    /// Takes note of the body of a revision that devices have been given without; answers whether that is news.
+    pub(super) fn learn(&mut self, revision: Revision, body: &Body) -> bool {
+        let mut assigned = self.assigned.iter_mut();
+        let lacking = assigned.find(|a| a.revision == revision && a.body.is_none());
+        lacking.map(|a| a.body = Some(body.clone())).is_some()
+    }
+
     /// Takes a device out; answers whether it was in.
     pub(super) fn unassign(&mut self, device: u32) -> bool {
         for assigned in &mut self.assigned {

@@ -113,13 +113,17 @@ impl FleetIndex {
         plan: Option<&Plan>,
         dirty: &mut Dirty,
     ) {
-        let Some(record) = self.deployments.get(slot) else {
+        let Some(record) = self.deployments.get_mut(slot) else {
             return;
         };
+        let learned = plan.is_some_and(|plan| record.learn(plan.revision, &plan.body));
         for device in &record.matched - wanted {
             self.unassign(device, slot, dirty);
         }
         let Some(plan) = plan else { return };
+        if learned {
+            self.dirty_matched(slot, dirty);
+        }
         for device in wanted {
             self.examined += 1;
             self.assign(device, slot, plan.revision, Some(&plan.body), dirty);
