@@ -61,27 +61,9 @@ pub(super) async fn follow<O: Objects>(
         shared.metrics.event();
         let delay = delay_after(&mut backoff, &event);
         match event {
-            Ok(Event::Init) => roll.begin(),
-            Ok(Event::InitApply(object)) => {
-                if let Some(key) = objects.applied(object) {
-                    roll.listed(key);
-                }
-            }
-            Ok(Event::InitDone) => {
-                for key in roll.end() {
-                    objects.gone(&key);
-                }
-                shared.synced(source);
-            }
-            Ok(Event::Apply(object)) => {
-                if let Some(key) = objects.applied(object) {
-                    roll.put(key);
-                }
-            }
-            Ok(Event::Delete(object)) => {
-                if let Some(key) = objects.key(&object) {
-                    roll.deleted(&key);
-                    objects.gone(&key);
+            Ok(event) => {
+                if take_in(event, &mut roll, &mut objects) {
+                    shared.synced(source);
                 }
             }
             Err(error) => {
@@ -101,6 +83,36 @@ pub(super) async fn follow<O: Objects>(
             tokio::time::sleep(delay).await;
         }
     }
+}
+
+/// Answers whether a list has ended.
+fn take_in<O: Objects>(event: Event<O::Object>, roll: &mut Roll<O::Key>, objects: &mut O) -> bool {
+    match event {
+        Event::Init => roll.begin(),
+        Event::InitApply(object) => {
+            if let Some(key) = objects.applied(object) {
+                roll.listed(key);
+            }
+        }
+        Event::InitDone => {
+            for key in roll.end() {
+                objects.gone(&key);
+            }
+            return true;
+        }
+        Event::Apply(object) => {
+            if let Some(key) = objects.applied(object) {
+                roll.put(key);
+            }
+        }
+        Event::Delete(object) => {
+            if let Some(key) = objects.key(&object) {
+                roll.deleted(&key);
+                objects.gone(&key);
+            }
+        }
+    }
+    false
 }
 
 /// Whether the server was away, so that it may have come back with an older past: restored from a
