@@ -172,7 +172,6 @@ where
         }
         let list = self.api.list(&wanted).await;
         let list = list.map_err(Error::InitialListFailed)?;
-        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
         let more = some(list.metadata.continue_);
         let version = some(list.metadata.resource_version);
         let next = more
@@ -210,21 +209,9 @@ where
         let told = tokio::time::timeout(within, events.try_next()).await;
         let (version, event) = match told.unwrap_or(Ok(None)) {
             Ok(Some(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                let version = object.resource_version();
-                let version = version.filter(|text| !text.is_empty());
-                (
-                    version.ok_or(Error::NoResourceVersion)?,
-                    Event::Apply(object),
-                )
+                (version_of(&object)?, Event::Apply(object))
             }
-            Ok(Some(WatchEvent::Deleted(object))) => {
-                let version = object.resource_version();
-                let version = version.filter(|text| !text.is_empty());
-                (
-                    version.ok_or(Error::NoResourceVersion)?,
-                    Event::Delete(object),
-                )
-            }
+            Ok(Some(WatchEvent::Deleted(object))) => (version_of(&object)?, Event::Delete(object)),
             Ok(Some(WatchEvent::Bookmark(mark))) => {
                 self.state = State::Watched(mark.metadata.resource_version, events);
                 return Ok(None);
@@ -247,6 +234,15 @@ where
         self.state = State::Watched(version, events);
         Ok(Some(event))
     }
+}
+
+fn version_of<K: Resource>(object: &K) -> Result<String, Error> {
+    some(object.resource_version()).ok_or(Error::NoResourceVersion)
+}
+
+/// Servers leave a text out, or empty.
+fn some(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 fn is_not_understood(error: &kube::Error) -> bool {
