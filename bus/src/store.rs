@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::DirectGetErrorKind;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use fleet_contracts::UnixMillis;
 use fleet_contracts::kv::Bucket;
@@ -177,13 +177,16 @@ impl Bus {
         purged.map(drop).map_err(|e| failed(e.into()))
     }
 
-    /// The value of a key, if it has one.
+    /// The value of a key, if it has one, with all that was acknowledged before.
+    ///
+    /// The leader of the stream answers. A direct get, as devices ask, may be answered by a follower, which
+    /// hears later than the writer that a write counts: a device is told of the sequence to expect.
     pub async fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Stored>, StoreError> {
         let failed = |source| server_error("read a key of", bucket, source);
         let stream = self.context().get_stream_no_info(bucket.stream()).await;
         let stream = stream.map_err(|e| failed(e.into()))?;
         match stream
-            .direct_get_last_for_subject(bucket.subject(&key))
+            .get_last_raw_message_by_subject(&bucket.subject(&key))
             .await
         {
             Ok(message) if is_deletion(&message.headers) => Ok(None),
@@ -194,7 +197,7 @@ impl Bus {
                 headers: message.headers,
                 value: message.payload,
             })),
-            Err(e) if e.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(e) if e.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(e) => Err(failed(e.into())),
         }
     }

@@ -2,15 +2,18 @@
 //! loss of everything they held.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_bus::stream::{Ensured, definition, ensure, ensure_all};
 use fleet_bus::{Bus, Event, StoreError, StreamSettings, WriteError};
 use fleet_contracts::kv::Bucket;
-use fleet_testbed::Testbed;
+use fleet_testbed::{Testbed, wait};
 use futures::TryStreamExt as _;
 
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Followers look every two seconds whether they may answer direct reads.
+const FOLLOWERS_READ: Duration = Duration::from_secs(6);
 
 async fn bus(name: &str) -> (Testbed, Bus) {
     let bed = Testbed::builder(name).nats().start().await.expect("starts");
@@ -155,4 +158,44 @@ async fn a_watch_that_hears_nothing_ends_instead_of_waiting_for_ever() {
     assert!(matches!(next, Err(StoreError::Deaf(_))), "{next:?}");
     let mut again = bus.watch(bucket).await.expect("watched");
     assert!(matches!(again.next().await, Ok(Event::Put(s)) if s.key == "dev-1"));
+}
+
+/// Two of three servers are enough for a write to be stored, and a follower hears that it counts with
+/// the next one only.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_is_read_at_every_server_of_a_cluster() {
+    let bed = Testbed::builder("streams-late").nats_cluster(3);
+    let bed = bed.start().await.expect("starts");
+    let nats = bed.nats().expect("has a bus");
+    let bus = Bus::over(nats.operator_client().await.expect("connects"));
+    let settings = StreamSettings {
+        replicas: 3,
+        ..StreamSettings::default()
+    };
+    let made = || async { ensure_all(bus.context(), &settings).await.is_ok() };
+    assert!(wait::until(LIMIT, made).await, "the streams are made");
+    let seed = nats.operator_seed();
+    let mut servers = Vec::new();
+    for server in 0..nats.servers() {
+        let client = nats.client_at(server, &seed).await.expect("connects");
+        servers.push(Bus::over(client));
+    }
+    let until = Instant::now() + FOLLOWERS_READ;
+    let writers = (0..20).map(|writer| write_and_read(writer, until, &bus, &servers));
+    futures::future::join_all(writers).await;
+}
+
+async fn write_and_read(writer: usize, until: Instant, bus: &Bus, servers: &[Bus]) {
+    let bucket = Bucket::DeviceInfo;
+    for number in 0.. {
+        if Instant::now() > until {
+            return;
+        }
+        let key = format!("dev-{writer}-{number}");
+        bus.put(bucket, &key, "x".into()).await.expect("stored");
+        for (server, reader) in servers.iter().enumerate() {
+            let stored = reader.get(bucket, &key).await.expect("answers");
+            assert!(stored.is_some(), "{key} is not there at server {server}");
+        }
+    }
 }
