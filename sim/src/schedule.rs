@@ -31,6 +31,12 @@ impl<E> Schedule<E> {
         Some((at, event))
     }
 
+    /// What happens later than that, as far as it is known.
+    pub fn after(&self, at: u64) -> impl Iterator<Item = &E> {
+        let later = self.events.range((at, u64::MAX)..);
+        later.map(|(_, event)| event)
+    }
+
     /// When the next one happens.
     pub fn next_at(&self) -> Option<u64> {
         self.events.first_key_value().map(|((at, _), _)| *at)

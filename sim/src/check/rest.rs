@@ -50,6 +50,9 @@ impl World {
         if !self.is_quiet() {
             found.push("requests are under way".to_owned());
         }
+        if self.is_late() {
+            found.push("something from before is still on its way".to_owned());
+        }
         let writes = |o: &Writer| o.replica.is_active(o.now(self.now));
         if self.operators.iter().filter(|o| writes(o)).count() != 1 {
             found.push("not one replica writes, but none or two".to_owned());

@@ -44,7 +44,8 @@ pub struct Witness {
     signed: BTreeMap<DeviceId, Vec<Vec<u8>>>,
     /// Those that somebody brought back in place of others, by device.
     brought_back: BTreeMap<DeviceId, Vec<Vec<u8>>>,
-    /// Devices that followed one of these since nobody changes anything.
+    /// Devices that since nobody changes anything followed one of these, or started again with a ledger
+    /// from before what they followed, because their disk was full.
     astray: BTreeSet<DeviceId>,
     /// What each device followed last in its present life.
     followed: BTreeMap<DeviceId, (u32, Generation)>,
@@ -192,7 +193,11 @@ impl Witness {
             services: content.map(services).unwrap_or_default(),
             unwritable: false,
         };
-        self.kept.insert(id.clone(), kept);
+        let before = self.kept.insert(id.clone(), kept);
+        if before.is_some_and(|kept| kept.unwritable) {
+            // It may have followed what its disk did not take, and starts where it was before.
+            self.astray.insert(id.clone());
+        }
     }
 
     /// A device's disk was asked to keep a ledger.

@@ -90,6 +90,9 @@ pub enum Event {
     Mend(Cut),
 }
 
+/// Longer than anything takes over the network while nothing happens, in milliseconds.
+const SLOWEST_AT_REST: u64 = 1_000;
+
 /// What the world does by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Season {
@@ -253,6 +256,18 @@ impl World {
             // Of an earlier life.
             _ => {}
         }
+    }
+
+    /// Whether somebody has yet to hear something that was sent while the network was slow.
+    pub fn is_late(&self) -> bool {
+        self.schedule
+            .after(self.now + SLOWEST_AT_REST)
+            .any(|event| {
+                matches!(
+                    event,
+                    Event::Answer { .. } | Event::Told { .. } | Event::Doorbell(..)
+                )
+            })
     }
 
     /// Whether nothing is on its way to a server that could change something later.
