@@ -178,6 +178,10 @@ fmt: ## Format all sources
 bench-agent: servers release ## Memory, processor time and size of an idle agent; last line JSON
 	$(OUT)/release/fleet-bench agent
 
+.PHONY: bench-agent-soak
+bench-agent-soak: servers release ## Two hours of an agent whose Deployment changes and whose container is killed; last line JSON
+	$(OUT)/release/fleet-bench soak
+
 .PHONY: bench-loop
 bench-loop: servers release ## From apply to an HTTP answer, beside podman run; last line JSON
 	$(OUT)/release/fleet-bench loop

@@ -12,8 +12,8 @@ use crate::identity::ChainOptions;
 use crate::platform::{Login, Place, Platform, Wanted};
 use crate::{Error, http, workload};
 
-const DEVICE: &str = "bench-1";
-const PORT: u16 = 8080;
+pub(super) const DEVICE: &str = "bench-1";
+pub(super) const PORT: u16 = 8080;
 /// What we advise for tokens. With Zitadel's own twelve hours none would be asked for while the agent
 /// is watched.
 const TOKEN_LIFE: Duration = Duration::from_secs(600);
@@ -79,7 +79,10 @@ pub async fn run(
     }))
 }
 
-async fn start(credentials: Credentials, say: &impl Fn(&str)) -> Result<Platform, Error> {
+pub(super) async fn start(
+    credentials: Credentials,
+    say: &impl Fn(&str),
+) -> Result<Platform, Error> {
     let login = match credentials {
         Credentials::Tokens => Login::Chain(ChainOptions::default()),
         Credentials::StaticKey => Login::StaticKeys,
@@ -103,7 +106,7 @@ async fn start(credentials: Credentials, say: &impl Fn(&str)) -> Result<Platform
 }
 
 /// The agent's own process: the testbed may have started it through a wrapper.
-fn agent_process(platform: &Platform) -> Result<u32, Error> {
+pub(super) fn agent_process(platform: &Platform) -> Result<u32, Error> {
     let pid = platform.bed.device(DEVICE)?.agent().pid();
     pid.ok_or_else(|| Error::Unexpected("the agent does not run".into()))
 }

@@ -6,5 +6,6 @@ pub mod charts;
 pub mod machines;
 pub mod round_trip;
 pub mod sizing;
+pub mod soak;
 
 pub(crate) use fleet_bench_kit::{machine, process, stats};

@@ -26,6 +26,15 @@ enum What {
         #[arg(long)]
         static_key: bool,
     },
+    /// An agent that works for hours: whether it takes more in the end than in the beginning.
+    Soak {
+        /// How long, in seconds.
+        #[arg(long, default_value_t = 7_200)]
+        seconds: u64,
+        /// From one change or killed container to the next, in seconds.
+        #[arg(long, default_value_t = 20)]
+        pause: u64,
+    },
     /// Logins: verdicts of the auth callout, a fleet that comes back, a device that is denied.
     Callout {
         /// How many devices connect, lose the bus, and come back.
@@ -96,6 +105,10 @@ async fn main() -> ExitCode {
         }
         What::Machines(settings) => Box::pin(bench::machines::run(&settings, say)).await,
         What::Loop { rounds } => bench::round_trip::run(rounds, say).await,
+        What::Soak { seconds, pause } => {
+            let [span, pause] = [seconds, pause].map(Duration::from_secs);
+            Box::pin(bench::soak::run(span, pause, say)).await
+        }
         What::Sizing { devices, seconds } => {
             Box::pin(bench::sizing::run(
                 &devices,
