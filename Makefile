@@ -143,6 +143,10 @@ attacks: servers build ## Every attack that must fail, by name, and what refused
 faults: servers build ## Every fault of docs/reliability.md on real servers, 100 kills of the operator among them
 	.ci/faults.sh
 
+.PHONY: skew
+skew: servers ## REF=<tag or commit>: an upgrade from that version and the way back, with agents and operators of both at once
+	tools/skew.sh $(REF)
+
 .PHONY: alerts
 alerts: ## Every alert against series that should and should not set it off, by Prometheus' own promtool, which it builds first: minutes, once
 	cargo run --locked --quiet -p fleet-tools -- ensure --profile alerts

@@ -1,12 +1,15 @@
 //! The promises of ARCHITECTURE.md that only the whole platform can hold.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fleet_bus::Bus;
 use fleet_contracts::kv::Bucket;
+use fleet_contracts::payload::DeviceState;
 use fleet_e2e::platform::{expect, wait_ready};
 use fleet_e2e::{Error, Platform, http, workload};
+use fleet_testbed::OperatorOptions;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PORT: u16 = 8080;
@@ -63,7 +66,7 @@ async fn losing_every_stream_restarts_no_container() {
     let nats = platform.bed.nats().expect("has a bus");
     nats.wipe().await.expect("wiped");
     nats.start().await.expect("starts empty");
-    let bus = Bus::over(nats.operator_client().await.expect("connects"));
+    let bus = bus(&platform).await;
     for key in ["dev-1._manifest", "dev-1.default.web"] {
         let rebuilt = || async { matches!(bus.get(Bucket::DesiredState, key).await, Ok(Some(_))) };
         expect(LIMIT, format!("{key} is rebuilt"), rebuilt)
@@ -96,8 +99,7 @@ async fn streams_deleted_under_everybody_lose_no_report_and_restart_no_container
     let before = platform.containers("dev-1").await.expect("listed");
 
     // The server stays, and with it all connections: nobody is told of the loss.
-    let nats = platform.bed.nats().expect("has a bus");
-    let bus = Bus::over(nats.operator_client().await.expect("connects"));
+    let bus = bus(&platform).await;
     for bucket in Bucket::ALL {
         let deleted = bus.context().delete_stream(bucket.stream()).await;
         deleted.expect("deleted");
@@ -161,6 +163,89 @@ async fn restarting_any_part_restarts_no_container() {
     counts(&platform, (1, 1, 0, 0)).await.expect("succeeded");
 }
 
+/// A fleet is never upgraded all at once, and sometimes not for good: each of the two versions of the
+/// operator meets each of the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_and_the_way_back_restart_no_container() {
+    let Some(other) = std::env::var_os("FLEET_OTHER_VERSION").map(PathBuf::from) else {
+        println!("skipped: programs of another version: make skew REF=<tag or commit>");
+        return;
+    };
+    let devices = ["dev-1", "dev-2"];
+    let platform = platform("upgrade", &devices).await;
+    run_on(&platform, "v1", &devices).await;
+    counts(&platform, (2, 2, 0, 0)).await.expect("succeeded");
+
+    let (agent, operator) = (other.join("fleet-agent"), other.join("fleet-operator"));
+    replace_agent(&platform, "dev-1", Some(&agent)).await;
+    goes_on(&platform, "v2", &devices).await;
+    let ours = platform.operator().expect("a process");
+    ours.stop().await.expect("stopped");
+    let options = OperatorOptions {
+        program: Some(operator),
+        ..OperatorOptions::replica("other")
+    };
+    let theirs = platform.bed.start_operator(options).expect("started");
+    wait_ready(&theirs).await.expect("ready");
+    goes_on(&platform, "v1", &devices).await;
+    replace_agent(&platform, "dev-2", Some(&agent)).await;
+    goes_on(&platform, "v2", &devices).await;
+
+    // All of it is of the other version now.
+    theirs.stop().await.expect("stopped");
+    ours.start().expect("started");
+    wait_ready(ours).await.expect("ready");
+    goes_on(&platform, "v1", &devices).await;
+    for device in devices {
+        replace_agent(&platform, device, None).await;
+    }
+    goes_on(&platform, "v2", &devices).await;
+}
+
+/// Another agent of a device, or ours again; its containers do not notice.
+async fn replace_agent(platform: &Platform, device: &str, program: Option<&Path>) {
+    let before = platform.containers(device).await.expect("listed");
+    let bus = bus(platform).await;
+    // What it says of a Deployment once it is connected and has looked at its containers.
+    let key = format!("{device}.default.web");
+    let sequence = || async {
+        let said = bus.get(Bucket::DeviceState, &key).await;
+        said.expect("answers").map(|said| said.sequence)
+    };
+    let machine = platform.bed.device(device).expect("a device");
+    machine.stop_agent().await.expect("stopped");
+    let last = sequence().await;
+    machine.set_agent_program(program.map(Path::to_owned));
+    machine.start_agent().await.expect("started");
+    let heard = || async { sequence().await > last };
+    expect(LIMIT, format!("{device} is heard again"), heard)
+        .await
+        .expect("heard");
+    assert_eq!(platform.containers(device).await.expect("listed"), before);
+}
+
+/// A change arrives, and nothing was started again before it or after.
+async fn goes_on(platform: &Platform, version: &str, devices: &[&str]) {
+    run_on(platform, version, devices).await;
+    counts(platform, (2, 2, 0, 0)).await.expect("succeeded");
+    let bus = bus(platform).await;
+    for device in devices {
+        let key = format!("{device}.default.web");
+        let state = bus.get(Bucket::DeviceState, &key).await;
+        let state = state.expect("answers").expect("a report");
+        let state: DeviceState = serde_json::from_slice(&state.value).expect("a state");
+        assert!(
+            state.services.iter().all(|service| service.restarts == 0),
+            "{device}: {state:?}"
+        );
+    }
+}
+
+async fn bus(platform: &Platform) -> Bus {
+    let nats = platform.bed.nats().expect("has a bus");
+    Bus::over(nats.operator_client().await.expect("connects"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offline_device_blocks_nobody_and_converges_when_it_returns() {
     let platform = platform("offline", &["dev-1", "dev-2"]).await;
@@ -191,14 +276,7 @@ async fn an_offline_device_blocks_nobody_and_converges_when_it_returns() {
     http::wait_gone(address, LIMIT)
         .await
         .expect("removed when it returns");
-    let bus = platform
-        .bed
-        .nats()
-        .expect("has a bus")
-        .operator_client()
-        .await
-        .expect("connects");
-    let bus = Bus::over(bus);
+    let bus = bus(&platform).await;
     let cleaned = || async {
         matches!(
             bus.get(Bucket::DeviceState, "dev-2.default.web").await,

@@ -168,12 +168,13 @@ impl Platform {
             .map_err(Error::kube(format!("label Device {device}")))
     }
 
-    /// The ids of the device's running containers.
+    /// The ids of the device's running containers, each with when it was started last: one that was
+    /// started again is another here.
     pub async fn containers(&self, device: &str) -> Result<Vec<String>, Error> {
         let ids = self
             .bed
             .device(device)?
-            .podman_ok(["ps", "--quiet", "--no-trunc"])
+            .podman_ok(["ps", "--no-trunc", "--format", "{{.ID}} {{.StartedAt}}"])
             .await?;
         Ok(ids.lines().map(str::to_owned).collect())
     }

@@ -38,6 +38,8 @@ pub(crate) struct AgentSettings {
     pub(crate) heartbeat_period: Option<u32>,
     /// Further variables of its process.
     pub(crate) env: Vec<(String, String)>,
+    /// Another program than the one cargo built.
+    pub(crate) program: Option<PathBuf>,
 }
 
 /// What a device is given so that it can ask to join.
@@ -121,16 +123,28 @@ impl Agent {
         lock(&self.settings).env = env;
     }
 
+    pub(super) fn set_nats_url(&self, url: String) {
+        lock(&self.settings).nats_url = Some(url);
+    }
+
+    pub(super) fn set_program(&self, program: Option<PathBuf>) {
+        lock(&self.settings).program = program;
+    }
+
     pub(super) fn set_labels(&self, labels: BTreeMap<String, String>) {
         lock(&self.settings).labels = labels;
     }
 
     pub(super) async fn start(&self, machine: &Machine) -> Result<(), DeviceError> {
         self.write_config(machine).await?;
-        let program = binaries::find("fleet-agent").map_err(DeviceError::NotBuilt)?;
+        let settings = lock(&self.settings).clone();
+        let program = match settings.program {
+            Some(program) => program,
+            None => binaries::find("fleet-agent").map_err(DeviceError::NotBuilt)?,
+        };
         let spec = Spec::new(format!("{}-agent", self.id), program, &self.logs)
             .env("FLEET_AGENT_CONFIG", self.config_path())
-            .envs(&lock(&self.settings).env);
+            .envs(&settings.env);
         self.service.set_spec(machine.inside(spec, Part::Network)?);
         Ok(self.service.spawn()?)
     }

@@ -343,9 +343,19 @@ impl Device {
         self.agent.set_trusted_keys(keys.collect());
     }
 
+    /// Changes the way to the bus, as `nats://host:port`, from the agent's next start on.
+    pub fn set_nats_url(&self, url: impl Into<String>) {
+        self.agent.set_nats_url(url.into());
+    }
+
     /// Changes how often the agent gives a sign of life, from its next start on.
     pub fn set_heartbeat_period(&self, seconds: u32) {
         self.agent.set_heartbeat_period(seconds);
+    }
+
+    /// Changes the agent's program from its next start on; none is the one cargo built.
+    pub fn set_agent_program(&self, program: Option<PathBuf>) {
+        self.agent.set_program(program);
     }
 
     /// Makes the image `reference` on this device: a web server that answers every request for

@@ -10,6 +10,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use fleet_contracts::DeviceId;
 use fleet_tools::{Tool, Toolbox};
@@ -17,6 +18,7 @@ use futures::future::try_join_all;
 
 use crate::journal::Journal;
 use crate::process::{ProcessError, Service, lock};
+use crate::slow_way::SlowWay;
 pub use keys::KeyError;
 use keys::{CalloutKeys, Keys};
 use node::Node;
@@ -119,6 +121,16 @@ impl Nats {
     /// Where clients connect to one server of a cluster, counted from 0.
     pub fn server_url(&self, number: usize) -> String {
         format!("nats://{}", self.server_address(number))
+    }
+
+    /// A way to it on which what a client sends arrives so much later.
+    ///
+    /// # Errors
+    /// When there is no port to listen on.
+    pub async fn slow_way(&self, late: Duration) -> Result<SlowWay, NatsError> {
+        let server = self.address();
+        let way = SlowWay::to(server, late).await;
+        way.map_err(|e| NatsError::Port(server.ip(), e))
     }
 
     /// The same as an address.
