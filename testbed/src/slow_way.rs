@@ -102,20 +102,20 @@ mod tests {
         let late = Duration::from_millis(200);
         let way = SlowWay::to(server, late).await.expect("listens");
         let mut client = TcpStream::connect(way.here).await.expect("connects");
-        let (mut served, _) = listener.accept().await.expect("accepted");
+        let (mut far_end, _) = listener.accept().await.expect("accepted");
         let began = Instant::now();
         for part in ["late ", "but ", "whole"] {
             client.write_all(part.as_bytes()).await.expect("sent");
         }
         let mut heard = vec![0; "late but whole".len()];
-        served.read_exact(&mut heard).await.expect("heard");
+        far_end.read_exact(&mut heard).await.expect("heard");
         assert_eq!(heard, b"late but whole");
         assert!(began.elapsed() >= late, "{:?}", began.elapsed());
-        served.write_all(b"yes").await.expect("sent");
+        far_end.write_all(b"yes").await.expect("sent");
         let mut answer = [0; 3];
         client.read_exact(&mut answer).await.expect("answered");
         assert_eq!(&answer, b"yes");
         drop(client);
-        assert_eq!(served.read(&mut heard).await.expect("hung up"), 0);
+        assert_eq!(far_end.read(&mut heard).await.expect("hung up"), 0);
     }
 }
