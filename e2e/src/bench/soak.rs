@@ -33,6 +33,8 @@ pub async fn run(span: Duration, pause: Duration, say: impl Fn(&str)) -> Result<
     let platform = Box::pin(agent::start(Credentials::Tokens, &say)).await?;
     change(&platform, VERSIONS[0]).await?;
     let pid = agent::agent_process(&platform)?;
+    // Now: in hours the folder may be at another commit.
+    let machine = machine::describe().await;
     let (cpu_before, start) = (cpu_seconds(pid)?, Instant::now());
     let mut samples = Vec::new();
     let (mut changes, mut repairs, mut told) = (vec![], vec![], Duration::ZERO);
@@ -76,7 +78,7 @@ pub async fn run(span: Duration, pause: Duration, say: impl Fn(&str)) -> Result<
         "agent_threads": parts(|s| s.threads),
         "agent_open_files": parts(|s| s.files),
         "agent_cpu_percent": stats::round(cpu * 100.0, 3),
-        "machine": machine::describe().await,
+        "machine": machine,
     }))
 }
 
