@@ -173,12 +173,11 @@ async fn an_upgrade_and_the_way_back_restart_no_container() {
     };
     let devices = ["dev-1", "dev-2"];
     let platform = platform("upgrade", &devices).await;
-    run_on(&platform, "v1", &devices).await;
-    counts(&platform, (2, 2, 0, 0)).await.expect("succeeded");
+    goes_on(&platform, 1, &devices).await;
 
     let (agent, operator) = (other.join("fleet-agent"), other.join("fleet-operator"));
     replace_agent(&platform, "dev-1", Some(&agent)).await;
-    goes_on(&platform, "v2", &devices).await;
+    goes_on(&platform, 2, &devices).await;
     let ours = platform.operator().expect("a process");
     ours.stop().await.expect("stopped");
     let options = OperatorOptions {
@@ -187,19 +186,19 @@ async fn an_upgrade_and_the_way_back_restart_no_container() {
     };
     let theirs = platform.bed.start_operator(options).expect("started");
     wait_ready(&theirs).await.expect("ready");
-    goes_on(&platform, "v1", &devices).await;
+    goes_on(&platform, 3, &devices).await;
     replace_agent(&platform, "dev-2", Some(&agent)).await;
-    goes_on(&platform, "v2", &devices).await;
+    goes_on(&platform, 4, &devices).await;
 
     // All of it is of the other version now.
     theirs.stop().await.expect("stopped");
     ours.start().expect("started");
     wait_ready(ours).await.expect("ready");
-    goes_on(&platform, "v1", &devices).await;
+    goes_on(&platform, 5, &devices).await;
     for device in devices {
         replace_agent(&platform, device, None).await;
     }
-    goes_on(&platform, "v2", &devices).await;
+    goes_on(&platform, 6, &devices).await;
 }
 
 /// Another agent of a device, or ours again; its containers do not notice.
@@ -224,12 +223,16 @@ async fn replace_agent(platform: &Platform, device: &str, program: Option<&Path>
     assert_eq!(platform.containers(device).await.expect("listed"), before);
 }
 
-/// A change arrives, and nothing was started again before it or after.
-async fn goes_on(platform: &Platform, version: &str, devices: &[&str]) {
+/// Another version arrives, the `nth` that these devices run; and so many containers were started there
+/// in all, none of them again.
+async fn goes_on(platform: &Platform, nth: usize, devices: &[&str]) {
+    let version = if nth.is_multiple_of(2) { "v2" } else { "v1" };
     run_on(platform, version, devices).await;
     counts(platform, (2, 2, 0, 0)).await.expect("succeeded");
     let bus = bus(platform).await;
     for device in devices {
+        let machine = platform.bed.device(device).expect("a device");
+        assert_eq!(machine.starts().await.expect("listed"), nth, "{device}");
         let key = format!("{device}.default.web");
         let state = bus.get(Bucket::DeviceState, &key).await;
         let state = state.expect("answers").expect("a report");

@@ -168,15 +168,9 @@ impl Platform {
             .map_err(Error::kube(format!("label Device {device}")))
     }
 
-    /// The ids of the device's running containers, each with when it was started last: one that was
-    /// started again is another here.
+    /// What runs on a device; a container that was started again is another here.
     pub async fn containers(&self, device: &str) -> Result<Vec<String>, Error> {
-        let ids = self
-            .bed
-            .device(device)?
-            .podman_ok(["ps", "--no-trunc", "--format", "{{.ID}} {{.StartedAt}}"])
-            .await?;
-        Ok(ids.lines().map(str::to_owned).collect())
+        Ok(self.bed.device(device)?.running().await?)
     }
 
     /// The kubeconfig of the testbed's admin; none where the cluster is the user's.

@@ -95,20 +95,12 @@ impl Fleet {
 
     /// What runs on a device.
     pub(crate) async fn running(&self, id: &str) -> Running {
-        let format = "{{.ID}} {{.Names}} {{.StartedAt}}";
-        let device = self.device(id);
-        let listed = device.podman_ok(["ps", "--no-trunc", "--format", format]);
-        let listed = listed.await.expect("listed");
-        listed.lines().map(str::to_owned).collect()
+        self.device(id).running().await.expect("listed")
     }
 
     /// How many containers were ever started on a device.
     pub(crate) async fn starts(&self, id: &str) -> usize {
-        let events = ["events", "--stream=false", "--filter", "event=start"];
-        let format = ["--format", "{{.ID}}"];
-        let device = self.device(id);
-        let listed = device.podman_ok(events.into_iter().chain(format));
-        listed.await.expect("listed").lines().count()
+        self.device(id).starts().await.expect("listed")
     }
 
     /// Waits until the status says so: matched, succeeded, failed, pending.

@@ -1,6 +1,7 @@
 //! One device: a machine with podman and the agent on it.
 
 mod agent;
+mod containers;
 mod faults;
 mod host;
 mod link;
