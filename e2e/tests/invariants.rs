@@ -1,6 +1,7 @@
 //! The promises of ARCHITECTURE.md that only the whole platform can hold.
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use fleet_contracts::payload::DeviceState;
 use fleet_e2e::platform::{expect, wait_ready};
 use fleet_e2e::{Error, Platform, http, workload};
 use fleet_testbed::OperatorOptions;
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::ResourceExt as _;
+use kube::discovery::{ApiGroup, Discovery, verbs};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PORT: u16 = 8080;
@@ -54,6 +58,49 @@ async fn counts(platform: &Platform, expected: (i64, i64, i64, i64)) -> Result<(
                 && (a.matched_device_count, a.succeeded, a.failed, a.pending) == expected
         })
         .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deployments_on_devices_are_no_objects_but_themselves() {
+    let devices = ["dev-1", "dev-2"];
+    let platform = platform("objects", &devices).await;
+    let before = objects(&platform).await;
+    let names = ["one", "two", "three"];
+    for (port, name) in (PORT..).zip(names) {
+        let deployment = workload::web(name, EVERYWHERE, "v1", port).expect("valid");
+        platform.apply(&deployment).await.expect("applied");
+    }
+    for name in names {
+        let succeeded = platform.wait_deployment(name, "succeeds", |found| {
+            let status = found.status.as_ref();
+            status.is_some_and(|status| status.aggregate.succeeded == 2)
+        });
+        succeeded.await.expect("succeeded");
+    }
+    let after = objects(&platform).await;
+    let added: BTreeSet<_> = after.difference(&before).map(String::as_str).collect();
+    let themselves = names.map(|name| format!("Deployment default/{name}"));
+    assert_eq!(added, themselves.iter().map(String::as_str).collect());
+}
+
+/// Every object that the API server keeps, but for what it is told of the others: `Event`s go by
+/// themselves.
+async fn objects(platform: &Platform) -> BTreeSet<String> {
+    let client = platform.deployments().into_client();
+    let all = Discovery::new(client.clone()).run().await.expect("asked");
+    let mut found = BTreeSet::new();
+    for (kind, capabilities) in all.groups().flat_map(ApiGroup::recommended_resources) {
+        if kind.kind == "Event" || !capabilities.supports_operation(verbs::LIST) {
+            continue;
+        }
+        let objects = Api::<DynamicObject>::all_with(client.clone(), &kind);
+        let listed = objects.list_metadata(&ListParams::default()).await;
+        for object in listed.expect("listed") {
+            let namespace = object.namespace().unwrap_or_default();
+            found.insert(format!("{} {namespace}/{}", kind.kind, object.name_any()));
+        }
+    }
+    found
 }
 
 #[tokio::test(flavor = "multi_thread")]
