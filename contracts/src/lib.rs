@@ -10,6 +10,7 @@
 //! | [`score`] | what a device is asked to run |
 //! | [`payload`] | what lies in the buckets |
 //! | [`manifest`], [`signing`] | the signed list of what one device should run |
+//! | [`brought`] | bodies that come along with a manifest |
 //! | [`revision`] | SHA-256 of a score's canonical JSON |
 //! | [`kv`], [`subject`], [`permission`] | buckets, keys, and the subjects a device may use |
 //! | [`enrolment`] | how a device becomes part of the fleet, over HTTPS |
@@ -20,6 +21,7 @@
 //! released version stay in `tests/data` and must parse for ever.
 
 mod base;
+pub mod brought;
 pub mod enrolment;
 pub mod id;
 pub mod jws;

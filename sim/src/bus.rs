@@ -9,6 +9,17 @@ use fleet_contracts::kv::Bucket;
 /// Heartbeats are kept so long, in milliseconds.
 const HEARTBEAT_AGE: u64 = 90_000;
 
+/// Those of a message's headers that are ours.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    /// `Fleet-Key`.
+    pub key_id: String,
+    /// `Fleet-Signature`.
+    pub signature: String,
+    /// `Fleet-Entry`, as often as it is there.
+    pub brings: Vec<String>,
+}
+
 /// A message in a bucket.
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -16,10 +27,8 @@ pub struct Message {
     pub key: String,
     /// Its value; none for a deletion marker.
     pub value: Option<Bytes>,
-    /// Header `Fleet-Key`.
-    pub key_id: String,
-    /// Header `Fleet-Signature`.
-    pub signature: String,
+    /// Its headers.
+    pub headers: Headers,
     /// Its place in the stream.
     pub sequence: u64,
     /// When it was taken in.

@@ -8,6 +8,8 @@ use fleet_contracts::{DeploymentRef, DeviceId};
 use fleet_lease::Record;
 use fleet_operator_core::replica::DeviceObject;
 
+use crate::bus::Headers;
+
 /// Who asks. What was asked in an earlier life is not answered in the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
@@ -28,8 +30,8 @@ pub enum Request {
         key: String,
         /// The value.
         value: Option<Bytes>,
-        /// Headers `Fleet-Key` and `Fleet-Signature`.
-        signed: (String, String),
+        /// Its headers.
+        headers: Headers,
         /// The key's last message, if it must be that one.
         expected: Option<u64>,
     },

@@ -8,9 +8,13 @@ mod mutation;
 use fleet_agent_core::accept::{Accepted, Candidate, Previous, accept};
 use fleet_agent_core::identity::enrolment::{Heard, hear};
 use fleet_agent_core::identity::{FailureReason, answer};
+use fleet_agent_core::sync::{Asking, Begun, Doorbell, Got, Snapshot};
+use fleet_contracts::brought;
 use fleet_contracts::enrolment::{DevicePublicKey, EnrolmentId};
+use fleet_contracts::kv::{Bucket, DesiredKey};
+use fleet_contracts::payload::{DesiredEntry, encode};
 use fleet_contracts::signing::ManifestSigner;
-use fleet_contracts::{DeviceId, Generation, RefusalReason};
+use fleet_contracts::{DeviceId, Generation, Manifest, RefusalReason, Revision};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -62,6 +66,43 @@ fn what_is_changed_below_is_good_before() {
     assert!(matches!(outcome, Ok(Accepted::Newer(_))), "{outcome:?}");
 }
 
+/// A doorbell with a manifest that names one deployment, and brings its body.
+fn rung() -> Got {
+    let score = json!({ "services": [{ "name": "web", "image": "web:v1" }] });
+    let reference = "shop.web".parse().expect("a reference");
+    let entry = encode(&DesiredEntry {
+        schema_version: 1,
+        revision: Revision::of(&score),
+        score: score.clone(),
+    });
+    let brings = vec![brought::value(&reference, &entry).expect("a header")];
+    let mut manifest: Manifest = serde_json::from_str(MANIFEST).expect("an example");
+    manifest.deployments = [(reference, Revision::of(&score))].into();
+    let (signer, body) = (ManifestSigner::from_seed(&[1; 32]), encode(&manifest));
+    Got {
+        stored_under: Bucket::DesiredState.subject(&DesiredKey::Manifest(manifest_device())),
+        sequence: 1,
+        key_id: signer.key_id().to_string(),
+        signature: signer.sign(&body),
+        body: body.into(),
+        brings,
+    }
+}
+
+#[test]
+fn the_body_that_is_changed_below_is_taken_before() {
+    let begun = Asking::begin(Snapshot {
+        device: manifest_device(),
+        trusted: vec![ManifestSigner::from_seed(&[1; 32]).trusted()],
+        content: None,
+        doorbell: Doorbell::new(rung()),
+    });
+    let Begun::Taken(gathering) = begun else {
+        panic!("a question: {begun:?}");
+    };
+    assert_eq!(gathering.lacking(), vec![]);
+}
+
 proptest! {
     /// Signed by the right key: a broken operator, or one that was broken into.
     #[test]
@@ -110,6 +151,33 @@ proptest! {
                 let reason = outcome.map_err(|refused| refused.reason);
                 prop_assert_eq!(reason.expect_err("refused"), RefusalReason::BadSignature);
             }
+        }
+    }
+
+    /// Nothing signs what comes along with a manifest.
+    #[test]
+    fn of_bodies_that_come_along_only_those_that_the_manifest_names_are_taken(
+        value in mutation::text(&rung().brings[0]),
+    ) {
+        let whole = rung();
+        let named: Manifest = serde_json::from_slice(&whole.body).expect("a manifest");
+        let got = Got { brings: vec![value.clone()], ..whole };
+        let begun = Asking::begin(Snapshot {
+            device: named.device.clone(),
+            trusted: vec![ManifestSigner::from_seed(&[1; 32]).trusted()],
+            content: None,
+            doorbell: Doorbell::new(got),
+        });
+        let Begun::Taken(gathering) = begun else {
+            panic!("the manifest itself is good");
+        };
+        let lacking = gathering.lacking().len();
+        let fetched = gathering.finish();
+        let bodies = fetched.content.expect("something new").bodies;
+        prop_assert!(fetched.refused.is_none(), "it will be asked for");
+        prop_assert_eq!(lacking + bodies.len(), named.deployments.len());
+        for (reference, body) in bodies {
+            prop_assert_eq!(Revision::of(&body.score), named.deployments[&reference]);
         }
     }
 

@@ -11,6 +11,7 @@ use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
 use bytes::Bytes;
 use fleet_agent_core::engine::Input;
 use fleet_agent_core::sync::{Doorbell, Got};
+use fleet_contracts::brought::ENTRY_HEADER;
 use fleet_contracts::kv::DesiredKey;
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeploymentRef, DeviceId, subject};
@@ -252,5 +253,9 @@ fn got(message: Message) -> Got {
         sequence: text(SEQUENCE_HEADER).parse().unwrap_or_default(),
         key_id: text(KEY_HEADER).to_owned(),
         signature: text(SIGNATURE_HEADER).to_owned(),
+        brings: headers
+            .get_all(ENTRY_HEADER)
+            .map(|value| value.as_str().to_owned())
+            .collect(),
     }
 }

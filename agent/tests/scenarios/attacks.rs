@@ -40,6 +40,7 @@ on_both!(
     attack_manifest_of_the_same_generation,
     attack_replay_of_an_old_manifest,
     attack_entry_without_the_manifests_hash,
+    attack_body_that_comes_along_with_a_true_manifest,
 );
 
 static ONE: Shared<Mutex<Fleet>> = Shared::new(|test| test.starts_with("attacks::single::"));
@@ -134,6 +135,25 @@ async fn attack_entry_without_the_manifests_hash(fleet: &mut Fleet) {
     fleet.write_entry(&deployment, &evil, revision).await;
     fleet.device.start_agent().await.expect("starts");
     fleet.until_refused(RefusalReason::HashMismatch).await;
+    assert_eq!(fleet.container("shop.web.web").await, container);
+    assert_eq!(fleet.container("shop.web.evil").await, None);
+    // As it was, for the next.
+    let revision = fleet.deploy("shop.web", good).await;
+    fleet.until_running("shop.web", revision).await;
+}
+
+/// So it is, and the body comes along with the manifest: no signature is over headers.
+async fn attack_body_that_comes_along_with_a_true_manifest(fleet: &mut Fleet) {
+    fleet.write_manifest().await;
+    fleet.until_followed().await;
+    let container = fleet.container("shop.web.web").await;
+    let good = web(V1, 8080);
+    let evil = json!([{"name": "evil", "image": V2}]);
+    fleet.device.stop_agent().await.expect("stops");
+    fleet.bring("shop.web", web(V2, 8080), evil).await;
+    fleet.device.start_agent().await.expect("starts");
+    // The entry on the bus still is the one before.
+    fleet.until_refused(RefusalReason::EntryMissing).await;
     assert_eq!(fleet.container("shop.web.web").await, container);
     assert_eq!(fleet.container("shop.web.evil").await, None);
     // As it was, for the next.

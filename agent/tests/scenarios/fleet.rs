@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use fleet_bus::Bus;
+use fleet_contracts::brought::{self, ENTRY_HEADER};
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::payload::{self, DesiredEntry, DeviceState, Heartbeat, Phase};
 use fleet_contracts::signing::{KEY_HEADER, ManifestSigner, SIGNATURE_HEADER};
@@ -101,20 +102,36 @@ impl Fleet {
         score: &Value,
         revision: Revision,
     ) {
-        let entry = DesiredEntry {
-            schema_version: 1,
-            revision,
-            score: score.clone(),
-        };
         let key = EntryKey {
             device: self.id.clone(),
             deployment: deployment.clone(),
         };
-        let body = payload::encode(&entry).into();
+        let body = entry(score, revision).into();
         self.bus
             .put(Bucket::DesiredState, &key.to_string(), body)
             .await
             .expect("written");
+    }
+
+    /// Asks for a score by a manifest that brings the body of another along, or of this one. The bus holds
+    /// no entry of it.
+    pub(crate) async fn bring(
+        &mut self,
+        deployment: &str,
+        services: Value,
+        brought: Value,
+    ) -> Revision {
+        let reference: DeploymentRef = deployment.parse().expect("reference");
+        let score = |services| json!({"PodmanV0": {"services": services}});
+        let (wanted, brought) = (score(services), score(brought));
+        let revision = Revision::of(&wanted);
+        let value = brought::value(&reference, &entry(&brought, revision)).expect("a header");
+        self.wanted.retain(|(r, _)| *r != reference);
+        self.wanted.push((reference, wanted));
+        self.generation += 1;
+        let manifest = self.manifest(self.generation);
+        self.send(&manifest, &self.signer, Some(value)).await;
+        revision
     }
 
     /// The manifest of all that is wanted, at this generation.
@@ -158,10 +175,17 @@ impl Fleet {
     }
 
     pub(crate) async fn send_manifest(&self, manifest: &Manifest, signer: &ManifestSigner) {
+        self.send(manifest, signer, None).await;
+    }
+
+    async fn send(&self, manifest: &Manifest, signer: &ManifestSigner, brings: Option<String>) {
         let body = payload::encode(manifest);
         let mut headers = HeaderMap::new();
         headers.insert(SIGNATURE_HEADER, signer.sign(&body));
         headers.insert(KEY_HEADER, signer.key_id().to_string());
+        if let Some(value) = brings {
+            headers.append(ENTRY_HEADER, value);
+        }
         let key = DesiredKey::Manifest(self.id.clone()).to_string();
         let sent = self
             .bus
@@ -300,4 +324,13 @@ async fn make_streams(bus: &Bus) {
         made.is_ok()
     };
     assert!(wait::until(SOON, made).await, "the streams are made");
+}
+
+/// An entry that says it has this revision, whatever its score is.
+fn entry(score: &Value, revision: Revision) -> Vec<u8> {
+    payload::encode(&DesiredEntry {
+        schema_version: 1,
+        revision,
+        score: score.clone(),
+    })
 }

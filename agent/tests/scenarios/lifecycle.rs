@@ -27,6 +27,15 @@ async fn a_deployment_runs_is_upgraded_and_goes() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_along_with_its_manifest_runs_without_a_question() {
+    let mut fleet = Fleet::with_agent("agent-brought").await;
+    // Nowhere else: an agent that asks is told that there is none.
+    let revision = fleet.bring("shop.web", web(V1, 8080), web(V1, 8080)).await;
+    fleet.until_running("shop.web", revision).await;
+    fleet.until_page(8080, "v1").await;
+}
+
+#[tokio::test]
 async fn a_container_outlives_its_agent_and_is_adopted() {
     let mut fleet = Fleet::with_agent("agent-adopt").await;
     let revision = fleet.deploy("shop.web", web(V1, 8080)).await;

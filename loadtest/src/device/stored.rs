@@ -2,6 +2,7 @@
 
 use fleet_agent_core::sync::{Got, SyncError};
 use fleet_bus::async_nats::{HeaderValue, Message, StatusCode};
+use fleet_contracts::brought::ENTRY_HEADER;
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 
 /// What a direct get answered; none if the bus holds no such key.
@@ -29,5 +30,9 @@ pub(super) fn value(message: Message) -> Got {
         sequence: text("Nats-Sequence").parse().unwrap_or_default(),
         key_id: text(KEY_HEADER).to_owned(),
         signature: text(SIGNATURE_HEADER).to_owned(),
+        brings: headers
+            .get_all(ENTRY_HEADER)
+            .map(|value| value.as_str().to_owned())
+            .collect(),
     }
 }

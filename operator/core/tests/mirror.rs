@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use fleet_contracts::signing::ManifestSigner;
-use fleet_contracts::{Generation, UnixMillis};
+use fleet_contracts::{DeploymentRef, Generation, UnixMillis, brought};
 use fleet_operator_core::index::{Desired, LivenessConfig};
 use fleet_operator_core::mirror::{ManifestWrite, Message, Mirror, Plan, Read};
 use fleet_operator_core::{FleetIndex, Input};
@@ -138,6 +138,46 @@ fn after_a_plan_is_carried_out_there_is_nothing_to_do() {
         Generation(1_003),
         "a device that comes back remembers the last generation"
     );
+}
+
+/// What a plan's manifest brings along.
+fn brought_by(plan: &Plan) -> Vec<(DeploymentRef, Vec<u8>)> {
+    let Some(ManifestWrite::Put { brings, .. }) = &plan.manifest else {
+        unreachable!("a manifest to store, not {:?}", plan.manifest)
+    };
+    let read = brings.iter().filter_map(|value| brought::read(value));
+    read.map(|(reference, entry)| (reference, entry.to_vec()))
+        .collect()
+}
+
+#[test]
+fn a_manifest_brings_the_bodies_that_changed_and_no_others() {
+    let mut stream = Stream::new();
+    let (web, db) = (Object::new("web"), Object::new("db"));
+    let first = stream.plan(Some(&desired(&[web.clone(), db.clone()])));
+    assert_eq!(brought_by(&first).len(), 2);
+    stream.carry_out(&first);
+
+    let second = stream.plan(Some(&desired(&[web.image("web:v2"), db])));
+    let [put] = &second.puts[..] else {
+        unreachable!("one body to store, not {:?}", second.puts)
+    };
+    let body = put.body.bytes().to_vec();
+    assert_eq!(brought_by(&second), [(reference("web"), body)]);
+}
+
+#[test]
+fn of_many_bodies_a_manifest_brings_no_more_than_a_device_would_like_to_get_again_and_again() {
+    let many = (10..99).map(|n| Object::new(&format!("web-{n}")));
+    let many: Vec<_> = many.collect();
+    let plan = Stream::new().plan(Some(&desired(&many)));
+    let Some(ManifestWrite::Put { brings, .. }) = &plan.manifest else {
+        unreachable!("a manifest to store")
+    };
+    let takes = || brings.iter().map(|value| brought::takes(value));
+    let (bytes, longest) = (takes().sum::<usize>(), takes().max().expect("some"));
+    assert!(bytes <= brought::MAX_BYTES && bytes + longest > brought::MAX_BYTES);
+    assert!(brings.len() < plan.puts.len(), "{bytes} bytes");
 }
 
 #[test]

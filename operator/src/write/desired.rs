@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use fleet_bus::WriteError;
 use fleet_bus::async_nats::HeaderMap;
+use fleet_contracts::brought::ENTRY_HEADER;
 use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
 use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeviceId, Manifest};
@@ -29,11 +30,13 @@ impl Writers {
                 Batch::Manifest(ManifestWrite::Put {
                     manifest,
                     body,
+                    brings,
                     expected,
                 }) => {
                     let (device, generation) = (&manifest.device, manifest.generation.0);
                     let span = tracing::info_span!("manifest", %device, generation);
-                    let put = self.put_manifest(epoch, &manifest, &body, expected);
+                    let headers = self.sign(&manifest, &body, &brings);
+                    let put = self.put_manifest(epoch, &manifest, headers, body, expected);
                     put.instrument(span).await?;
                 }
                 Batch::Manifest(ManifestWrite::Delete { expected }) => {
@@ -77,21 +80,30 @@ impl Writers {
         Ok(())
     }
 
-    async fn put_manifest(
-        &self,
-        epoch: Epoch,
-        manifest: &Manifest,
-        body: &[u8],
-        expected: u64,
-    ) -> Result<(), Failure> {
+    fn sign(&self, manifest: &Manifest, body: &[u8], brings: &[String]) -> HeaderMap {
         let signer = self.shared.lock().mirror.sending(manifest, body);
         let mut headers = HeaderMap::new();
         headers.insert(KEY_HEADER, signer.key_id().to_string());
         headers.insert(SIGNATURE_HEADER, signer.sign(body));
+        for entry in brings {
+            headers.append(ENTRY_HEADER, entry.as_str());
+        }
+        headers
+    }
+
+    async fn put_manifest(
+        &self,
+        epoch: Epoch,
+        manifest: &Manifest,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        expected: u64,
+    ) -> Result<(), Failure> {
         let key = DesiredKey::Manifest(manifest.device.clone()).to_string();
-        let body = Bytes::copy_from_slice(body);
         let bucket = Bucket::DesiredState;
-        let sent = self.bus.send(bucket, &key, headers, body, Some(expected));
+        let sent = self
+            .bus
+            .send(bucket, &key, headers, body.into(), Some(expected));
         let stored = async { sent.await?.acknowledged().await };
         let stored = stored.await;
         if stored.is_err() {

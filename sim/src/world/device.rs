@@ -11,6 +11,7 @@ use fleet_contracts::payload::Inventory;
 
 use super::machine::{Asked, MachineEvent, Sending, Sync};
 use super::{Event, World};
+use crate::bus::Headers;
 use crate::letter::{Peer, Request, Response};
 
 impl World {
@@ -304,7 +305,7 @@ fn put(bucket: Bucket, key: String, value: Option<bytes::Bytes>) -> Request {
         bucket,
         key,
         value,
-        signed: (String::new(), String::new()),
+        headers: Headers::default(),
         expected: None,
     }
 }

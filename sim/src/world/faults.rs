@@ -1,15 +1,16 @@
 //! What goes wrong, and how it ends.
 
 use bytes::Bytes;
+use fleet_contracts::brought;
 use fleet_contracts::kv::{Bucket, DesiredKey};
-use fleet_contracts::payload::encode;
+use fleet_contracts::payload::{DesiredEntry, encode};
 use fleet_contracts::signing::ManifestSigner;
 use fleet_contracts::{Generation, Manifest};
 
 use super::machine::MachineEvent;
 use super::watches::Line;
 use super::{Event, Season, World};
-use crate::bus::Message;
+use crate::bus::{Headers, Message};
 
 /// A connection that is cut for a while.
 #[derive(Debug, Clone, Copy)]
@@ -160,10 +161,10 @@ impl World {
     fn attack(&mut self, place: usize) {
         let device = self.machines[place].id.clone();
         let key = DesiredKey::Manifest(device.clone()).to_string();
-        let (body, key_id, signature) = match self.dice.below(4) {
+        let (body, headers) = match self.dice.below(4) {
             0 => self.forged(place),
             1 => match self.witness.latest(&device) {
-                Some(body) => self.with_signature(body),
+                Some(body) => self.with_foreign_bodies(body),
                 None => return,
             },
             2 => match self.witness.replay(&device, &mut self.dice) {
@@ -183,8 +184,7 @@ impl World {
         let message = Message {
             key,
             value: Some(Bytes::from(body)),
-            key_id,
-            signature,
+            headers,
             sequence: 0,
             received: self.wall().0,
         };
@@ -192,7 +192,7 @@ impl World {
         let _ = self.put(None, Bucket::DesiredState, message, None);
     }
 
-    fn forged(&self, place: usize) -> (Vec<u8>, String, String) {
+    fn forged(&self, place: usize) -> (Vec<u8>, Headers) {
         let manifest = Manifest {
             schema_version: 1,
             device: self.machines[place].id.clone(),
@@ -204,13 +204,39 @@ impl World {
         };
         let body = encode(&manifest);
         let thief = ManifestSigner::from_seed(&[8; 32]);
-        let signature = thief.sign(&body);
-        (body, self.signer.key_id().to_string(), signature)
+        let headers = Headers {
+            key_id: self.signer.key_id().to_string(),
+            signature: thief.sign(&body),
+            brings: vec![],
+        };
+        (body, headers)
     }
 
     /// What was signed once is signed for ever.
-    fn with_signature(&self, body: Vec<u8>) -> (Vec<u8>, String, String) {
-        let signature = self.signer.sign(&body);
-        (body, self.signer.key_id().to_string(), signature)
+    fn with_signature(&self, body: Vec<u8>) -> (Vec<u8>, Headers) {
+        let headers = Headers {
+            key_id: self.signer.key_id().to_string(),
+            signature: self.signer.sign(&body),
+            brings: vec![],
+        };
+        (body, headers)
+    }
+
+    /// The manifest is true, and what comes along with it is not: nothing signs the headers.
+    fn with_foreign_bodies(&self, body: Vec<u8>) -> (Vec<u8>, Headers) {
+        let (body, mut headers) = self.with_signature(body);
+        let manifest: Option<Manifest> = serde_json::from_slice(&body).ok();
+        let named = manifest.into_iter().flat_map(|m| m.deployments);
+        headers.brings = named
+            .filter_map(|(reference, revision)| {
+                let entry = DesiredEntry {
+                    schema_version: 1,
+                    revision,
+                    score: serde_json::json!({ "services": [] }),
+                };
+                brought::value(&reference, &encode(&entry))
+            })
+            .collect();
+        (body, headers)
     }
 }

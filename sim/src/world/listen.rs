@@ -192,8 +192,8 @@ impl Operator {
             message: mirror::Message {
                 key: &message.key,
                 sequence: message.sequence,
-                key_id: &message.key_id,
-                signature: &message.signature,
+                key_id: &message.headers.key_id,
+                signature: &message.headers.signature,
                 body,
             },
             received: UnixMillis(message.received),

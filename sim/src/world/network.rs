@@ -126,14 +126,13 @@ impl World {
                 bucket,
                 key,
                 value,
-                signed: (key_id, signature),
+                headers,
                 expected,
             } => {
                 let message = Message {
                     key,
                     value,
-                    key_id,
-                    signature,
+                    headers,
                     sequence: 0,
                     received: self.wall().0,
                 };
@@ -257,7 +256,8 @@ fn got(message: &Message) -> Got {
         body: message.value.clone().unwrap_or_default(),
         stored_under: Bucket::DesiredState.subject(&message.key),
         sequence: message.sequence,
-        key_id: message.key_id.clone(),
-        signature: message.signature.clone(),
+        key_id: message.headers.key_id.clone(),
+        signature: message.headers.signature.clone(),
+        brings: message.headers.brings.clone(),
     }
 }

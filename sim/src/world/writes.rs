@@ -9,6 +9,7 @@ use fleet_operator_core::replica::FinalizerStep;
 
 use super::pending::{Key, Pending, Writing};
 use super::{Operator, World};
+use crate::bus::Headers;
 use crate::letter::{Peer, Request, Response};
 
 /// Purges up to here, which is all there is.
@@ -123,14 +124,18 @@ impl World {
             Batch::Manifest(ManifestWrite::Put {
                 manifest,
                 body,
+                brings,
                 expected,
-            }) => self.put_manifest(place, writing, manifest, body, expected),
+            }) => {
+                let headers = self.sign(place, &manifest, &body, brings);
+                self.put_manifest(place, writing, manifest, body, headers, expected);
+            }
             Batch::Manifest(ManifestWrite::Delete { expected }) => {
                 let request = Request::Put {
                     bucket: Bucket::DesiredState,
                     key: DesiredKey::Manifest(device.clone()).to_string(),
                     value: None,
-                    signed: (String::new(), String::new()),
+                    headers: Headers::default(),
                     expected: Some(expected),
                 };
                 self.send(place, request, Pending::ManifestDeleted(writing, device));
@@ -145,24 +150,38 @@ impl World {
         true
     }
 
+    fn sign(
+        &mut self,
+        place: usize,
+        manifest: &Manifest,
+        body: &[u8],
+        brings: Vec<String>,
+    ) -> Headers {
+        self.check_leads(place);
+        let replica = &mut self.operators[place].replica;
+        let signer = replica.mirror.sending(manifest, body);
+        self.witness.signed(manifest, body);
+        Headers {
+            key_id: signer.key_id().to_string(),
+            signature: signer.sign(body),
+            brings,
+        }
+    }
+
     fn put_manifest(
         &mut self,
         place: usize,
         writing: u64,
         manifest: Manifest,
         body: Vec<u8>,
+        headers: Headers,
         expected: u64,
     ) {
-        self.check_leads(place);
-        let replica = &mut self.operators[place].replica;
-        let signer = replica.mirror.sending(&manifest, &body);
-        let signed = (signer.key_id().to_string(), signer.sign(&body));
-        self.witness.signed(&manifest, &body);
         let request = Request::Put {
             bucket: Bucket::DesiredState,
             key: DesiredKey::Manifest(manifest.device.clone()).to_string(),
             value: Some(Bytes::from(body)),
-            signed,
+            headers,
             expected: Some(expected),
         };
         let pending = Pending::Manifest(writing, Box::new(manifest));
@@ -364,7 +383,7 @@ fn desired(key: &DesiredKey, value: Option<Bytes>) -> Request {
         bucket: Bucket::DesiredState,
         key: key.to_string(),
         value,
-        signed: (String::new(), String::new()),
+        headers: Headers::default(),
         expected: None,
     }
 }

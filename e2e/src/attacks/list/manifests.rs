@@ -35,4 +35,13 @@ pub(super) const MANIFESTS: &[Attack] = &[
         "agent: HashMismatch",
         both!(AGENT, "attacks", "entry_without_the_manifests_hash"),
     ),
+    attack(
+        "body in a header of a true manifest",
+        "agent: asks for the entry",
+        both!(
+            AGENT,
+            "attacks",
+            "body_that_comes_along_with_a_true_manifest"
+        ),
+    ),
 ];

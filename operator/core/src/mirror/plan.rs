@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use fleet_api::condition::ConditionReason;
+use fleet_contracts::brought;
 use fleet_contracts::kv::{Bucket, EntryKey};
 use fleet_contracts::manifest::SCHEMA_VERSION;
 use fleet_contracts::payload::encode;
@@ -55,6 +56,9 @@ pub enum ManifestWrite {
         manifest: Manifest,
         /// It, encoded.
         body: Vec<u8>,
+        /// The bodies among those just stored that come along with it, as values of
+        /// [`ENTRY_HEADER`](brought::ENTRY_HEADER).
+        brings: Vec<String>,
         /// The key's last message.
         expected: u64,
     },
@@ -126,10 +130,11 @@ impl Mirror {
                 puts: vec![],
             });
         };
+        let puts = self.missing(device, held, desired);
         Ok(Plan {
             epoch: self.epoch,
-            puts: self.missing(device, held, desired),
-            manifest: self.manifest(device, held, desired, now)?,
+            manifest: self.manifest(device, held, desired, &puts, now)?,
+            puts,
             deletes: self.unwanted(device, held, desired),
         })
     }
@@ -175,6 +180,7 @@ impl Mirror {
         device: &DeviceId,
         held: &Held,
         desired: &Desired,
+        puts: &[Put],
         now: UnixMillis,
     ) -> Result<Option<ManifestWrite>, PlanError> {
         let lines = desired.lines.iter();
@@ -203,8 +209,21 @@ impl Mirror {
         }
         Ok(Some(ManifestWrite::Put {
             manifest,
+            brings: brings(puts, (max - body.len()).min(brought::MAX_BYTES)),
             body,
             expected: held.manifest_sequence,
         }))
     }
+}
+
+/// As many bodies as take no more than so many bytes, the first ones first; a device asks for the rest.
+fn brings(puts: &[Put], mut room: usize) -> Vec<String> {
+    let values = puts.iter().filter_map(|put| {
+        let bytes = put.body.bytes();
+        let value = (bytes.len() < room).then(|| brought::value(&put.key.deployment, bytes));
+        let value = value.flatten()?;
+        room = room.checked_sub(brought::takes(&value))?;
+        Some(value)
+    });
+    values.collect()
 }

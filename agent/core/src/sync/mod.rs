@@ -2,18 +2,19 @@
 //!
 //! Whoever drives it gets keys from the bus and brings the answers: first the manifest's
 //! ([`Asking`]), unless the doorbell brought one that will do, then those of the bodies that are
-//! lacking ([`Gathering`]). A bus that does not answer ends it; the next one begins anew.
+//! lacking and did not come along with it ([`Gathering`]). A bus that does not answer ends it; the next one begins anew.
 
-use std::collections::BTreeMap;
+mod gather;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fleet_contracts::kv::{Bucket, DesiredKey, EntryKey};
-use fleet_contracts::payload::{self, DesiredEntry};
+use fleet_contracts::kv::{Bucket, DesiredKey};
 use fleet_contracts::signing::TrustedKey;
-use fleet_contracts::{DeploymentRef, DeviceId, Manifest, RefusalReason, Revision};
+use fleet_contracts::{DeviceId, Manifest, RefusalReason};
 
-use crate::Body;
+pub use gather::Gathering;
+
 use crate::accept::{self, Accepted, Previous, Refused};
 use crate::ledger::{Content, Signed};
 
@@ -36,6 +37,8 @@ pub struct Got {
     pub key_id: String,
     /// The header with the signature; empty if absent.
     pub signature: String,
+    /// The headers with bodies, if it is a manifest that brings some.
+    pub brings: Vec<String>,
 }
 
 impl Got {
@@ -48,14 +51,16 @@ impl Got {
         Err(Refused::new(RefusalReason::WrongDevice, message))
     }
 
-    fn signed(self) -> Result<Signed, Refused> {
+    /// The manifest, and what comes along with it.
+    fn signed(self) -> Result<(Signed, Vec<String>), Refused> {
         let body = String::from_utf8(self.body.into())
             .map_err(|_| Refused::new(RefusalReason::Malformed, "the manifest is not UTF-8"))?;
-        Ok(Signed {
+        let signed = Signed {
             body,
             key_id: self.key_id,
             signature: self.signature,
-        })
+        };
+        Ok((signed, self.brings))
     }
 }
 
@@ -166,10 +171,10 @@ impl Asking {
             got.check_subject(&key).ok()?;
             got.signed().ok()
         });
-        let accepted = signed.map(|signed| (asking.accept(&signed), signed));
+        let accepted = signed.map(|(signed, brings)| (asking.accept(&signed), signed, brings));
         match accepted {
-            Some((Ok(Accepted::Newer(manifest)), signed)) => {
-                Begun::Taken(Box::new(asking.gather(manifest, signed)))
+            Some((Ok(Accepted::Newer(manifest)), signed, brings)) => {
+                Begun::Taken(Box::new(asking.gather(manifest, signed, &brings)))
             }
             _ => Begun::Asking(asking),
         }
@@ -189,7 +194,8 @@ impl Asking {
         match got {
             Some(got) if got.sequence >= self.snapshot.doorbell.sequence || last => {
                 got.check_subject(&self.key())?;
-                Ok(Answered::Taken(Box::new(self.judge(got.signed()?)?)))
+                let (signed, brings) = got.signed()?;
+                Ok(Answered::Taken(Box::new(self.judge(signed, &brings)?)))
             }
             None if last || self.snapshot.doorbell.sequence == 0 => Err(SyncError::NoManifest),
             _ => {
@@ -210,145 +216,34 @@ impl Asking {
         accept::accept(&snapshot.device, trusted, before, signed.candidate())
     }
 
-    fn judge(self, signed: Signed) -> Result<Gathering, SyncError> {
+    fn judge(self, signed: Signed, brings: &[String]) -> Result<Gathering, SyncError> {
         let previous = self.snapshot.content.as_deref();
         let manifest = match (self.accept(&signed)?, previous) {
             (Accepted::Newer(manifest), _) => manifest,
             (Accepted::Unchanged, Some(previous)) => previous.manifest.clone(),
             (Accepted::Unchanged, None) => return Err(SyncError::NoManifest),
         };
-        Ok(self.gather(manifest, signed))
+        Ok(self.gather(manifest, signed, brings))
     }
 
-    fn gather(self, manifest: Manifest, signed: Signed) -> Gathering {
-        let Snapshot {
-            device,
-            content: previous,
-            ..
-        } = self.snapshot;
-        let held = previous.iter().flat_map(|p| &p.bodies);
-        let bodies = held
-            .filter(|(r, _)| manifest.deployments.contains_key(r))
-            .map(|(r, b)| (r.clone(), b.clone()))
-            .collect();
-        Gathering {
-            device,
-            manifest,
-            signed,
-            previous,
-            bodies,
-            fetched: false,
-            refused: None,
+    fn gather(self, manifest: Manifest, signed: Signed, brings: &[String]) -> Gathering {
+        let snapshot = self.snapshot;
+        let mut gathering = Gathering::begin(snapshot.device, snapshot.content, manifest, signed);
+        for value in brings {
+            gathering.bring(value);
         }
+        gathering
     }
-}
-
-/// A sync that lacks bodies, or none.
-#[derive(Debug)]
-pub struct Gathering {
-    device: DeviceId,
-    manifest: Manifest,
-    signed: Signed,
-    previous: Option<Arc<Content>>,
-    bodies: BTreeMap<DeploymentRef, Body>,
-    fetched: bool,
-    refused: Option<Refused>,
-}
-
-impl Gathering {
-    /// What to get, in any order.
-    pub fn lacking(&self) -> Vec<EntryKey> {
-        let lacks = |r: &DeploymentRef, revision| {
-            let held = self.bodies.get(r);
-            held.is_none_or(|body| body.revision != revision)
-        };
-        let wanted = self.manifest.deployments.iter();
-        wanted
-            .filter(|&(r, revision)| lacks(r, *revision))
-            .map(|(r, _)| EntryKey {
-                device: self.device.clone(),
-                deployment: r.clone(),
-            })
-            .collect()
-    }
-
-    /// Takes the answer for one of them; none if the bus holds no such key.
-    pub fn answer(&mut self, key: &EntryKey, got: Option<Got>) {
-        let reference = &key.deployment;
-        let Some(&revision) = self.manifest.deployments.get(reference) else {
-            return;
-        };
-        match body(key, got, revision) {
-            Ok(body) => {
-                self.bodies.insert(reference.clone(), body);
-                self.fetched = true;
-            }
-            Err(problem) => self.refused = Some(problem),
-        }
-    }
-
-    /// What came of it.
-    pub fn finish(self) -> Fetched {
-        let previous = self.previous.as_deref();
-        let changed = self.fetched || previous.is_none_or(|p| p.signed.body != self.signed.body);
-        let refused = self.refused.clone();
-        Fetched {
-            content: changed.then(|| self.content()),
-            refused,
-        }
-    }
-
-    fn content(self) -> Content {
-        let previous = self.previous.as_deref();
-        let learned = previous.map(|p| p.learned.clone()).unwrap_or_default();
-        let learned = learned.after(&self.manifest, &self.signed.key_id);
-        let mut departed = previous.map(|p| p.departed.clone()).unwrap_or_default();
-        let before = previous.iter().flat_map(|p| p.manifest.deployments.keys());
-        departed.extend(before.cloned());
-        departed.retain(|reference| !self.manifest.deployments.contains_key(reference));
-        Content {
-            manifest: self.manifest,
-            signed: self.signed,
-            bodies: self.bodies,
-            learned,
-            departed,
-        }
-    }
-}
-
-fn body(key: &EntryKey, got: Option<Got>, revision: Revision) -> Result<Body, Refused> {
-    let reference = &key.deployment;
-    let Some(got) = got else {
-        let message = format!("the body of {reference} is not on the bus");
-        return Err(Refused::new(RefusalReason::EntryMissing, message));
-    };
-    got.check_subject(&DesiredKey::Entry(key.clone()))?;
-    let entry: DesiredEntry = payload::decode(Bucket::DesiredState, &got.body).map_err(|e| {
-        let message = format!("the body of {reference}: {e}");
-        Refused::new(RefusalReason::Malformed, message)
-    })?;
-    let actual = Revision::of(&entry.score);
-    if actual == revision {
-        return Ok(Body {
-            revision,
-            score: Arc::new(entry.score),
-        });
-    }
-    let (short, wanted) = (actual.short(), revision.short());
-    let message = format!("the body of {reference} has hash {short}, the manifest names {wanted}");
-    // A consistent body of another revision is one of a manifest still on its way.
-    let reason = if entry.revision == actual {
-        RefusalReason::EntryMissing
-    } else {
-        RefusalReason::HashMismatch
-    };
-    Err(Refused::new(reason, message))
 }
 
 #[cfg(test)]
 mod tests {
-    use fleet_contracts::Generation;
+    use std::collections::BTreeMap;
+
+    use fleet_contracts::payload::{self, DesiredEntry};
     use fleet_contracts::signing::ManifestSigner;
+    use fleet_contracts::{DeploymentRef, Generation, Revision, brought};
+    use serde_json::json;
 
     use super::*;
 
@@ -374,6 +269,7 @@ mod tests {
             body: body.into(),
             stored_under: Bucket::DesiredState.subject(&key),
             sequence: 7,
+            brings: vec![],
         }
     }
 
@@ -454,5 +350,76 @@ mod tests {
         let both = Doorbell::new(one).and(&Doorbell::new(other));
         assert_eq!(both.sequence, 7);
         assert!(matches!(begin(None, both), Begun::Asking(_)));
+    }
+
+    /// A manifest that names `default.web` with this score, and what it brings.
+    fn names(score: &serde_json::Value, brings: Vec<String>) -> Got {
+        let mut got = message("dev-1", 6);
+        let mut manifest: Manifest = serde_json::from_slice(&got.body).expect("a manifest");
+        manifest.deployments = BTreeMap::from([(web(), Revision::of(score))]);
+        let body = payload::encode(&manifest);
+        got.signature = signer().sign(&body);
+        got.body = body.into();
+        got.brings = brings;
+        got
+    }
+
+    fn web() -> DeploymentRef {
+        "default.web".parse().expect("a reference")
+    }
+
+    fn entry(score: &serde_json::Value) -> String {
+        let entry = payload::encode(&DesiredEntry {
+            schema_version: 1,
+            revision: Revision::of(score),
+            score: score.clone(),
+        });
+        brought::value(&web(), &entry).expect("a header")
+    }
+
+    fn gathering(got: Got) -> Box<Gathering> {
+        match begin(None, Doorbell::new(got)) {
+            Begun::Taken(gathering) => gathering,
+            Begun::Asking(asking) => panic!("a question: {asking:?}"),
+        }
+    }
+
+    #[test]
+    fn a_body_that_comes_along_need_not_be_asked_for() {
+        let score = json!({ "services": [{ "name": "web" }] });
+        let got = names(&score, vec![entry(&score)]);
+        let rung = gathering(got.clone());
+        assert_eq!(rung.lacking(), vec![]);
+        let content = rung.finish().content.expect("something new");
+        assert_eq!(*content.bodies[&web()].score, score);
+
+        // So it is in an answer.
+        let Begun::Asking(asking) = begin(None, Doorbell::default()) else {
+            panic!("no question");
+        };
+        let Ok(Answered::Taken(asked)) = asking.answer(Some(got)) else {
+            panic!("not taken");
+        };
+        assert_eq!(asked.lacking(), vec![]);
+    }
+
+    #[test]
+    fn a_body_that_is_not_what_the_manifest_names_is_asked_for() {
+        let score = json!({ "services": [{ "name": "web" }] });
+        let other = json!({ "services": [] });
+        let claims = entry(&other).replace(
+            &Revision::of(&other).to_string(),
+            &Revision::of(&score).to_string(),
+        );
+        let elsewhere = entry(&score).replace("default.web", "default.db");
+        let cut = entry(&score)[..40].to_owned();
+        for value in [entry(&other), claims, elsewhere, cut, String::new()] {
+            let gathering = gathering(names(&score, vec![value.clone()]));
+            assert_eq!(gathering.lacking().len(), 1, "{value}");
+            let fetched = gathering.finish();
+            assert!(fetched.refused.is_none(), "{value}");
+            let content = fetched.content.expect("the manifest is new");
+            assert!(content.bodies.is_empty(), "{value}");
+        }
     }
 }
