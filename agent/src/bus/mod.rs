@@ -11,9 +11,7 @@ use async_nats::{Client, ConnectOptions, HeaderMap, Message, StatusCode};
 use bytes::Bytes;
 use fleet_agent_core::engine::Input;
 use fleet_agent_core::sync::{Doorbell, Got};
-use fleet_contracts::brought::ENTRY_HEADER;
 use fleet_contracts::kv::DesiredKey;
-use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 use fleet_contracts::{DeploymentRef, DeviceId, subject};
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -31,9 +29,6 @@ use crate::https::{self, TlsError, Trust};
 const REQUEST: Duration = Duration::from_secs(10);
 /// What the client said and nobody looked at yet.
 const NOTICES: usize = 16;
-/// Set by the server: the subject under which a message is stored, and its place in the stream.
-const SUBJECT_HEADER: &str = "Nats-Subject";
-const SEQUENCE_HEADER: &str = "Nats-Sequence";
 
 /// 2026-01-01: a clock before this was never set. Only then the client reads certificates our way,
 /// which costs memory for as long as the agent runs.
@@ -239,23 +234,9 @@ async fn listen(mut doorbell: async_nats::Subscriber, inputs: mpsc::Sender<Input
     }
 }
 
-/// A message of the stream, whether it was asked for or published again.
 fn got(message: Message) -> Got {
     let headers = message.headers.unwrap_or_default();
-    let text = |name| {
-        headers
-            .get(name)
-            .map_or("", async_nats::HeaderValue::as_str)
-    };
-    Got {
-        body: message.payload,
-        stored_under: text(SUBJECT_HEADER).to_owned(),
-        sequence: text(SEQUENCE_HEADER).parse().unwrap_or_default(),
-        key_id: text(KEY_HEADER).to_owned(),
-        signature: text(SIGNATURE_HEADER).to_owned(),
-        brings: headers
-            .get_all(ENTRY_HEADER)
-            .map(|value| value.as_str().to_owned())
-            .collect(),
-    }
+    Got::read(message.payload, |name| {
+        headers.get_all(name).map(async_nats::HeaderValue::as_str)
+    })
 }

@@ -124,39 +124,45 @@ async fn attack_replay_of_an_old_manifest(fleet: &mut Fleet) {
 
 /// The manifest is the operator's, what it names is not.
 async fn attack_entry_without_the_manifests_hash(fleet: &mut Fleet) {
-    fleet.write_manifest().await;
-    fleet.until_followed().await;
-    let container = fleet.container("shop.web.web").await;
-    fleet.device.stop_agent().await.expect("stops");
-    let good = web(V1, 8080);
-    let revision = fleet.deploy("shop.web", web(V2, 8080)).await;
-    let evil = json!({"PodmanV0": {"services": [{"name": "evil", "image": V2}]}});
-    let deployment = "shop.web".parse().expect("a reference");
-    fleet.write_entry(&deployment, &evil, revision).await;
-    fleet.device.start_agent().await.expect("starts");
-    fleet.until_refused(RefusalReason::HashMismatch).await;
-    assert_eq!(fleet.container("shop.web.web").await, container);
-    assert_eq!(fleet.container("shop.web.evil").await, None);
-    // As it was, for the next.
-    let revision = fleet.deploy("shop.web", good).await;
-    fleet.until_running("shop.web", revision).await;
+    let lie = async |fleet: &mut Fleet| {
+        let revision = fleet.deploy("shop.web", web(V2, 8080)).await;
+        let evil = json!({"PodmanV0": {"services": evil()}});
+        let deployment = "shop.web".parse().expect("a reference");
+        fleet.write_entry(&deployment, &evil, revision).await;
+    };
+    refused_on_return(fleet, RefusalReason::HashMismatch, lie).await;
 }
 
 /// So it is, and the body comes along with the manifest: no signature is over headers.
 async fn attack_body_that_comes_along_with_a_true_manifest(fleet: &mut Fleet) {
+    let lie = async |fleet: &mut Fleet| {
+        fleet.bring("shop.web", web(V2, 8080), evil()).await;
+    };
+    // The entry on the bus still is the one before.
+    refused_on_return(fleet, RefusalReason::EntryMissing, lie).await;
+}
+
+fn evil() -> serde_json::Value {
+    json!([{"name": "evil", "image": V2}])
+}
+
+/// While the device is off the operator's next manifest is written, with this beside it. The device
+/// refuses that, and what it ran runs on.
+async fn refused_on_return(
+    fleet: &mut Fleet,
+    reason: RefusalReason,
+    lie: impl AsyncFnOnce(&mut Fleet),
+) {
     fleet.write_manifest().await;
     fleet.until_followed().await;
     let container = fleet.container("shop.web.web").await;
-    let good = web(V1, 8080);
-    let evil = json!([{"name": "evil", "image": V2}]);
     fleet.device.stop_agent().await.expect("stops");
-    fleet.bring("shop.web", web(V2, 8080), evil).await;
+    lie(fleet).await;
     fleet.device.start_agent().await.expect("starts");
-    // The entry on the bus still is the one before.
-    fleet.until_refused(RefusalReason::EntryMissing).await;
+    fleet.until_refused(reason).await;
     assert_eq!(fleet.container("shop.web.web").await, container);
     assert_eq!(fleet.container("shop.web.evil").await, None);
     // As it was, for the next.
-    let revision = fleet.deploy("shop.web", good).await;
+    let revision = fleet.deploy("shop.web", web(V1, 8080)).await;
     fleet.until_running("shop.web", revision).await;
 }

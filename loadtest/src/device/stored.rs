@@ -2,8 +2,6 @@
 
 use fleet_agent_core::sync::{Got, SyncError};
 use fleet_bus::async_nats::{HeaderValue, Message, StatusCode};
-use fleet_contracts::brought::ENTRY_HEADER;
-use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER};
 
 /// What a direct get answered; none if the bus holds no such key.
 pub(super) fn got(message: Option<Message>) -> Result<Option<Got>, SyncError> {
@@ -23,16 +21,7 @@ pub(super) fn got(message: Option<Message>) -> Result<Option<Got>, SyncError> {
 /// A message of the stream, whether it was asked for or published again.
 pub(super) fn value(message: Message) -> Got {
     let headers = message.headers.unwrap_or_default();
-    let text = |name| headers.get(name).map_or("", HeaderValue::as_str);
-    Got {
-        body: message.payload,
-        stored_under: text("Nats-Subject").to_owned(),
-        sequence: text("Nats-Sequence").parse().unwrap_or_default(),
-        key_id: text(KEY_HEADER).to_owned(),
-        signature: text(SIGNATURE_HEADER).to_owned(),
-        brings: headers
-            .get_all(ENTRY_HEADER)
-            .map(|value| value.as_str().to_owned())
-            .collect(),
-    }
+    Got::read(message.payload, |name| {
+        headers.get_all(name).map(HeaderValue::as_str)
+    })
 }

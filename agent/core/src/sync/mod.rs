@@ -9,8 +9,9 @@ mod gather;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fleet_contracts::brought::ENTRY_HEADER;
 use fleet_contracts::kv::{Bucket, DesiredKey};
-use fleet_contracts::signing::TrustedKey;
+use fleet_contracts::signing::{KEY_HEADER, SIGNATURE_HEADER, TrustedKey};
 use fleet_contracts::{DeviceId, Manifest, RefusalReason};
 
 pub use gather::Gathering;
@@ -23,6 +24,11 @@ use crate::ledger::{Content, Signed};
 const TRIES: u32 = 20;
 /// Between two such questions, times the try, in milliseconds.
 const LAG: u64 = 20;
+
+/// Set by the server: the subject under which a message is stored.
+const SUBJECT_HEADER: &str = "Nats-Subject";
+/// And its place in the stream.
+const SEQUENCE_HEADER: &str = "Nats-Sequence";
 
 /// A value of `desired-state`, as received.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +48,23 @@ pub struct Got {
 }
 
 impl Got {
+    /// Of a message as the bus brings it, whether it was asked for or published again: its body, and all
+    /// values of a header in their order.
+    pub fn read<'a, V>(body: Bytes, values: impl Fn(&'static str) -> V) -> Self
+    where
+        V: Iterator<Item = &'a str>,
+    {
+        let first = |name| values(name).next().unwrap_or_default();
+        Self {
+            stored_under: first(SUBJECT_HEADER).to_owned(),
+            sequence: first(SEQUENCE_HEADER).parse().unwrap_or_default(),
+            key_id: first(KEY_HEADER).to_owned(),
+            signature: first(SIGNATURE_HEADER).to_owned(),
+            brings: values(ENTRY_HEADER).map(str::to_owned).collect(),
+            body,
+        }
+    }
+
     fn check_subject(&self, key: &DesiredKey) -> Result<(), Refused> {
         if self.stored_under == Bucket::DesiredState.subject(key) {
             return Ok(());
