@@ -106,6 +106,17 @@ impl Record {
         }
     }
 
+    /// Notes the processor time of each process since [`cpu`](Self::cpu) gave `before`, divided by how often
+    /// something was done meanwhile.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn cpu_for_each(&self, before: &BTreeMap<String, f64>, what: &str, times: u64) {
+        for (name, after) in self.cpu() {
+            let before = before.get(&name).copied().unwrap_or_default();
+            let micros = (after - before) * 1e6 / times.max(1) as f64;
+            self.figure(&format!("{name}_cpu_us_per_{what}"), micros);
+        }
+    }
+
     /// This was done in that second of a series.
     pub fn done(&self, series: &str, second: usize, count: u64) {
         let mut notes = self.notes();

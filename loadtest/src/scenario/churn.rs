@@ -25,9 +25,10 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
     record.figure("raw_per_second", raw);
     let (shares, _heart) = setup::prepare(scene, platform).await?;
     let events = platform.metric("fleet_operator_events_total").await;
-    let begun = Instant::now();
+    let (begun, cpu) = (Instant::now(), record.cpu());
     let (stored, looks) = churn(scene, platform, shares).await?;
     let seconds = begun.elapsed().as_secs_f64();
+    record.cpu_for_each(&cpu, "report", stored);
     record.figure("reports_per_second", of(stored) / seconds);
     record.figure("reports_over_raw", of(stored) / seconds / raw);
     record.count("looks_right", looks.right);

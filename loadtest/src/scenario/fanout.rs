@@ -16,6 +16,9 @@ pub(super) const NAME: &str = "fanout";
 /// For all devices to apply a change, and for the status to say so.
 pub(super) const LIMIT: Duration = Duration::from_secs(180);
 
+/// What a round does to each device: a Deployment comes, changes, goes.
+const CHANGES: u64 = 3;
+
 /// Does so again and again until the time is over, at least once.
 pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error> {
     let _sampler = platform.sample(&scene.record)?;
@@ -25,7 +28,8 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
         Instant::now(),
         Duration::from_secs(scene.parameters.seconds),
     );
-    let mut round = 0;
+    let cpu = record.cpu();
+    let (mut round, mut changes) = (0, 0);
     while round == 0 || begun.elapsed() < span {
         let all = scene.parameters.devices;
         scene.progress.say(&format!("round {}", round + 1));
@@ -44,10 +48,12 @@ pub(super) async fn play(scene: &Scene, platform: &Platform) -> Result<(), Error
         applied(scene, &mut agents, "delete", &wanted, at).await?;
         gone(scene, platform, at).await?;
         round += 1;
+        changes += CHANGES * u64::try_from(all).unwrap_or(u64::MAX);
         let found = format!("{round} rounds of {all} devices");
         record.figure("rounds", f64::from(round));
         scene.progress.say(&found);
     }
+    record.cpu_for_each(&cpu, "change", changes);
     let errors = record.notes().errors.clone();
     record.check(
         "every device applied every change, without an error",
